@@ -1,0 +1,1 @@
+"""blaster: a sending engine. The public names, loaded on first use."""

@@ -1,0 +1,36 @@
+"""Every bound an operator can meet, with its unit and what breaks without it."""
+
+from __future__ import annotations
+
+TICK_IMMEDIATE_ROUNDS_MAX = 16
+"""Rounds of immediate steps in one tick; a longer chain goes on in the next tick."""
+
+ENTRIES_PER_INSTANT_MAX = 100
+"""Entries of one contact within one instant; without it two journeys could start each other for ever."""
+
+LOG_PAYLOAD_INLINE_BYTES_MAX = 64 * 1024
+"""A larger record payload goes to the appended payload file; SQLite pages are slow for it."""
+
+LOG_FILE_BYTES_MAX = 256 * 1024 * 1024
+"""A log file is closed at this size, so that old log is removed as whole files."""
+
+LOG_PENDING_BYTES_MAX = 64 * 1024 * 1024
+"""Appended but not yet durable bytes; without it a slow disk would fill memory."""
+
+LOG_GROUP_MS = 3
+"""How long a commit waits for company; the price of an acknowledgement against the disk's syncs."""
+
+IMPORT_CELL_BYTES_MAX = 64 * 1024
+"""One cell of an imported file; a longer one rejects its row."""
+
+RULE_TEXT_BYTES_MAX = 1024 * 1024
+"""One rule's text; parsing time is linear in it."""
+
+RULE_DEPTH_MAX = 64
+"""Nesting of one rule; a deeper one is refused before it can exhaust the stack."""
+
+RULE_NODES_MAX = 10_000
+"""Nodes of one rule."""
+
+DEFINITION_FILE_BYTES_MAX = 4 * 1024 * 1024
+"""One file of a workspace."""

@@ -1,0 +1,309 @@
+"""What a workspace says, checked and flat: the form the core executes and the log keeps.
+
+`definitions` makes these from files; `msgspec.json` turns them into the canonical JSON form and
+back. Rules and expressions stay text with a position: whoever runs them compiles them.
+In a checked journey every step has an id, and every `then`/`otherwise` is the id of a step or END;
+branches written in place are already flattened into the one tuple of steps.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from blaster.model.fields import Field
+
+END = "end"
+"""The target that ends a run. No step may have this id."""
+
+Channel = Literal["email", "sms"]
+Category = Literal["operational", "marketing", "sales"]
+Again = Literal["never", "after finishing", "each time"]
+
+
+class _Struct(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Base of every definition: a value that is replaced, never edited."""
+
+
+class RuleText(_Struct):
+    """A rule or an expression as written, and where (1-based line and column; 0: no file)."""
+
+    text: str
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+
+# --- triggers: how a contact enters -----------------------------------------------------------
+
+
+class OnList(_Struct, tag="list"):
+    list: str
+    leaving: bool = False
+
+
+class OnCreated(_Struct, tag="created"):
+    source: str | None = None
+
+
+class OnEvent(_Struct, tag="event"):
+    event: str
+
+
+class OnForm(_Struct, tag="form"):
+    form: str
+
+
+class OnDate(_Struct, tag="date"):
+    """`field` is a DATE or INSTANT field, `contact.created`, or a list's `joined` as `list:NAME`."""
+
+    field: str
+    offset_days: int = 0
+    at_seconds: int = 9 * 3600
+    yearly: bool = False
+    late_run: bool = False
+
+
+class OnRule(_Struct, tag="rule"):
+    when: RuleText
+
+
+Trigger = OnList | OnCreated | OnEvent | OnForm | OnDate | OnRule
+
+
+class Entry(_Struct):
+    """One way into a journey. `key` names an attribute of the event (one run per key)."""
+
+    on: Trigger
+    only_if: RuleText | None = None
+    key: str | None = None
+
+
+class Exit(_Struct):
+    """Leaves at once when the rule becomes true; `then` goes to a step instead of leaving."""
+
+    when: RuleText
+    then: str = END
+
+
+# --- steps ------------------------------------------------------------------------------------
+
+
+class Case(_Struct):
+    when: RuleText
+    then: str
+
+
+class Send(_Struct, tag="send"):
+    """Done when the next hop accepted it (`then`) or it was finally not sent (`otherwise`)."""
+
+    id: str
+    channel: Channel
+    message: str
+    then: str
+    otherwise: str
+
+
+class Wait(_Struct, tag="wait"):
+    """Until an instant: exactly one of `span`, `clock`, `until` says which.
+
+    `span` is (seconds, days, months): without `at_seconds` it counts from the arrival in the step,
+    seconds exactly; with it, days of the calendar and then that clock time in the contact's zone.
+    `weekday` (0 is Sunday, with `at_seconds`) or `at_seconds` alone is the next such clock time.
+    `until` is an expression whose facts may move it while the run waits.
+    `otherwise` (None: not given) is taken when the instant is past on arrival or missing.
+    """
+
+    id: str
+    then: str
+    span: tuple[int, int, int] | None = None
+    at_seconds: int | None = None
+    weekday: int | None = None
+    until: RuleText | None = None
+    otherwise: str | None = None
+
+
+class WaitUntil(_Struct, tag="wait_until"):
+    """The first case whose rule is true; `span` (seconds, days, months) after that `otherwise`."""
+
+    id: str
+    cases: tuple[Case, ...]
+    otherwise: str
+    span: tuple[int, int, int] | None = None
+
+
+class Branch(_Struct, tag="branch"):
+    id: str
+    cases: tuple[Case, ...]
+    otherwise: str
+
+
+class SetTo(_Struct):
+    """`expression` when the value began with `=`, else `value` as text, fitted to the field."""
+
+    field: str
+    value: str | None = None
+    expression: RuleText | None = None
+
+
+class Set(_Struct, tag="set"):
+    id: str
+    values: tuple[SetTo, ...]
+    then: str
+    otherwise: str
+
+
+class Add(_Struct, tag="add"):
+    """Amounts as written; `otherwise` when a sum would not fit the field."""
+
+    id: str
+    amounts: tuple[tuple[str, str], ...]
+    then: str
+    otherwise: str
+
+
+class Reset(_Struct, tag="reset"):
+    id: str
+    fields: tuple[str, ...]
+    then: str
+
+
+class Membership(_Struct, tag="membership"):
+    """Join (`join` only), leave (`leave` only) or move (both, in one step)."""
+
+    id: str
+    then: str
+    join: str | None = None
+    leave: str | None = None
+
+
+class SeriesItem(_Struct):
+    """One message of a series. `at_seconds` None: the entry's own clock time."""
+
+    day: int
+    channel: Channel
+    message: str
+    at_seconds: int | None = None
+    unless: RuleText | None = None
+
+
+class Series(_Struct, tag="series"):
+    """Messages by calendar days from the run's entry, or from the date `start` gives."""
+
+    id: str
+    items: tuple[SeriesItem, ...]
+    then: str
+    start: RuleText | None = None
+    late_skip: bool = False
+
+
+class Call(_Struct, tag="call"):
+    """A CRM upsert (`target` "crm", names ("upsert",)) or webhooks by name (`target` "webhook")."""
+
+    id: str
+    target: Literal["crm", "webhook"]
+    names: tuple[str, ...]
+    then: str
+    otherwise: str
+
+
+class End(_Struct, tag="end"):
+    id: str
+
+
+Step = Send | Wait | WaitUntil | Branch | Set | Add | Reset | Membership | Series | Call | End
+
+
+class Journey(_Struct):
+    name: str
+    entries: tuple[Entry, ...]
+    steps: tuple[Step, ...]
+    title: str = ""
+    again: Again = "never"
+    priority: int = 0
+    exits: tuple[Exit, ...] = ()
+
+
+# --- what else is declared --------------------------------------------------------------------
+
+
+class Form(_Struct):
+    name: str
+    list: str | None = None
+    fields: tuple[str, ...] = ()
+    consent_channels: tuple[Channel, ...] = ()
+    consent_topics: tuple[str, ...] = ()
+    consent_wording: str = ""
+    consent_version: str = ""
+
+
+class Message(_Struct):
+    """Front matter and body; `sender` names a sender of the account, `repeat` is at-least-once."""
+
+    name: str
+    channel: Channel
+    category: Category
+    body: str
+    topic: str | None = None
+    sender: str | None = None
+    subject: str | None = None
+    links: dict[str, str] = {}
+    repeat: bool = True
+
+
+class ContactList(_Struct):
+    """A declared list. `topics`: joining by a form records consent to these."""
+
+    name: str
+    topics: tuple[str, ...] = ()
+
+
+class Cap(_Struct):
+    """At most `max_sends` in any window of `per_seconds`, over the messages that match."""
+
+    max_sends: int
+    per_seconds: int
+    category: Category | None = None
+    topic: str | None = None
+    channel: Channel | None = None
+    drop: bool = False
+
+
+class Sender(_Struct):
+    name: str
+    address: str
+    display: str = ""
+
+
+class DkimKey(_Struct):
+    domain: str
+    selector: str
+    key_file: str
+
+
+class Account(_Struct):
+    """What blaster.toml says."""
+
+    name: str = ""
+    address: str = ""
+    contact: str = ""
+    zone: str = "Asia/Jerusalem"
+    country: str = "IL"
+    senders: tuple[Sender, ...] = ()
+    dkim: tuple[DkimKey, ...] = ()
+    transports: dict[str, dict[str, str]] = {}
+    routes: dict[str, str] = {}
+    caps: tuple[Cap, ...] = ()
+
+
+class Workspace(_Struct):
+    """Everything that was declared, checked as a whole. Names are unique within their tuple."""
+
+    account: Account = Account()
+    fields: tuple[Field, ...] = ()
+    lists: tuple[ContactList, ...] = ()
+    lists_closed: bool = False
+    forms: tuple[Form, ...] = ()
+    messages: tuple[Message, ...] = ()
+    journeys: tuple[Journey, ...] = ()

@@ -1,0 +1,271 @@
+"""The records of the log: what happened (inputs) and what was decided. State is their fold.
+
+A log entry is one `Entry`: an instant and operations that apply together or not at all. Every
+operation is a value of columns, never of rows: arrays are one-dimensional NumPy arrays, aligned
+row by row within an operation, and are never changed after the operation was made.
+
+Array fields and their dtypes: contacts, runs `int64` (row numbers); orders, numbers `uint64`;
+instants `uint32` seconds (NEVER: none); codes `uint8`; flags `bool`. `columns` is a
+`pyarrow.RecordBatch` whose columns are named for fields or attributes, null meaning "not given".
+
+Kinds below 64 are inputs: validated and normalised before they were appended, queued when applied,
+and taken into the state by the tick, in order (`Took`). Kinds from 64 are decisions of a tick.
+A kind's number and meaning never change; a changed layout gets a new version.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+Array = np.ndarray[Any, Any]
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """Base: `KIND` and `VERSION` stand in every encoded operation."""
+
+    KIND: ClassVar[int] = 0
+    VERSION: ClassVar[int] = 1
+
+
+# --- inputs -----------------------------------------------------------------------------------
+
+
+class Published(Operation):
+    """A whole workspace in its canonical JSON form; replaces the one before."""
+
+    KIND: ClassVar[int] = 1
+    workspace: bytes
+
+
+class Upserted(Operation):
+    """Contacts created (`created` true) or updated; normalised values, null leaves as it is."""
+
+    KIND: ClassVar[int] = 2
+    contacts: Array
+    created: Array
+    columns: pa.RecordBatch
+    source: str
+
+
+class Joined(Operation):
+    """Contacts joined a list (or left it: `leaving`), by whatever route `source` names."""
+
+    KIND: ClassVar[int] = 3
+    list: str
+    contacts: Array
+    leaving: bool
+    source: str
+
+
+class Happened(Operation):
+    """A custom event, one per row; `space` is "event", "form", "page" or "file".
+
+    For a form the answers are the attributes. A row may repeat a contact: rows are in order.
+    """
+
+    KIND: ClassVar[int] = 4
+    space: str
+    name: str
+    contacts: Array
+    columns: pa.RecordBatch
+
+
+class Consented(Operation):
+    """Permission given or withdrawn; `topics` empty means the whole channel. Kept as evidence."""
+
+    KIND: ClassVar[int] = 5
+    contacts: Array
+    channel: str
+    topics: tuple[str, ...]
+    given: bool
+    evidence: dict[str, str]
+
+
+class Suppressed(Operation):
+    """No more of `scope` ("all" or "marketing") on this channel, and why."""
+
+    KIND: ClassVar[int] = 6
+    contacts: Array
+    channel: str
+    scope: str
+    reason: str
+
+
+class Noted(Operation):
+    """What a recipient or his server did with a message: `fact` is "opened", "clicked", ...
+
+    `orders` names the sending (0: the newest one to that contact). `texts` holds the link, the
+    reply or the reason, row by row, or is empty.
+    """
+
+    KIND: ClassVar[int] = 7
+    channel: str
+    message: str
+    fact: str
+    contacts: Array
+    orders: Array
+    texts: tuple[str, ...]
+
+
+class Received(Operation):
+    """Inbound texts (SMS) that are no keyword; each answers the newest text sent to its contact."""
+
+    KIND: ClassVar[int] = 8
+    contacts: Array
+    texts: tuple[str, ...]
+
+
+class Outcomes(Operation):
+    """What became of orders: `codes` are `OutcomeCode` values, `reasons` per row or empty."""
+
+    KIND: ClassVar[int] = 9
+    orders: Array
+    codes: Array
+    reasons: tuple[str, ...]
+
+
+class FieldsSet(Operation):
+    """Fields of contacts set from outside; unlike `Upserted` a null clears the value."""
+
+    KIND: ClassVar[int] = 10
+    contacts: Array
+    columns: pa.RecordBatch
+
+
+# --- decisions --------------------------------------------------------------------------------
+
+
+class Took(Operation):
+    """The next round of the oldest queued input entered the state."""
+
+    KIND: ClassVar[int] = 64
+
+
+class Entered(Operation):
+    """New runs of a journey, in this order; `instant` is the run's entry."""
+
+    KIND: ClassVar[int] = 65
+    journey: str
+    entry: int
+    contacts: Array
+    keys: tuple[str, ...]
+    columns: pa.RecordBatch
+
+
+class Moved(Operation):
+    """Runs went to step `step` (its index in the plan), due then; `until` is the step's deadline."""
+
+    KIND: ClassVar[int] = 66
+    journey: str
+    step: int
+    runs: Array
+    due: Array
+    until: Array
+
+
+class Ended(Operation):
+    """Runs are over; `how` is "finished" or "exited", `rule` the exit's index."""
+
+    KIND: ClassVar[int] = 67
+    journey: str
+    runs: Array
+    how: str
+    rule: int
+
+
+class Wrote(Operation):
+    """A step or a computed field wrote values; one column in `columns`, null clears."""
+
+    KIND: ClassVar[int] = 68
+    contacts: Array
+    columns: pa.RecordBatch
+
+
+class Listed(Operation):
+    """A step changed memberships: `join`, `leave` or, both at once, a move. "" is none."""
+
+    KIND: ClassVar[int] = 69
+    join: str
+    leave: str
+    contacts: Array
+
+
+class Ordered(Operation):
+    """Orders for runs waiting in send or call step `step`, numbered `first`, `first` + 1, ..."""
+
+    KIND: ClassVar[int] = 70
+    journey: str
+    step: int
+    runs: Array
+    first: int
+
+
+class Withheld(Operation):
+    """Sends finally not made, and why ("no_consent", "invalid_address", "cap", ...)."""
+
+    KIND: ClassVar[int] = 71
+    journey: str
+    step: int
+    runs: Array
+    reason: str
+
+
+class Deferred(Operation):
+    """Sends that policy holds back until their next look."""
+
+    KIND: ClassVar[int] = 72
+    journey: str
+    step: int
+    runs: Array
+    due: Array
+
+
+class Crossed(Operation):
+    """What a `when:` entry's rule is for these contacts from now on."""
+
+    KIND: ClassVar[int] = 73
+    journey: str
+    entry: int
+    contacts: Array
+    values: Array
+
+
+class Armed(Operation):
+    """When an entry next looks at these contacts by itself (date triggers, rules of time)."""
+
+    KIND: ClassVar[int] = 74
+    journey: str
+    entry: int
+    contacts: Array
+    due: Array
+
+
+class Dropped(Operation):
+    """Entries that `again` or `key` did not let in; counted, and shown by explain."""
+
+    KIND: ClassVar[int] = 75
+    journey: str
+    entry: int
+    contacts: Array
+
+
+INPUTS: tuple[type[Operation], ...] = (
+    Published, Upserted, Joined, Happened, Consented, Suppressed, Noted, Received, Outcomes,
+    FieldsSet,
+)  # fmt: skip
+DECISIONS: tuple[type[Operation], ...] = (
+    Took, Entered, Moved, Ended, Wrote, Listed, Ordered, Withheld, Deferred, Crossed, Armed, Dropped,
+)  # fmt: skip
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One log entry. `at` is the engine's instant; `room` and `limit` are set on a tick's entry."""
+
+    at: int
+    operations: tuple[Operation, ...]
+    room: dict[str, int] = {}
+    limit: int = 0
