@@ -11,7 +11,27 @@ if BUILD not in ("release", "trace"):
 TRACE = BUILD == "trace"
 
 # One line per compiled module, kept by hand: a module that is not here is not built.
-MODULES: list[str] = []
+MODULES = [
+    "blaster.core.addresses",
+    "blaster.core.arena",
+    "blaster.core.bits",
+    "blaster.core.chunk",
+    "blaster.core.column",
+    "blaster.core.fixed",
+    "blaster.core.index",
+    "blaster.core.keys",
+    "blaster.core.lists",
+    "blaster.core.overlay",
+    "blaster.core.readers",
+    "blaster.core.store",
+    "blaster.core.text",
+    "blaster.log.packing",
+    "blaster.rules.bitmap",
+    "blaster.rules.kernels",
+    "blaster.rules.program",
+    "blaster.rules.textkernels",
+    "blaster.rules.vector",
+]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -34,6 +54,7 @@ def extension(module: str) -> Extension:
 
 
 setup(
+    package_dir={"": "src"},
     ext_modules=cythonize(
         [extension(module) for module in MODULES],
         include_path=["src"],

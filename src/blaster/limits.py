@@ -34,3 +34,12 @@ RULE_NODES_MAX = 10_000
 
 DEFINITION_FILE_BYTES_MAX = 4 * 1024 * 1024
 """One file of a workspace."""
+
+COMMANDS_MAX = 10_000
+"""Calls that wait for the engine thread; a further one is answered Busy."""
+
+ORDERS_IN_FLIGHT_MAX = 200_000
+"""Orders without an outcome; without it a stopped transport would let them grow without end."""
+
+NOTICES_MAX = 10_000
+"""Notices that a subscriber has not taken yet; one that lags further is told so and ended."""

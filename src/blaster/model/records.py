@@ -4,6 +4,8 @@ A log entry is one `Entry`: an instant and operations that apply together or not
 operation is a value of columns, never of rows: arrays are one-dimensional NumPy arrays, aligned
 row by row within an operation, and are never changed after the operation was made.
 
+`journey` names a version of a journey: `NAME@1`, `NAME@2`, ... in the order of publishing.
+
 Array fields and their dtypes: contacts, runs `int64` (row numbers); orders, numbers `uint64`;
 instants `uint32` seconds (NEVER: none); codes `uint8`; flags `bool`. `columns` is a
 `pyarrow.RecordBatch` whose columns are named for fields or attributes, null meaning "not given".
@@ -146,12 +148,17 @@ class Took(Operation):
 
 
 class Entered(Operation):
-    """New runs of a journey, in this order; `instant` is the run's entry."""
+    """New runs of a journey version, in this order: where they lie, and their numbers.
+
+    `keys` is empty or one per run; `columns` holds what the rules read of what started them.
+    """
 
     KIND: ClassVar[int] = 65
     journey: str
     entry: int
     contacts: Array
+    runs: Array
+    numbers: Array
     keys: tuple[str, ...]
     columns: pa.RecordBatch
 
@@ -195,13 +202,13 @@ class Listed(Operation):
 
 
 class Ordered(Operation):
-    """Orders for runs waiting in send or call step `step`, numbered `first`, `first` + 1, ..."""
+    """Orders for runs waiting in send or call step `step`, with their numbers."""
 
     KIND: ClassVar[int] = 70
     journey: str
     step: int
     runs: Array
-    first: int
+    numbers: Array
 
 
 class Withheld(Operation):

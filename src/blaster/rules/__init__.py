@@ -1,1 +1,79 @@
-"""TODO-ROOM"""
+"""The rule language: text to a rule that answers for whole columns. Loaded on first use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blaster.rules.bitmap import count, from_bools, to_bools
+    from blaster.rules.dictionary import Dictionary
+    from blaster.rules.explain import Explained
+    from blaster.rules.facts import Fact
+    from blaster.rules.parser import parse
+    from blaster.rules.printer import show
+    from blaster.rules.problems import Problem, caret
+    from blaster.rules.rule import Rule, Value, ValueResult, compile_rule, compile_value
+    from blaster.rules.scope import Scope
+    from blaster.rules.vector import Vector
+    from blaster.rules.vectors import to_list, vector_of
+    from blaster.rules.zones import Zones
+
+_MODULES = {
+    "Dictionary": "dictionary",
+    "Explained": "explain",
+    "Fact": "facts",
+    "Problem": "problems",
+    "Rule": "rule",
+    "Scope": "scope",
+    "Value": "rule",
+    "ValueResult": "rule",
+    "Vector": "vector",
+    "Zones": "zones",
+    "caret": "problems",
+    "compile_rule": "rule",
+    "compile_value": "rule",
+    "count": "bitmap",
+    "from_bools": "bitmap",
+    "parse": "parser",
+    "show": "printer",
+    "to_bools": "bitmap",
+    "to_list": "vectors",
+    "vector_of": "vectors",
+}
+
+__all__ = [
+    "Dictionary",
+    "Explained",
+    "Fact",
+    "Problem",
+    "Rule",
+    "Scope",
+    "Value",
+    "ValueResult",
+    "Vector",
+    "Zones",
+    "caret",
+    "compile_rule",
+    "compile_value",
+    "count",
+    "from_bools",
+    "parse",
+    "show",
+    "to_bools",
+    "to_list",
+    "vector_of",
+]
+
+
+def __getattr__(name: str) -> Any:
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,206 @@
+"""Applying records: the only way the state changes. It cannot fail and it never decides.
+
+An input is queued when it is applied and enters the columns round by round, with each `Took`. A
+decision is carried out as recorded. Replaying a log through `apply_entry` gives the state back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from blaster.core.fields import write_fields
+from blaster.core.inputs import TAKERS, change_lists, rounds
+from blaster.core.messages import note_not_sent
+from blaster.core.numberset import NumberSet, hash_pairs
+from blaster.core.plan import SendStep
+from blaster.core.runs import JourneyState, rounds_of
+from blaster.core.sends import reserve
+from blaster.core.state import Change, Effect, Queued, State
+from blaster.model import records
+from blaster.model.fields import Kind
+
+Array = np.ndarray[Any, Any]
+
+
+
+def apply_entry(state: State, entry: records.Entry) -> None:
+    """Applies one log entry."""
+    state.now = max(state.now, entry.at)
+    for operation in entry.operations:
+        apply(state, entry.at, operation)
+
+
+def apply(state: State, at: int, operation: records.Operation) -> list[Effect]:
+    """Applies one operation; answers with what changed (replay ignores that)."""
+    if type(operation) in TAKERS:
+        state.inbox.append(Queued(at, operation, rounds(state, operation)))
+        return []
+    return _DECISIONS[type(operation)](state, at, operation)
+
+
+def _took(state: State, at: int, operation: records.Took) -> list[Effect]:
+    while state.inbox:
+        item = state.inbox[0]
+        if not item.rounds:
+            state.inbox.popleft()
+            continue
+        positions = item.rounds.popleft()
+        if not item.rounds:
+            state.inbox.popleft()
+        return TAKERS[type(item.operation)](state, item.at, item.operation, positions)
+    return []
+
+
+def _entered(state: State, at: int, operation: records.Entered) -> list[Effect]:
+    journey = state.by_version[operation.journey]
+    name, contacts, runs = journey.plan.name, operation.contacts, operation.runs
+    # Several runs of one contact are linked one after another.
+    for positions in rounds_of(contacts):
+        journey.enter(runs[positions], operation.numbers[positions], contacts[positions], at)
+    journey.keep(runs, operation.keys, operation.columns)
+    for field in journey.plan.resets:
+        column = state.column(("field", field.name))
+        if column.kind in (Kind.INT, Kind.NUMBER):
+            kept = journey.table.column(("at entry", field.name))
+            kept.put(runs, column.take(contacts), column.take_valid(contacts))
+    state.column(("journey", name, "entered")).put(contacts, at)
+    state.column(("journey", name, "running")).put(contacts, True)
+    _count_entries(state, contacts, at)
+    if operation.keys:
+        known = state.keys_entered.setdefault(name, NumberSet())
+        known.add(hash_pairs(contacts, operation.keys))
+    if len(operation.numbers):
+        state.next_run = max(state.next_run, int(operation.numbers.max()) + 1)
+    state.counts["journey", name, "entered"] += len(runs)
+    return [Change(("journey", name), contacts)]
+
+
+def _count_entries(state: State, contacts: Array, at: int) -> None:
+    """How often each contact entered anything at this very instant."""
+    when, count = state.column(("entries at",)), state.column(("entries",))
+    for positions in rounds_of(contacts):
+        rows = contacts[positions]
+        before = np.where(when.take(rows) == at, count.take(rows), 0)
+        count.put(rows, before + 1)
+        when.put(rows, at)
+
+
+def _moved(state: State, at: int, operation: records.Moved) -> list[Effect]:
+    journey = state.by_version[operation.journey]
+    target = journey.plan.steps[operation.step].source
+    _count_leaving(state, journey, operation.runs, "passed", target)
+    journey.move(operation.runs, operation.step, operation.due, operation.until)
+    return []
+
+
+def _count_leaving(
+    state: State, journey: JourneyState, runs: Array, how: str, target: str | None
+) -> None:
+    """Per step as written: who arrived, and how who left it left. Moves inside one do not count."""
+    name = journey.plan.name
+    steps, counts = np.unique(journey.column("step").take(runs), return_counts=True)
+    for step, count in zip(steps.tolist(), counts.tolist(), strict=True):
+        source = None if step < 0 else journey.plan.steps[step].source
+        if source == target:
+            continue
+        if source is not None:
+            state.counts["step", name, source, how] += count
+        if target is not None:
+            state.counts["step", name, target, "entered"] += count
+
+
+def _ended(state: State, at: int, operation: records.Ended) -> list[Effect]:
+    journey = state.by_version[operation.journey]
+    name = journey.plan.name
+    runs = operation.runs
+    how = "passed" if operation.how == "finished" else operation.how
+    _count_leaving(state, journey, runs, how, None)
+    contacts = journey.contacts(runs)
+    journey.end(runs)
+    state.column(("journey", name, "finished")).put(contacts, at)
+    running = np.zeros(len(contacts), bool)
+    for version in state.versions:
+        if version.plan.name == name:
+            running |= version.heads.take(contacts) >= 0
+    state.column(("journey", name, "running")).put(contacts, running)
+    state.counts["journey", name, operation.how] += len(runs)
+    if not journey.open and journey.running == 0:
+        state.index_readers()
+    return [Change(("journey", name), contacts)]
+
+
+def _wrote(state: State, at: int, operation: records.Wrote) -> list[Effect]:
+    return list(write_fields(state, operation.contacts, operation.columns, keep_null=False))
+
+
+def _listed(state: State, at: int, operation: records.Listed) -> list[Effect]:
+    return change_lists(state, at, operation.join, operation.leave, operation.contacts)
+
+
+def _ordered(state: State, at: int, operation: records.Ordered) -> list[Effect]:
+    journey = state.by_version[operation.journey]
+    step = journey.plan.steps[operation.step]
+    assert isinstance(step, SendStep)
+    runs, numbers = operation.runs, operation.numbers
+    contacts = journey.contacts(runs)
+    journey.column("order").put(runs, numbers)
+    version = state.versions.index(journey)
+    state.orders.add(numbers, runs, contacts, version, operation.step, at)
+    for positions in rounds_of(contacts):
+        reserve(state, step.outgoing, contacts[positions], at)
+    state.counts[(*step.outgoing.key, "ordered")] += len(runs)
+    return []
+
+
+def _withheld(state: State, at: int, operation: records.Withheld) -> list[Effect]:
+    journey = state.by_version[operation.journey]
+    step = journey.plan.steps[operation.step]
+    assert isinstance(step, SendStep)
+    key = step.outgoing.key
+    note_not_sent(state, journey, key, operation.runs, operation.reason, at)
+    state.counts[(*key, "not_sent", operation.reason)] += len(operation.runs)
+    return [Change(key, journey.contacts(operation.runs))]
+
+
+def _deferred(state: State, at: int, operation: records.Deferred) -> list[Effect]:
+    journey = state.by_version[operation.journey]
+    journey.column("due").put(operation.runs, operation.due)
+    return []
+
+
+def _crossed(state: State, at: int, operation: records.Crossed) -> list[Effect]:
+    key = ("when", operation.journey, str(operation.entry))
+    state.column(key).put(operation.contacts, operation.values)
+    return []
+
+
+def _armed(state: State, at: int, operation: records.Armed) -> list[Effect]:
+    key = ("armed", operation.journey, str(operation.entry))
+    state.column(key).put(operation.contacts, operation.due)
+    return []
+
+
+def _dropped(state: State, at: int, operation: records.Dropped) -> list[Effect]:
+    name = state.by_version[operation.journey].plan.name
+    state.counts["journey", name, "dropped"] += len(operation.contacts)
+    return []
+
+
+_DECISIONS: dict[type[records.Operation], Callable[[State, int, Any], list[Effect]]] = {
+    records.Took: _took,
+    records.Entered: _entered,
+    records.Moved: _moved,
+    records.Ended: _ended,
+    records.Wrote: _wrote,
+    records.Listed: _listed,
+    records.Ordered: _ordered,
+    records.Withheld: _withheld,
+    records.Deferred: _deferred,
+    records.Crossed: _crossed,
+    records.Armed: _armed,
+    records.Dropped: _dropped,
+}
+

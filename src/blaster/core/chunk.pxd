@@ -1,0 +1,12 @@
+"""The memory of one column of one batch: the unit of copying, pinning and snapshots."""
+
+from libc.stdint cimport uint8_t
+
+
+cdef class Chunk:
+    cdef void* block                  # what calloc gave; `data` is its first 64-byte boundary
+    cdef uint8_t* data
+    cdef readonly Py_ssize_t nbytes
+    cdef readonly Py_ssize_t pins     # buffers given out and not yet released
+
+    cpdef Chunk copy(self)

@@ -1,0 +1,107 @@
+"""Texts to the codes of a dictionary and back into a digest; whole arrays at a time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from typing_extensions import Buffer
+
+    from blaster.rules.dictionary import Dictionary
+
+Array = np.ndarray[Any, Any]
+
+
+class Hasher(Protocol):
+    """What `hashlib` gives."""
+
+    def update(self, data: Buffer, /) -> None: ...
+
+
+def settled(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """The same values in a type that pyarrow's kernels work on: one chunk, no views, and no
+    nulls hidden in a dictionary."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    kind = values.type
+    if pa.types.is_dictionary(kind) and (
+        values.dictionary.null_count or pa.types.is_string_view(kind.value_type)
+    ):
+        values = values.cast(kind.value_type)
+        kind = values.type
+    if pa.types.is_string_view(kind):
+        return values.cast(pa.string())
+    if pa.types.is_list_view(kind) or pa.types.is_large_list_view(kind):
+        # pyarrow 26 casts a sliced list view to the wrong values; by way of Python it is right.
+        return pa.array(values.to_pylist(), pa.list_(kind.value_type))
+    return values
+
+
+def codes_of(dictionary: Dictionary, texts: pa.Array) -> Array:
+    """Codes (int32, -1 for null) of string or dictionary texts; new words enter the dictionary.
+
+    One look-up per distinct text, in order of first appearance.
+    """
+    if not pa.types.is_dictionary(texts.type):
+        texts = texts.cast(pa.string()).dictionary_encode()
+    words = texts.dictionary.to_pylist()
+    places = texts.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    codes = np.full(len(words) + 1, -1, np.int32)  # the last one answers for null
+    used, first = np.unique(places, return_index=True)
+    for place in used[np.argsort(first)].tolist():
+        word = words[place] if place >= 0 else None
+        if word is not None:
+            codes[place] = dictionary.add(word)
+    return codes[places]
+
+
+def update_codes(hasher: Hasher, dictionary: Dictionary, codes: Array) -> None:
+    """Feed a digest the texts of `codes` (-1: missing), whatever order the words came in."""
+    used, first, places = np.unique(codes, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(used), np.int32)
+    rank[order] = np.arange(len(used), dtype=np.int32)
+    for code in used[order].tolist():
+        word = dictionary.values[code].encode() if code >= 0 else b""
+        hasher.update((len(word) if code >= 0 else -1).to_bytes(4, "little", signed=True))
+        hasher.update(word)
+    hasher.update(rank[places])
+
+
+def flat_lists(values: Sequence[Sequence[str] | None]) -> tuple[list[str], Array, Array]:
+    """Words end to end, where each list ends (int64, one more than lists), which are present."""
+    words: list[str] = []
+    ends = np.zeros(len(values) + 1, np.int64)
+    present = np.ones(len(values), np.bool_)
+    for place, value in enumerate(values):
+        if value is None:
+            present[place] = False
+        elif isinstance(value, str):
+            raise TypeError(f"a list of words, not the text {value!r}")
+        else:
+            words.extend(word for word in value if word is not None)
+        ends[place + 1] = len(words)
+    return words, ends, present
+
+
+def flat_words(lists: pa.Array) -> tuple[pa.Array, Array, Array]:
+    """As `flat_lists`, of an Arrow array of lists; words are an Arrow array. Null words go."""
+    if pa.types.is_null(lists.type):
+        lists = lists.cast(pa.list_(pa.string()))
+    lists = lists.cast(pa.list_(lists.type.value_type))
+    words = lists.flatten()
+    sizes = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
+    if words.null_count:
+        owners = np.repeat(np.arange(len(lists)), sizes)
+        kept = words.is_valid().to_numpy(zero_copy_only=False)
+        sizes = np.bincount(owners[kept], minlength=len(lists))
+        words = words.drop_null()
+    ends = np.zeros(len(lists) + 1, np.int64)
+    np.cumsum(sizes, out=ends[1:])
+    return words, ends, lists.is_valid().to_numpy(zero_copy_only=False)

@@ -1,0 +1,167 @@
+"""One column over the rows of a table: a value or nothing for each row, of one kind.
+
+This is the contract; how the values of a kind lie in memory is its store's affair. Row arrays are
+one-dimensional contiguous int64, checked here once per call: IndexError, and nothing is written,
+if one is outside the column. When a row stands twice in a write, the last wins. Results are the
+caller's own memory unless the method says otherwise.
+"""
+
+from libc.stdint cimport int64_t, uint64_t
+
+import numpy as np
+
+from blaster.core.bits cimport BoolStore
+from blaster.core.fixed cimport FixedStore, TimeStore
+from blaster.core.lists cimport ListStore
+from blaster.core.store cimport INT, LIST, TEXT, TIME, Store
+from blaster.core.text cimport TextStore
+
+from blaster.core.codes import settled
+from blaster.model.fields import Kind
+from blaster.rules.dictionary import Dictionary
+
+cdef dict DEFAULT_DTYPES = {
+    Kind.INT: np.int64, Kind.NUMBER: np.float64, Kind.DATE: np.int32, Kind.INSTANT: np.int64,
+    Kind.CODE: np.int32,
+}
+
+
+cdef class Column:
+
+    def __cinit__(self, kind, *, dictionary=None, default=None, bint never_missing=False):
+        kind = Kind(kind)
+        if kind in (Kind.CODE, Kind.LIST):
+            dictionary = Dictionary() if dictionary is None else dictionary
+        elif dictionary is not None:
+            raise TypeError(f"a {kind.name} column has no dictionary")
+        if never_missing and kind in (Kind.TEXT, Kind.LIST, Kind.TIME, Kind.ID):
+            raise TypeError(f"a {kind.name} column has missing values")
+        self.default = default
+        self.never_missing = never_missing
+        fill = default_bits(kind, default, dictionary) if never_missing else 0
+        if kind == Kind.BOOL:
+            self.store = BoolStore(kind, never_missing, fill)
+        elif kind == Kind.TEXT:
+            self.store = TextStore(kind)
+        elif kind == Kind.LIST:
+            self.store = ListStore(kind, False, 0, dictionary)
+        elif kind == Kind.TIME:
+            self.store = TimeStore(kind)
+        else:
+            self.store = FixedStore(kind, never_missing, fill, dictionary)
+
+    cdef const int64_t[::1] checked(self, object rows):
+        cdef const int64_t[::1] view = rows
+        self.store.check_rows(view)
+        return view
+
+    # --- what it is ---------------------------------------------------------------------------
+
+    @property
+    def kind(self):
+        return Kind(self.store.kind)
+
+    @property
+    def rows(self):
+        return self.store.rows
+
+    @property
+    def batches(self):
+        return self.store.batches
+
+    @property
+    def dictionary(self):
+        return self.store.dictionary
+
+    @property
+    def nbytes(self):
+        return self.store.memory()
+
+    def grow(self, Py_ssize_t rows):
+        self.store.grow(rows)
+
+    def chunk(self, Py_ssize_t batch):
+        self.store.check_batch(batch)
+        return self.store.chunks[batch]
+
+    def arena(self, Py_ssize_t batch):
+        self.store.check_batch(batch)
+        if self.store.kind == TEXT:
+            return (<TextStore>self.store).arena_chunks[batch]
+        if self.store.kind == LIST:
+            return (<ListStore>self.store).arena_chunks[batch]
+        return None
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def take(self, rows):
+        return self.store.take(self.checked(rows))
+
+    def take_valid(self, rows):
+        return self.store.take_valid(self.checked(rows))
+
+    def gather(self, rows):
+        return self.store.gather(self.checked(rows))
+
+    def vector(self, Py_ssize_t batch):
+        self.store.check_batch(batch)
+        return self.store.vector(batch)
+
+    def export(self, Py_ssize_t batch):
+        self.store.check_batch(batch)
+        return self.store.export(batch)
+
+    def digest_into(self, hasher):
+        cdef Py_ssize_t batch
+        cdef Store store = self.store
+        hasher.update(np.array([store.kind, store.has_valid, store.rows], np.int64))
+        for batch in range(store.batches):
+            if not store.is_blank(batch):
+                hasher.update(np.array([batch], np.int64))
+                store.digest_batch(hasher, batch)
+
+    def due_before(self, now):
+        return self.time_store().due_before(min(now, 0xFFFFFFFF))
+
+    def minimum(self):
+        return self.time_store().minimum()
+
+    cdef TimeStore time_store(self):
+        if self.store.kind != TIME:
+            raise TypeError(f"a {self.kind.name} column has no due rows")
+        return self.store
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def put(self, rows, values, valid=None):
+        self.store.put(self.checked(rows), values, valid)
+
+    def put_arrow(self, rows, values, keep_null):
+        cdef const int64_t[::1] view = self.checked(rows)
+        values = settled(values)
+        if len(values) != view.shape[0]:
+            raise ValueError(f"{len(values)} values for {view.shape[0]} rows")
+        if keep_null and values.null_count:
+            view = np.asarray(rows)[values.is_valid().to_numpy(zero_copy_only=False)]
+            values = values.drop_null()
+        if view.shape[0]:
+            self.store.put_arrow(view, values)
+
+    def add_to(self, rows, amount, start=None):
+        if self.store.kind != INT:
+            raise TypeError(f"nothing can be added to a {self.kind.name} column")
+        if start is None:
+            start = self.default or 0
+        return (<FixedStore>self.store).add(self.checked(rows), amount, start)
+
+
+cdef uint64_t default_bits(object kind, object default, object dictionary) except? 0:
+    """The default (None: 0, false) as the bits that lie in memory."""
+    if kind == Kind.BOOL:
+        return 1 if default else 0
+    if kind == Kind.CODE:
+        if default is None:
+            raise TypeError("a CODE column that is never missing needs a default word")
+        default = dictionary.add(default)
+    value = np.array([default or 0], DEFAULT_DTYPES[kind])
+    return int(value.view(np.uint32 if value.itemsize == 4 else np.uint64)[0])

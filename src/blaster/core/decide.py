@@ -1,0 +1,191 @@
+"""One tick in the making: the decisions so far, and what still has to be looked at because of them.
+
+Every decision is applied the moment it is taken, by the same `apply` that replays the log, so that
+the next look sees it. `arrivals` are runs on their way into a step; `effects` are facts that
+changed and whose readers have not looked yet; `parked` runs stand in an immediate step behind another
+run of their contact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from blaster.core.apply import apply
+from blaster.core.binding import Rows
+from blaster.core.plan import GONE, LookStep, PlanStep, SendStep, WaitStep
+from blaster.core.runs import JourneyState
+from blaster.core.sends import POLICY_WAIT_S
+from blaster.core.state import Effect, State
+from blaster.core.timing import after_span, as_times, wait_target
+from blaster.model import records
+from blaster.model.fields import NEVER
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Travellers:
+    """Runs, with their numbers: a row may be another run by the time it is looked at again."""
+
+    journey: JourneyState
+    runs: Array
+    numbers: Array
+
+    @classmethod
+    def of(cls, journey: JourneyState, runs: Array) -> Travellers:
+        return cls(journey, runs, journey.column("number").take(runs))
+
+    def left(self) -> Array:
+        """Those that have not ended meanwhile."""
+        return self.runs[self.journey.column("number").take(self.runs) == self.numbers]
+
+
+class Decisions:
+    """The operations of one tick at `now`, in order."""
+
+    def __init__(self, state: State, now: int) -> None:
+        self.state = state
+        self.now = now
+        self.operations: list[records.Operation] = []
+        self.effects: list[Effect] = []
+        self.arrivals: list[tuple[int, Travellers]] = []
+        self.parked: list[tuple[PlanStep, Travellers]] = []
+        self.rows = 0
+
+    def emit(self, operation: records.Operation) -> None:
+        """Takes a decision: applies it, keeps it, and notes what changed."""
+        self.effects.extend(apply(self.state, self.now, operation))
+        self.operations.append(operation)
+
+    # --- runs between steps ---------------------------------------------------------------------
+
+    def go(self, journey: JourneyState, target: int, runs: Array) -> None:
+        """Sends runs on to a step, or out of the journey; who is on the way already goes on."""
+        runs = self.staying(journey, runs)
+        if not len(runs):
+            return
+        self.rows += len(runs)
+        if target == GONE:
+            self.emit(records.Ended(journey.version, runs, "finished", -1))
+        else:
+            self.arrivals.append((target, Travellers.of(journey, runs)))
+
+    def staying(self, journey: JourneyState, runs: Array) -> Array:
+        """Those of the runs that are not on their way into another step."""
+        for _, travellers in self.arrivals:
+            if travellers.journey is journey and len(runs):
+                runs = runs[~np.isin(runs, travellers.runs)]
+        return runs
+
+    def move(
+        self, journey: JourneyState, step: int, runs: Array, due: Array | int, until: Array | int
+    ) -> None:
+        """Records where runs are now, and when they are looked at again."""
+        if len(runs):
+            times = (
+                np.full(len(runs), when, np.uint32) if isinstance(when, int) else when
+                for when in (due, until)
+            )
+            self.emit(records.Moved(journey.version, step, runs, *times))
+
+    # --- arriving -------------------------------------------------------------------------------
+
+    def arrive_send(self, journey: JourneyState, step: SendStep, runs: Array) -> None:
+        """Queues runs for room."""
+        self.move(journey, step.index, runs, NEVER, self.now + POLICY_WAIT_S)
+
+    def arrive_wait(self, journey: JourneyState, step: WaitStep, runs: Array) -> None:
+        """Waits until the step's instant; past or missing goes `otherwise` where that is given."""
+        target = wait_target(step, Rows.of_runs(self.state, journey, runs), self.now)
+        self.place_wait(journey, step, runs, target)
+
+    def place_wait(
+        self, journey: JourneyState, step: WaitStep, runs: Array, target: Array
+    ) -> None:
+        """Puts runs into a wait whose instants are known (NEVER: the date is missing)."""
+        times = as_times(target)
+        missing = target == NEVER
+        past = ~missing & (target < self.now)
+        reached = ~missing & (target == self.now)
+        if step.otherwise >= GONE:
+            aside = past | missing
+            reached_or_past = reached
+        else:
+            aside = np.zeros(len(runs), bool)
+            reached_or_past = reached | past
+        waits = ~aside & ~reached_or_past
+        due = self._with_exits(journey, runs, times)
+        self.move(journey, step.index, runs[waits], due[waits], times[waits])
+        self.move(journey, step.index, runs[~waits], self.now, self.now)
+        self.go(journey, step.then, runs[reached_or_past])
+        self.go(journey, step.otherwise, runs[aside])
+
+    def arrive_look(self, journey: JourneyState, step: LookStep, runs: Array) -> None:
+        """Looks at once; a wait stays until a rule is true or its span is over."""
+        if not step.waits:
+            self.move(journey, step.index, runs, self.now, self.now)
+            self.look(journey, step, runs)
+            return
+        until = np.full(len(runs), NEVER, np.uint32)
+        if step.span is not None:
+            rows = Rows.of_runs(self.state, journey, runs)
+            here = np.full(len(runs), self.now, np.int64)
+            until = as_times(after_span(self.state.zones, rows.zones(), here, step.span))
+        # The deadline has to stand in the run before the rules are looked at for the first time.
+        self.move(journey, step.index, runs, until, until)
+        self.look(journey, step, runs)
+
+    def look(self, journey: JourneyState, step: LookStep, runs: Array) -> None:
+        """Takes the first rule that is surely true; the rest waits, or goes `otherwise`."""
+        runs = self.staying(journey, runs)
+        if not len(runs):
+            return
+        rows = Rows.of_runs(self.state, journey, runs)
+        left = np.ones(len(runs), bool)
+        for rule, target in zip(step.rules, step.targets, strict=True):
+            taken = left & rows.true(rule, self.now)
+            left &= ~taken
+            self.go(journey, target, runs[taken])
+        if not step.waits:
+            self.go(journey, step.otherwise, runs[left])
+            return
+        until = journey.column("until").take(runs)
+        over = left & (until <= self.now)
+        self.go(journey, step.otherwise, runs[over])
+        stays = left & ~over
+        if not stays.any():
+            return
+        due = until.copy()
+        for rule in step.rules:
+            if rule.time_dependent:
+                due = np.minimum(due, rows.next_change(rule, self.now))
+        due = self._with_exits(journey, runs, due)
+        stays &= journey.column("due").take(runs) != due
+        self.move(journey, step.index, runs[stays], due[stays], until[stays])
+
+    def _with_exits(self, journey: JourneyState, runs: Array, due: Array) -> Array:
+        """The earlier of `due` and the next instant at which an exit may change by itself."""
+        for rule, _ in journey.plan.exits:
+            if rule.time_dependent:
+                rows = Rows.of_runs(self.state, journey, runs)
+                due = np.minimum(due, rows.next_change(rule, self.now))
+        return due
+
+    # --- leaving --------------------------------------------------------------------------------
+
+    def exit(self, journey: JourneyState, index: int, runs: Array) -> None:
+        """Lets those runs leave for which exit `index` is true."""
+        if not len(runs):
+            return
+        rule, target = journey.plan.exits[index]
+        leaving = runs[Rows.of_runs(self.state, journey, runs).true(rule, self.now)]
+        if not len(leaving):
+            return
+        self.rows += len(leaving)
+        if target == GONE:
+            self.emit(records.Ended(journey.version, leaving, "exited", index))
+        else:
+            self.go(journey, target, leaving)

@@ -1,0 +1,86 @@
+"""Writing contact fields: values, what hangs on addresses, and who must look again.
+
+A write is a change only where the value became another. A new e-mail address or phone number
+re-files the contact in the directory and ends what the old address had brought on itself (bounces);
+opt-outs are the person's and stay.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from blaster.core.column import Column
+from blaster.core.state import Change, State
+from blaster.model.fields import Kind
+
+Array = np.ndarray[Any, Any]
+
+ADDRESS_CHANNELS = {"email": "email", "phone": "sms"}
+"""The channel that each address field serves."""
+
+
+def write_fields(
+    state: State, contacts: Array, columns: pa.RecordBatch, keep_null: bool
+) -> list[Change]:
+    """Writes columns (named for fields, or "invalid:FIELD" flags) to contacts, each given once."""
+    changes = []
+    for name in columns.schema.names:
+        if name.startswith("invalid:"):
+            flags = columns.column(name).to_numpy(zero_copy_only=False)
+            state.column(("invalid", name.removeprefix("invalid:"))).put(contacts, flags)
+            continue
+        key = ("field", name)
+        column = state.column(key)
+        watched = state.is_read(key) or name in ADDRESS_CHANNELS or name == "id"
+        before = snapshot(column, contacts) if watched else None
+        column.put_arrow(contacts, columns.column(name), keep_null=keep_null)
+        if before is None:
+            continue
+        changed = differs(column, contacts, before)
+        if name in ADDRESS_CHANNELS or name == "id":
+            _readdress(state, name, contacts[changed], before, changed)
+        if state.is_read(key) and changed.any():
+            changes.append(Change(key, contacts[changed]))
+    return changes
+
+
+def _readdress(
+    state: State, name: str, contacts: Array, before: tuple[Any, Array], changed: Array
+) -> None:
+    """Moves contacts from their old to their new address in the directory."""
+    old = [text for text, moved in zip(before[0], changed.tolist(), strict=True) if moved]
+    new = state.column(("field", name)).take(contacts)
+    place = ("id", "email", "phone").index(name)
+    was: list[Any] = [None, None, None]
+    became: list[Any] = [None, None, None]
+    was[place], became[place] = pa.array(old, pa.string()), pa.array(new, pa.string())
+    state.directory.move(contacts, tuple(was), tuple(became))
+    channel = ADDRESS_CHANNELS.get(name)
+    if channel is None:
+        return
+    had = np.fromiter((text is not None for text in old), bool, len(old))
+    bounced = state.find(("bounced", channel))
+    if bounced is not None and had.any():
+        again = contacts[had]
+        again = again[bounced.take(again)]
+        bounced.put(again, False)
+        opted_out = state.column(("opt-out", channel, "all")).take(again)
+        state.column(("suppressed", channel)).put(again, opted_out)
+
+
+def snapshot(column: Column, rows: Array) -> tuple[Any, Array]:
+    """Values and validity, to compare later."""
+    return column.take(rows), column.take_valid(rows)
+
+
+def differs(column: Column, rows: Array, before: tuple[Any, Array]) -> Array:
+    """Which rows hold another value than `before`; missing equals missing."""
+    values, valid = snapshot(column, rows)
+    if column.kind in (Kind.TEXT, Kind.LIST):
+        pairs = zip(values, before[0], strict=True)
+        return np.fromiter((new != old for new, old in pairs), bool, len(rows))
+    changed: Array = (valid != before[1]) | (valid & (values != before[0]))
+    return changed

@@ -1,0 +1,81 @@
+"""Text to typed values: what `set`, defaults and replies write into a field.
+
+A value that does not fit is None; nothing here raises for bad text. Numbers with a scale are
+integers of the smallest unit; enum values keep the spelling of their declaration.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+
+from blaster.model.fields import Field, Kind
+
+Fitted = int | float | bool | str | list[str]
+
+_TRUE = frozenset({"true", "yes", "1", "כן"})
+_FALSE = frozenset({"false", "no", "0", "לא"})
+_EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+_INT64_MAX = 2**63 - 1
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
+
+
+def fit(field: Field, text: str) -> Fitted | None:
+    """The value that `text` is in this field, in the form its column stores; None: does not fit."""
+    text = text.strip()
+    if field.type in ("text", "enum"):
+        return _fit_word(field, text)
+    if field.type == "list":
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if field.kind is Kind.BOOL:
+        folded = text.casefold()
+        return True if folded in _TRUE else False if folded in _FALSE else None
+    if field.kind is Kind.DATE:
+        return _fit_date(text)
+    if field.kind is Kind.INSTANT:
+        return _fit_instant(text)
+    return _fit_number(field, text)
+
+
+def _fit_word(field: Field, text: str) -> str | None:
+    if field.type == "text":
+        return text
+    folded = text.casefold()
+    for value in field.values:
+        if value.casefold() == folded:
+            return value
+    return None if field.other in (None, "reject") else field.other
+
+
+def _fit_number(field: Field, text: str) -> int | float | None:
+    if not _NUMBER.match(text):
+        return None
+    if field.kind is Kind.NUMBER:
+        value = float(text)
+        return value if abs(value) != float("inf") else None
+    try:
+        scaled = Decimal(text).scaleb(field.scale or 0)
+    except InvalidOperation:
+        return None
+    if scaled != scaled.to_integral_value() or abs(scaled) > _INT64_MAX:
+        return None
+    return int(scaled)
+
+
+def _fit_date(text: str) -> int | None:
+    try:
+        return date.fromisoformat(text).toordinal() - _EPOCH_ORDINAL
+    except ValueError:
+        return None
+
+
+def _fit_instant(text: str) -> int | None:
+    """ISO 8601 with an offset; without one it is UTC."""
+    try:
+        instant = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    if instant.tzinfo is None:
+        instant = instant.replace(tzinfo=UTC)
+    return int(instant.timestamp() // 1)

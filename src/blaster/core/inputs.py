@@ -1,0 +1,352 @@
+"""Taking inputs into the state, one round at a time: each contact at most once in a round.
+
+Every taker is given the positions of its round and answers with the facts that changed; it never
+fails and never decides. `TAKERS` is the table; `rounds` says how an input is cut.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from blaster.core.fields import write_fields
+from blaster.core.messages import first_time, note, note_not_sent, note_sent
+from blaster.core.plan import Key, SendStep, make_plan
+from blaster.core.runs import rounds_of
+from blaster.core.sends import give_back, keep_reservation
+from blaster.core.state import Change, Effect, Settled, State
+from blaster.model import definitions as model
+from blaster.model import records
+from blaster.model.outcomes import OutcomeCode
+from blaster.rules import Zones
+
+Array = np.ndarray[Any, Any]
+Taker = Callable[[State, int, Any, Array], list[Effect]]
+
+
+def rounds(state: State, operation: records.Operation) -> deque[Array]:
+    """Positions per round; an input that speaks of no contacts has one round."""
+    if isinstance(operation, records.Published):
+        return deque([np.empty(0, np.int64)])
+    if isinstance(operation, records.Outcomes):
+        # Two orders of one contact are two facts; an order of nobody in flight is its own.
+        contacts = state.orders.find(operation.orders)["contact"]
+        return deque(rounds_of(contacts)) if len(contacts) else deque()
+    contacts = operation.contacts  # type: ignore[attr-defined]
+    return deque(rounds_of(contacts)) if len(contacts) else deque()
+
+
+def rows_of(columns: pa.RecordBatch, positions: Array) -> pa.RecordBatch:
+    """The rows of a round; the batch itself when it is all of them."""
+    if columns.num_columns == 0 or len(positions) == columns.num_rows:
+        return columns
+    return columns.take(pa.array(positions))
+
+
+def _texts(texts: tuple[str, ...], positions: Array) -> list[str] | None:
+    return [texts[position] for position in positions.tolist()] if texts else None
+
+
+def take_published(
+    state: State, at: int, operation: records.Published, positions: Array
+) -> list[Effect]:
+    """New definitions: unchanged journeys go on as they are, changed ones get a new version."""
+    workspace = msgspec.json.decode(operation.workspace, type=model.Workspace)
+    before = state.plan
+    state.plan = plan = make_plan(workspace)
+    state.zones = Zones(workspace.account.zone)
+    for field in workspace.fields:
+        state.column(("field", field.name))
+    for name, journey in state.current.items():
+        journey.open = name in plan.journeys
+    fresh = []
+    for name, journey_plan in plan.journeys.items():
+        current = state.current.get(name)
+        known = before.journeys.get(name) if before else None
+        if current is None or known is None or known.definition != journey_plan.definition:
+            fresh.append(state.open_version(journey_plan))
+    state.index_readers()
+    return [Change(("published", journey.version), np.empty(0, np.int64)) for journey in fresh]
+
+
+def take_upserted(
+    state: State, at: int, operation: records.Upserted, positions: Array
+) -> list[Effect]:
+    contacts = operation.contacts[positions]
+    columns = rows_of(operation.columns, positions)
+    created = operation.created[positions]
+    changes: list[Effect] = []
+    fresh = contacts[created]
+    if len(fresh):
+        grow_contacts(state, int(fresh.max()) + 1)
+        state.column(("created",)).put(fresh, at)
+        batch = columns if created.all() else columns.filter(pa.array(created))
+        if "source" not in batch.schema.names and operation.source:
+            batch = batch.append_column(
+                "source", pa.array([operation.source] * len(fresh), pa.string())
+            )
+        changes += _write_new(state, fresh, batch)
+        state.counts["contacts",] += len(fresh)
+        changes.append(Change(("created",), fresh, batch))
+    if not created.all():
+        known = ~created
+        batch = columns if known.all() else columns.filter(pa.array(known))
+        changes += write_fields(state, contacts[known], batch, keep_null=True)
+    return changes
+
+
+def grow_contacts(state: State, rows: int) -> None:
+    """Makes room for contacts up to this number; every column covers all of them."""
+    if rows > state.contacts.rows:
+        state.contacts.grow(rows)
+        state.directory.next = max(state.directory.next, rows)
+
+
+def _write_new(state: State, contacts: Array, columns: pa.RecordBatch) -> list[Effect]:
+    """Writes contacts that did not exist: nothing to compare with, everything given is a change."""
+    names = columns.schema.names
+    changes: list[Effect] = []
+    for name in names:
+        values = columns.column(name)
+        if name.startswith("invalid:"):
+            key: Key = ("invalid", name.removeprefix("invalid:"))
+            state.column(key).put(contacts, values.to_numpy(zero_copy_only=False))
+            continue
+        key = ("field", name)
+        state.column(key).put_arrow(contacts, values, keep_null=True)
+        if state.is_read(key):
+            present = values.is_valid().to_numpy(zero_copy_only=False)
+            if present.any():
+                changes.append(Change(key, contacts[present]))
+    nothing = pa.nulls(len(contacts), pa.string())
+    addresses = [
+        columns.column(name) if name in names else nothing for name in ("id", "email", "phone")
+    ]
+    state.directory.insert(contacts, *addresses)
+    return changes
+
+
+def take_fields_set(
+    state: State, at: int, operation: records.FieldsSet, positions: Array
+) -> list[Effect]:
+    columns = rows_of(operation.columns, positions)
+    return list(write_fields(state, operation.contacts[positions], columns, keep_null=False))
+
+
+def take_joined(state: State, at: int, operation: records.Joined, positions: Array) -> list[Effect]:
+    contacts = operation.contacts[positions]
+    if operation.leaving:
+        return change_lists(state, at, "", operation.list, contacts)
+    return change_lists(state, at, operation.list, "", contacts)
+
+
+def change_lists(state: State, at: int, join: str, leave: str, contacts: Array) -> list[Effect]:
+    """Joining, leaving, or both as one change; who is a member already does not join again."""
+    changes: list[Effect] = []
+    if leave:
+        member = state.column(("list", leave, "member"))
+        gone = contacts[member.take(contacts)]
+        if len(gone):
+            member.put(gone, False)
+            state.column(("list", leave, "left")).put(gone, at)
+            state.counts["list", leave] -= len(gone)
+            changes.append(Change(("left", leave), gone))
+            changes.append(Change(("list", leave), gone))
+    if join:
+        member = state.column(("list", join, "member"))
+        fresh = contacts[~member.take(contacts)]
+        if len(fresh):
+            member.put(fresh, True)
+            state.column(("list", join, "joined")).put(fresh, at)
+            state.counts["list", join] += len(fresh)
+            changes.append(Change(("joined", join), fresh))
+            changes.append(Change(("list", join), fresh))
+    return changes
+
+
+def take_happened(
+    state: State, at: int, operation: records.Happened, positions: Array
+) -> list[Effect]:
+    contacts = operation.contacts[positions]
+    columns = rows_of(operation.columns, positions)
+    key = (operation.space, operation.name)
+    first_time(state.column((*key, "first")), contacts, at)
+    state.column((*key, "last")).put(contacts, at)
+    state.column((*key, "count")).add_to(contacts, 1)
+    state.counts[(*key, "count")] += len(contacts)
+    if operation.space == "form":
+        for name in columns.schema.names:
+            answers = columns.column(name).cast(pa.string())
+            state.column((*key, "answer", name)).put_arrow(contacts, answers, keep_null=False)
+    _happened_in_runs(state, at, key, contacts, columns)
+    return [Change(key, contacts, columns)]
+
+
+def _happened_in_runs(
+    state: State, at: int, key: Key, contacts: Array, columns: pa.RecordBatch
+) -> None:
+    """Since entry: the first and last instant; in a keyed run, of events with the run's key."""
+    for journey in state.readers.get(key, ()):
+        if not journey.running:
+            continue
+        names = [name for name in ("first", "last") if journey.table.has((*key, name))]
+        if not names:
+            continue
+        runs, at_rows = journey.runs_of(contacts)
+        for entry in journey.plan.entries:
+            if entry.key in columns.schema.names and len(runs):
+                values = columns.column(entry.key).cast(pa.string()).to_pylist()
+                codes = np.fromiter(
+                    (-1 if v is None else journey.keys.find(v) for v in values), np.int64
+                )
+                given = np.fromiter((v is not None for v in values), bool, len(values))
+                same = journey.column("key").take(runs) == codes[at_rows]
+                keep = same | ~given[at_rows]
+                runs, at_rows = runs[keep], at_rows[keep]
+        for name in names:
+            column = journey.table.column((*key, name))
+            if name == "first":
+                first_time(column, runs, at)
+            else:
+                column.put(runs, at)
+
+
+def take_consented(
+    state: State, at: int, operation: records.Consented, positions: Array
+) -> list[Effect]:
+    """The channel's own column says that some permission stands; "*" is permission for it all."""
+    contacts = operation.contacts[positions]
+    channel, given = operation.channel, operation.given
+    for topic in operation.topics or ("*",):
+        state.column(("consent", channel, topic)).put(contacts, given)
+    if given:
+        state.column(("consent", channel)).put(contacts, True)
+        if not operation.topics:
+            state.column(("opt-out", channel, "marketing")).put(contacts, False)
+        return [Change(("consent", channel), contacts)]
+    left = np.zeros(len(contacts), bool)
+    for key in list(state.contacts.names):
+        if key[:2] == ("consent", channel) and len(key) == 3:
+            if not operation.topics:
+                state.column(key).put(contacts, False)
+            left |= state.column(key).take(contacts)
+    state.column(("consent", channel)).put(contacts, left)
+    return [Change(("consent", channel), contacts)]
+
+
+def take_suppressed(
+    state: State, at: int, operation: records.Suppressed, positions: Array
+) -> list[Effect]:
+    contacts = operation.contacts[positions]
+    state.column(("opt-out", operation.channel, operation.scope)).put(contacts, True)
+    if operation.scope == "all":
+        state.column(("suppressed", operation.channel)).put(contacts, True)
+    return [Change(("suppressed", operation.channel), contacts)]
+
+
+def take_noted(state: State, at: int, operation: records.Noted, positions: Array) -> list[Effect]:
+    key = ("message", operation.channel, operation.message)
+    contacts = operation.contacts[positions]
+    texts = _texts(operation.texts, positions)
+    changes = note(state, key, operation.fact, contacts, operation.orders[positions], texts, at)
+    if operation.fact == "bounced" and changes:
+        changes.append(Change(("suppressed", operation.channel), changes[0].contacts))
+    return list(changes)
+
+
+def take_received(
+    state: State, at: int, operation: records.Received, positions: Array
+) -> list[Effect]:
+    """Inbound texts answer the newest text sent to their contact; the rest answer nothing."""
+    contacts = operation.contacts[positions]
+    texts = _texts(operation.texts, positions) or []
+    codes = state.column(("sms", "message")).take(contacts)
+    orders = state.column(("sms", "order")).take(contacts)
+    changes: list[Effect] = []
+    for code in np.unique(codes[codes >= 0]).tolist():
+        mine = codes == code
+        answers = [text for text, keep in zip(texts, mine.tolist(), strict=True) if keep]
+        key = ("message", "sms", state.sms_messages.values[code])
+        changes += note(state, key, "replied", contacts[mine], orders[mine], answers, at)
+    return changes
+
+
+def take_outcomes(
+    state: State, at: int, operation: records.Outcomes, positions: Array
+) -> list[Effect]:
+    """Final outcomes: message facts, reservations, and the runs that may go on."""
+    numbers = operation.orders[positions]
+    found = state.orders.find(numbers)
+    fresh = found["open"]
+    numbers, found, positions = numbers[fresh], found[fresh], positions[fresh]
+    codes = operation.codes[positions]
+    reasons = np.array(operation.reasons or ("",) * len(operation.orders), object)[positions]
+    state.orders.settle(numbers)
+    effects: list[Effect] = []
+    for version in np.unique(found["version"]).tolist():
+        journey = state.versions[version]
+        for step in np.unique(found["step"][found["version"] == version]).tolist():
+            mine = (found["version"] == version) & (found["step"] == step)
+            plan_step = journey.plan.steps[step]
+            assert isinstance(plan_step, SendStep)
+            effects += _settle(
+                state, at, journey, plan_step, numbers[mine], found[mine], codes[mine], reasons[mine]
+            )
+    return effects
+
+
+def _settle(
+    state: State,
+    at: int,
+    journey: Any,
+    step: SendStep,
+    numbers: Array,
+    found: Array,
+    codes: Array,
+    reasons: Array,
+) -> list[Effect]:
+    """The outcomes of one step. A run that left meanwhile keeps only the contact's facts."""
+    from blaster.core.messages import note_sent_to
+
+    outgoing, key = step.outgoing, step.outgoing.key
+    runs, contacts = found["run"].copy(), found["contact"].copy()
+    here = journey.column("order").take(runs) == numbers
+    sent = codes == OutcomeCode.ACCEPTED
+    keep_reservation(state, outgoing, contacts[sent], found["at"][sent], at)
+    give_back(state, outgoing, contacts[~sent], found["at"][~sent])
+    stayed, gone = here & sent, ~here & sent
+    message = outgoing.channel in ("email", "sms")
+    if message:
+        note_sent(state, journey, key, runs[stayed], numbers[stayed], at)
+        note_sent_to(state, key, contacts[gone], numbers[gone], at)
+    state.counts[(*key, "sent")] += int(sent.sum())
+    for reason in sorted(set(reasons[~sent].tolist())):
+        mine = ~sent & (reasons == reason)
+        state.counts[(*key, "not_sent", reason or "failed")] += int(mine.sum())
+        if message:
+            note_not_sent(state, journey, key, runs[mine & here], reason or "failed", at)
+    journey.column("order").put(runs[here], np.zeros(int(here.sum()), np.uint64))
+    effects: list[Effect] = [Settled(journey, runs[here], sent[here])]
+    if message:
+        effects.insert(0, Change(key, contacts))
+    return effects
+
+
+TAKERS: dict[type[records.Operation], Taker] = {
+    records.Published: take_published,
+    records.Upserted: take_upserted,
+    records.FieldsSet: take_fields_set,
+    records.Joined: take_joined,
+    records.Happened: take_happened,
+    records.Consented: take_consented,
+    records.Suppressed: take_suppressed,
+    records.Noted: take_noted,
+    records.Received: take_received,
+    records.Outcomes: take_outcomes,
+}
+

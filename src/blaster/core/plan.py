@@ -1,0 +1,394 @@
+"""Journeys as the tick runs them: rules compiled, steps numbered, readers of each fact listed.
+
+A plan is made from one checked workspace and never changes; what runs in it lives in `state`.
+Steps become few primitive kinds: a series is lowered to waits, looks and sends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from blaster.model import definitions as model
+from blaster.model.fields import BUILT_IN_FIELDS, Field
+from blaster.rules import Rule, Scope, Value, compile_rule, compile_value
+
+GONE = -1
+"""The target that ends a run."""
+UNSET = -2
+"""A target that was not given."""
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """What a send or call step puts out. `caps` are indices into the plan's caps."""
+
+    channel: str
+    name: str
+    category: str
+    topic: str | None
+    caps: tuple[int, ...]
+
+    @property
+    def key(self) -> Key:
+        return ("message", self.channel, self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """`source` is the id of the step as written; several primitive steps may share one."""
+
+    index: int
+    source: str
+    then: int
+    otherwise: int
+
+
+@dataclass(frozen=True, slots=True)
+class SendStep(PlanStep):
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class WaitStep(PlanStep):
+    """See `model.definitions.Wait`; `day` counts calendar days from the run's entry or `value`."""
+
+    span: tuple[int, int, int] | None = None
+    at_seconds: int | None = None
+    weekday: int | None = None
+    day: int | None = None
+    value: Value | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LookStep(PlanStep):
+    """A branch, or with `waits` a wait until one of the rules is true (for `span` at most)."""
+
+    rules: tuple[Rule, ...]
+    targets: tuple[int, ...]
+    waits: bool = False
+    span: tuple[int, int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetStep(PlanStep):
+    """Fields with their literal text or their compiled expression."""
+
+    writes: tuple[tuple[Field, str | None, Value | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AddStep(PlanStep):
+    amounts: tuple[tuple[Field, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResetStep(PlanStep):
+    fields: tuple[Field, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStep(PlanStep):
+    join: str
+    leave: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndStep(PlanStep):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    index: int
+    on: model.Trigger
+    key: str | None
+    only_if: Rule | None
+    when: Rule | None
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Who looks again when a fact changed: indices of exits, waiting steps and entries."""
+
+    exits: list[int] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+    entries: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class JourneyPlan:
+    name: str
+    definition: model.Journey
+    entries: tuple[PlanEntry, ...]
+    exits: tuple[tuple[Rule, int], ...]
+    steps: tuple[PlanStep, ...]
+    readers: dict[Key, Readers]
+    attributes: frozenset[str]
+    resets: tuple[Field, ...]
+    own: frozenset[tuple[str, str]]
+
+    def rules(self) -> list[Rule]:
+        """Every rule that runs of this journey are looked at with."""
+        steps = [rule for step in self.steps if isinstance(step, LookStep) for rule in step.rules]
+        return [rule for rule, _ in self.exits] + steps
+
+    def values(self) -> list[Value]:
+        """Every expression that runs of this journey are looked at with."""
+        waits = [s.value for s in self.steps if isinstance(s, WaitStep) and s.value is not None]
+        sets = [v for s in self.steps if isinstance(s, SetStep) for _, _, v in s.writes]
+        return waits + [value for value in sets if value is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    workspace: model.Workspace
+    fields: dict[str, Field]
+    journeys: dict[str, JourneyPlan]
+    outgoing: dict[tuple[str, str], Outgoing]
+    caps: tuple[model.Cap, ...]
+
+
+def base_key(key: Key) -> Key:
+    """The fact whose change concerns this column: every column of a message is one fact."""
+    if key[0] == "message":
+        return key[:3]
+    if key[0] in ("created", "entered"):
+        return key[:1]
+    return key[:2]
+
+
+def fields_of(workspace: model.Workspace) -> dict[str, Field]:
+    """Declared and built-in fields by name."""
+    return {field.name: field for field in (*BUILT_IN_FIELDS, *workspace.fields)}
+
+
+def make_plan(workspace: model.Workspace) -> Plan:
+    """Compiles a checked workspace. Raises DefinitionError if a rule does not compile."""
+    fields = fields_of(workspace)
+    caps = workspace.account.caps
+    outgoing = {
+        (message.channel, message.name): Outgoing(
+            message.channel,
+            message.name,
+            message.category,
+            message.topic,
+            tuple(index for index, cap in enumerate(caps) if _cap_covers(cap, message)),
+        )
+        for message in workspace.messages
+    }
+    journeys = {
+        journey.name: _Compiler(journey, fields, outgoing).compile()
+        for journey in workspace.journeys
+    }
+    return Plan(workspace, fields, journeys, outgoing, caps)
+
+
+def _cap_covers(cap: model.Cap, message: model.Message) -> bool:
+    return (
+        cap.category in (None, message.category)
+        and cap.topic in (None, message.topic)
+        and cap.channel in (None, message.channel)
+    )
+
+
+class _Compiler:
+    """Lowers one journey. Targets are resolved once every step has its number."""
+
+    def __init__(
+        self,
+        journey: model.Journey,
+        fields: dict[str, Field],
+        outgoing: dict[tuple[str, str], Outgoing],
+    ) -> None:
+        self.journey = journey
+        self.fields = fields
+        self.outgoing = outgoing
+        self.own = frozenset(_messages_sent(journey))
+        self.first: dict[str, int] = {}
+        number = 0
+        for step in journey.steps:
+            self.first[step.id] = number
+            number += _width(step)
+        self.steps: list[PlanStep] = []
+
+    def compile(self) -> JourneyPlan:
+        entries = tuple(self._entry(index, e) for index, e in enumerate(self.journey.entries))
+        scope = self._scope("steps")
+        exits = tuple(
+            (compile_rule(leave.when.text, scope), self._target(leave.then))
+            for leave in self.journey.exits
+        )
+        for step in self.journey.steps:
+            self._lower(step, scope)
+        plan = JourneyPlan(
+            self.journey.name,
+            self.journey,
+            entries,
+            exits,
+            tuple(self.steps),
+            {},
+            frozenset(),
+            tuple({f.name: f for s in self.steps if isinstance(s, ResetStep) for f in s.fields}.values()),
+            self.own,
+        )
+        return _with_readers(plan)
+
+    def _scope(self, place: str) -> Scope:
+        return Scope(
+            fields=self.fields,
+            place=place,
+            journey=self.journey.name,
+            own_messages=self.own,
+        )
+
+    def _target(self, name: str | None) -> int:
+        if name is None:
+            return UNSET
+        return GONE if name == model.END else self.first[name]
+
+    def _entry(self, index: int, entry: model.Entry) -> PlanEntry:
+        scope = self._scope("enter")
+        when = compile_rule(entry.on.when.text, scope) if isinstance(entry.on, model.OnRule) else None
+        only_if = compile_rule(entry.only_if.text, scope) if entry.only_if else None
+        return PlanEntry(index, entry.on, entry.key, only_if, when)
+
+    def _lower(self, step: model.Step, scope: Scope) -> None:
+        number = len(self.steps)
+        then = self._target(getattr(step, "then", model.END))
+        otherwise = self._target(getattr(step, "otherwise", None))
+        base = (number, step.id, then, otherwise)
+        match step:
+            case model.Send():
+                self.steps.append(SendStep(*base, self.outgoing[step.channel, step.message]))
+            case model.Call():
+                (name,) = step.names
+                self.steps.append(SendStep(*base, Outgoing(step.target, name, "call", None, ())))
+            case model.Wait():
+                value = compile_value(step.until.text, scope) if step.until else None
+                self.steps.append(
+                    WaitStep(*base, step.span, step.at_seconds, step.weekday, None, value)
+                )
+            case model.WaitUntil() | model.Branch():
+                self._lower_look(step, base, scope)
+            case model.Set():
+                self.steps.append(SetStep(*base, tuple(self._write(to, scope) for to in step.values)))
+            case model.Add():
+                self.steps.append(
+                    AddStep(*base, tuple((self.fields[name], by) for name, by in step.amounts))
+                )
+            case model.Reset():
+                self.steps.append(ResetStep(*base, tuple(self.fields[n] for n in step.fields)))
+            case model.Membership():
+                self.steps.append(MemberStep(*base, step.join or "", step.leave or ""))
+            case model.Series():
+                self._lower_series(step, then, scope)
+            case model.End():
+                self.steps.append(EndStep(*base))
+
+    def _lower_look(
+        self, step: model.WaitUntil | model.Branch, base: tuple[int, str, int, int], scope: Scope
+    ) -> None:
+        waits = isinstance(step, model.WaitUntil)
+        rules = tuple(compile_rule(case.when.text, scope) for case in step.cases)
+        targets = tuple(self._target(case.then) for case in step.cases)
+        span = step.span if isinstance(step, model.WaitUntil) else None
+        self.steps.append(LookStep(*base, rules, targets, waits, span))
+
+    def _write(self, to: model.SetTo, scope: Scope) -> tuple[Field, str | None, Value | None]:
+        field = self.fields[to.field]
+        if to.expression is None:
+            return field, to.value, None
+        return field, None, compile_value(to.expression.text, scope, field.kind)
+
+    def _lower_series(self, series: model.Series, then: int, scope: Scope) -> None:
+        """Each item: wait for its day, look at `unless`, send; the next item follows in any case."""
+        start = compile_value(series.start.text, scope) if series.start else None
+        for position, item in enumerate(series.items):
+            number = len(self.steps)
+            width = _item_width(item)
+            after = number + width if position + 1 < len(series.items) else then
+            late = after if series.late_skip else UNSET
+            self.steps.append(
+                WaitStep(
+                    number, series.id, number + 1, late, None, item.at_seconds, None, item.day, start
+                )
+            )
+            if item.unless is not None:
+                rule = compile_rule(item.unless.text, scope)
+                self.steps.append(
+                    LookStep(number + 1, series.id, after, number + 2, (rule,), (after,))
+                )
+            self.steps.append(
+                SendStep(
+                    number + width - 1, series.id, after, after,
+                    self.outgoing[item.channel, item.message],
+                )  # fmt: skip
+            )
+
+
+def _item_width(item: model.SeriesItem) -> int:
+    return 2 if item.unless is None else 3
+
+
+def _width(step: model.Step) -> int:
+    """How many primitive steps a step becomes."""
+    return sum(map(_item_width, step.items)) if isinstance(step, model.Series) else 1
+
+
+def _messages_sent(journey: model.Journey) -> list[tuple[str, str]]:
+    sent = []
+    for step in journey.steps:
+        if isinstance(step, model.Send):
+            sent.append((step.channel, step.message))
+        elif isinstance(step, model.Series):
+            sent.extend((item.channel, item.message) for item in step.items)
+    return sent
+
+
+def _with_readers(plan: JourneyPlan) -> JourneyPlan:
+    """Lists who reads which fact, and which attributes of the starting event runs must keep."""
+
+    def reads(facts: tuple[object, ...], kind: str, index: int) -> None:
+        for fact in facts:
+            key: Key = fact.key  # type: ignore[attr-defined]
+            if key[0] == "attribute":
+                attributes.add(key[1])
+            readers = plan.readers.setdefault(base_key(key), Readers())
+            indices: list[int] = getattr(readers, kind)
+            if index not in indices:
+                indices.append(index)
+
+    attributes: set[str] = set()
+    for index, (rule, _) in enumerate(plan.exits):
+        reads(rule.facts, "exits", index)
+    for step in plan.steps:
+        if isinstance(step, LookStep) and step.waits:
+            for rule in step.rules:
+                reads(rule.facts, "steps", step.index)
+        elif isinstance(step, WaitStep) and step.value is not None:
+            reads(step.value.facts, "steps", step.index)
+    for look in (*plan.rules(), *plan.values()):
+        attributes.update(fact.key[1] for fact in look.facts if fact.key[0] == "attribute")
+    for entry in plan.entries:
+        if entry.key is not None:
+            attributes.add(entry.key)
+        if entry.when is not None:
+            reads(entry.when.facts, "entries", entry.index)
+        elif isinstance(entry.on, model.OnDate):
+            for key in date_keys(entry.on):
+                plan.readers.setdefault(key, Readers()).entries.append(entry.index)
+    return JourneyPlan(
+        plan.name, plan.definition, plan.entries, plan.exits, plan.steps, plan.readers,
+        frozenset(attributes), plan.resets, plan.own,
+    )  # fmt: skip
+
+
+def date_keys(trigger: model.OnDate) -> tuple[Key, ...]:
+    """The facts that move a date trigger: its date, and the contact's zone."""
+    if trigger.field == "contact.created":
+        return (("created",), ("field", "zone"))
+    if trigger.field.startswith("list:"):
+        return (("list", trigger.field.removeprefix("list:")), ("field", "zone"))
+    return (("field", trigger.field), ("field", "zone"))

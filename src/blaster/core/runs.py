@@ -1,0 +1,236 @@
+"""The runs of one journey version: a table of rows, reused when a run is over.
+
+A run row holds its number, contact, step, when it is next looked at (`due`), the instant its step
+is about (`until`), its entry, key and order in flight, and one column per fact that its rules read.
+The runs of one contact are a doubly linked list through `next` and `prev`, its head a column of the
+contacts. Laws: `step` is -1 exactly in free rows; a send step with neither an order nor a due
+instant is queued; free rows are reused last in, first out, so that replay finds the same rows.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from blaster.core.column import Column
+from blaster.core.plan import JourneyPlan, Key, SendStep
+from blaster.core.table import Table
+from blaster.model.fields import NEVER, Kind
+from blaster.rules import Dictionary
+
+Array = np.ndarray[Any, Any]
+
+_OWN_COLUMNS = (
+    ("number", Kind.ID),
+    ("contact", Kind.INT),
+    ("due", Kind.TIME),
+    ("until", Kind.TIME),
+    ("entered", Kind.TIME),
+    ("order", Kind.ID),
+)
+_ROW_COLUMNS = ("step", "next", "prev")
+"""Numbers of steps and run rows; -1 is none."""
+NONE_IS_MINUS_1: dict[str, Any] = {"default": -1, "never_missing": True}
+
+
+def occurrences(values: Array) -> Array:
+    """How often each value stood before, row by row: 0 for the first, 1 for the second, ..."""
+    count = len(values)
+    order = np.argsort(values, kind="stable")
+    ordered = values[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if count else np.empty(0, int)
+    lengths = np.diff(np.r_[starts, count])
+    ranks = np.empty(count, np.int64)
+    ranks[order] = np.arange(count) - np.repeat(starts, lengths)
+    return ranks
+
+
+def rounds_of(values: Array) -> list[Array]:
+    """Row positions in rounds: round k holds the k-th row of each value, in row order."""
+    if len(values) <= 1 or len(np.unique(values)) == len(values):
+        return [np.arange(len(values))]
+    ranks = occurrences(values)
+    order = np.argsort(ranks, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(ranks[order])) + 1)
+
+
+class JourneyState:
+    """One version of a journey and everybody inside it. `heads` is a column of the contacts."""
+
+    def __init__(self, version: str, plan: JourneyPlan, heads: Column) -> None:
+        self.version = version
+        self.plan = plan
+        self.heads = heads
+        self.open = True
+        self.running = 0
+        self.table = Table()
+        for name, kind in _OWN_COLUMNS:
+            self.table.add(name, kind)
+        for name in _ROW_COLUMNS:
+            self.table.add(name, Kind.INT, **NONE_IS_MINUS_1)
+        self.keys = Dictionary()
+        self.table.add("key", Kind.CODE, dictionary=self.keys)
+        self.queues: dict[int, deque[Array]] = {}
+        self.message_keys: dict[Key, list[Key]] = {}
+        self._free = np.empty(0, np.int64)
+        self._free_count = 0
+        self._add_fact_columns()
+
+    def _add_fact_columns(self) -> None:
+        looks = (*self.plan.rules(), *self.plan.values())
+        for fact in (fact for look in looks for fact in look.facts):
+            if fact.space == "run" and fact.key != ("entered",):
+                self._add_fact(fact.key, fact.kind)
+        for name in sorted(self.plan.attributes):
+            self._add_fact(("attribute", name), Kind.TEXT)
+        for channel, name in sorted(self.plan.own):
+            self._add_fact(("message", channel, name, "order"), Kind.ID)
+        for field in self.plan.resets:
+            self.table.add(("at entry", field.name), field.kind)
+
+    def _add_fact(self, key: Key, kind: Kind) -> None:
+        if self.table.has(key):
+            return
+        extra = {"dictionary": Dictionary()} if kind is Kind.CODE else {}
+        self.table.add(key, kind, **extra)
+        if key[0] == "message":
+            self.message_keys.setdefault(key[:3], []).append(key)
+
+    def column(self, name: str) -> Column:
+        """One of the run's own columns."""
+        return self.table.column(name)
+
+    def free_rows(self, count: int) -> Array:
+        """The rows that the next `count` runs will lie in; `enter` claims them."""
+        reused = min(count, self._free_count)
+        old = self._free[self._free_count - reused : self._free_count][::-1]
+        fresh = np.arange(self.table.rows, self.table.rows + count - reused, dtype=np.int64)
+        return np.concatenate([old, fresh])
+
+    def enter(self, runs: Array, numbers: Array, contacts: Array, now: int) -> None:
+        """Claims the rows and links each run in front of its contact's others (contacts differ)."""
+        self._free_count = max(0, self._free_count - int((runs < self.table.rows).sum()))
+        if len(runs):
+            self.table.grow(max(self.table.rows, int(runs.max()) + 1))
+        for name in self.table.names:
+            self.table.column(name).put(runs, None)
+        column = self.column
+        column("number").put(runs, numbers)
+        column("contact").put(runs, contacts)
+        column("entered").put(runs, now)
+        old = self.heads.take(contacts)
+        column("next").put(runs, old)
+        linked = old >= 0
+        column("prev").put(old[linked], runs[linked])
+        self.heads.put(contacts, runs)
+        self.running += len(runs)
+
+    def keep(self, runs: Array, keys: tuple[str, ...], columns: pa.RecordBatch) -> None:
+        """Stores what started the runs: the key, and the attributes that rules read."""
+        if keys:
+            codes = np.fromiter((self.keys.add(key) for key in keys), np.int32, len(keys))
+            self.column("key").put(runs, codes)
+        for name in columns.schema.names:
+            if self.table.has(("attribute", name)):
+                texts = columns.column(name)
+                column = self.table.column(("attribute", name))
+                if column.kind is Kind.TEXT:
+                    texts = texts.cast(pa.string())
+                column.put_arrow(runs, texts, keep_null=False)
+
+    def move(self, runs: Array, step: int, due: Array, until: Array) -> None:
+        """Puts runs into a step; a send step without a due instant queues them."""
+        self.column("step").put(runs, step)
+        self.column("due").put(runs, due)
+        self.column("until").put(runs, until)
+        if isinstance(self.plan.steps[step], SendStep):
+            queued = runs[due == NEVER]
+            if len(queued):
+                self.queues.setdefault(step, deque()).append(queued)
+
+    def end(self, runs: Array) -> None:
+        """Frees the rows, in this order."""
+        contacts = self.contacts(runs)
+        for positions in rounds_of(contacts):
+            self._unlink(runs[positions], contacts[positions])
+        for name, value in (("step", -1), ("due", NEVER), ("number", 0), ("order", 0)):
+            self.column(name).put(runs, value)
+        needed = self._free_count + len(runs)
+        if needed > len(self._free):
+            self._free = np.resize(self._free, max(needed, 2 * len(self._free), 64))
+        self._free[self._free_count : needed] = runs
+        self._free_count = needed
+        self.running -= len(runs)
+
+    def _unlink(self, runs: Array, contacts: Array) -> None:
+        """Takes runs of different contacts out of their lists."""
+        after = self.column("next").take(runs)
+        before = self.column("prev").take(runs)
+        inner, first = before >= 0, before < 0
+        self.column("next").put(before[inner], after[inner])
+        self.heads.put(contacts[first], after[first])
+        followed = after >= 0
+        self.column("prev").put(after[followed], before[followed])
+
+    def contacts(self, runs: Array) -> Array:
+        """The contact of each run."""
+        contacts: Array = self.column("contact").take(runs)
+        return contacts
+
+    def runs_of(self, contacts: Array) -> tuple[Array, Array]:
+        """Every run of these contacts: run rows, and the position of its contact in `contacts`."""
+        rows = self.heads.take(contacts)
+        found_rows, found_positions = [], []
+        positions = np.arange(len(contacts))
+        present = rows >= 0
+        while present.any():
+            rows, positions = rows[present], positions[present]
+            found_rows.append(rows)
+            found_positions.append(positions)
+            rows = self.column("next").take(rows)
+            present = rows >= 0
+        if not found_rows:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        return np.concatenate(found_rows), np.concatenate(found_positions)
+
+    def rebuild_queues(self) -> None:
+        """Finds the queued runs again from the columns; the queues are a cache."""
+        self.queues.clear()
+        runs = np.arange(self.table.rows, dtype=np.int64)
+        steps = self.column("step").take(runs)
+        idle = (self.column("order").take(runs) == 0) & (self.column("due").take(runs) == NEVER)
+        for step in self.plan.steps:
+            if isinstance(step, SendStep):
+                queued = runs[idle & (steps == step.index)]
+                if len(queued):
+                    self.queues[step.index] = deque([queued])
+
+    def take_queued(self, step: int, most: int) -> Array:
+        """Takes up to about `most` waiting runs off a send step's queue, longest waiting first.
+
+        A queue may name a run that left meanwhile, or one twice; the columns tell. Whole parts are
+        taken, so that the cost follows what is taken; `put_back` returns what was too much.
+        """
+        parts = self.queues.get(step)
+        taken: list[Array] = []
+        count = 0
+        while parts and count < most:
+            taken.append(parts.popleft())
+            count += len(taken[-1])
+        if not taken:
+            return np.empty(0, np.int64)
+        runs = np.unique(np.concatenate(taken))
+        waiting = (
+            (self.column("step").take(runs) == step)
+            & (self.column("order").take(runs) == 0)
+            & (self.column("due").take(runs) == NEVER)
+        )
+        return runs[waiting]
+
+    def put_back(self, step: int, runs: Array) -> None:
+        """Returns runs that found no room to the head of the queue."""
+        if len(runs):
+            self.queues.setdefault(step, deque()).appendleft(runs)

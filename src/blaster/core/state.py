@@ -1,0 +1,250 @@
+"""The state of one engine: what applying the records of the log, in order, gives.
+
+Contacts are rows; every fact about them is a column, named by its key (see `rules.facts`) and made
+when it is first written. The keys that only the core uses: ("message", C, M, "order") the newest
+sending, ("runs", V) the newest run in version V, ("when", V, N) what rule N was, ("armed", V, N)
+when entry N looks again, ("opt-out", C, SCOPE), ("bounced", C), ("invalid", FIELD), ("cap", ID, N), ("sms", "order" | "message") the newest text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from blaster.core.column import Column
+from blaster.core.directory import Directory
+from blaster.core.fitting import Fitted, fit
+from blaster.core.numberset import NumberSet
+from blaster.core.orders import Orders
+from blaster.core.plan import JourneyPlan, Key, Plan
+from blaster.core.runs import NONE_IS_MINUS_1, JourneyState
+from blaster.core.table import Table
+from blaster.model import definitions as model
+from blaster.model.fields import NEVER, Field, Kind
+from blaster.model.records import Operation
+from blaster.rules import Dictionary, Zones
+
+Array = np.ndarray[Any, Any]
+
+EMPTY_ROWS: Array = np.empty(0, np.int64)
+NO_COLUMNS = pa.RecordBatch.from_arrays([], names=[])
+
+_FACT_KINDS = {"order": Kind.ID, "reason": Kind.CODE, "reply": Kind.TEXT}
+_PLAIN_KINDS = {
+    "created": Kind.TIME,
+    "armed": Kind.TIME,
+    "cap": Kind.TIME,
+    "entries at": Kind.TIME,
+    "entries": Kind.INT,
+    "consent": Kind.BOOL,
+    "suppressed": Kind.BOOL,
+    "opt-out": Kind.BOOL,
+    "bounced": Kind.BOOL,
+    "invalid": Kind.BOOL,
+    "when": Kind.BOOL,
+}
+_SMS_KINDS = {"order": Kind.ID, "message": Kind.CODE}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A fact that changed for these contacts; `columns` are an event's attributes, row by row."""
+
+    key: Key
+    contacts: Array
+    columns: pa.RecordBatch = field(default_factory=lambda: NO_COLUMNS)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Runs whose send or call step has its final outcome: `sent` says which way they go."""
+
+    journey: JourneyState
+    runs: Array
+    sent: Array
+
+
+Effect = Change | Settled
+
+
+@dataclass(slots=True)
+class Queued:
+    """An input that the tick has not wholly taken: the rounds that are left, first one first."""
+
+    at: int
+    operation: Operation
+    rounds: deque[Array]
+
+
+class State:
+    """All of it. Only `apply` changes it, one record at a time, on one thread."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.contacts = Table()
+        self.plan: Plan | None = None
+        self.versions: list[JourneyState] = []
+        self.current: dict[str, JourneyState] = {}
+        self.by_version: dict[str, JourneyState] = {}
+        self.readers: dict[Key, list[JourneyState]] = {}
+        self.orders = Orders()
+        self.inbox: deque[Queued] = deque()
+        self.next_run = 1
+        self.counts: Counter[tuple[str, ...]] = Counter()
+        self.keys_entered: dict[str, NumberSet] = {}
+        self.message_keys: dict[Key, list[Key]] = {}
+        self.sms_messages = Dictionary()
+        self.zones = Zones("Asia/Jerusalem")
+        for name in ("id", "email", "phone"):
+            self.column(("field", name))
+        self.directory = Directory(
+            self.column(("field", "id")),
+            self.column(("field", "email")),
+            self.column(("field", "phone")),
+        )
+
+    # --- columns ------------------------------------------------------------------------------
+
+    def column(self, key: Key) -> Column:
+        """The column of a fact, made now if nothing was ever written to it."""
+        if self.contacts.has(key):
+            return self.contacts.column(key)
+        kind, extra = self._kind_of(key)
+        self.contacts.add(key, kind, **extra)
+        if key[0] == "message" and key[3] not in ("order", "sent") and not key[-1].endswith(":ever"):
+            self.message_keys.setdefault(key[:3], []).append(key)
+        return self.contacts.column(key)
+
+    def find(self, key: Key) -> Column | None:
+        """The column of a fact, or None when nothing was ever written to it."""
+        return self.contacts.column(key) if self.contacts.has(key) else None
+
+    def _kind_of(self, key: Key) -> tuple[Kind, dict[str, Any]]:
+        head, tail = key[0], key[-1]
+        if head == "field":
+            declared = self.field(key[1])
+            return declared.kind, _field_options(declared)
+        if head == "message":
+            kind = _FACT_KINDS.get(tail, Kind.TIME) if len(key) == 4 else Kind.TIME
+            return kind, {"dictionary": Dictionary()} if kind is Kind.CODE else {}
+        if head == "list":
+            member = tail == "member"
+            return (Kind.BOOL, {"never_missing": True}) if member else (Kind.TIME, {})
+        if head in ("event", "form", "page", "file"):
+            if len(key) == 4:
+                return Kind.TEXT, {}
+            return (Kind.INT, {"default": 0, "never_missing": True}) if tail == "count" else (
+                Kind.TIME, {}
+            )  # fmt: skip
+        if head == "journey":
+            running = tail == "running"
+            return (Kind.BOOL, {"never_missing": True}) if running else (Kind.TIME, {})
+        if head == "runs":
+            return Kind.INT, NONE_IS_MINUS_1
+        if head == "sms":
+            extra = {} if tail == "order" else {"dictionary": self.sms_messages}
+            return _SMS_KINDS[tail], extra
+        kind = _PLAIN_KINDS[head]
+        return kind, {"never_missing": True} if kind is Kind.BOOL else {}
+
+    def field(self, name: str) -> Field:
+        """The declaration of a field; a name that nothing declares is plain text."""
+        if self.plan is not None and name in self.plan.fields:
+            return self.plan.fields[name]
+        return _UNDECLARED.get(name) or Field(name)
+
+    # --- journeys -----------------------------------------------------------------------------
+
+    def open_version(self, plan: JourneyPlan) -> JourneyState:
+        """A new version of a journey; the one before lets nobody in any more, and drains."""
+        before = self.current.get(plan.name)
+        number = 1
+        if before is not None:
+            before.open = False
+            number = int(before.version.rpartition("@")[2]) + 1
+        version = f"{plan.name}@{number}"
+        journey = JourneyState(version, plan, self.column(("runs", version)))
+        self.versions.append(journey)
+        self.current[plan.name] = self.by_version[version] = journey
+        return journey
+
+    def index_readers(self) -> None:
+        """Lists which versions read each fact: the open ones, and those that still hold runs."""
+        self.readers.clear()
+        for journey in self.versions:
+            if journey.open or journey.running:
+                for key in journey.plan.readers:
+                    self.readers.setdefault(key, []).append(journey)
+
+    def is_read(self, key: Key) -> bool:
+        """Whether any live definition looks at this fact."""
+        return key in self.readers
+
+    # --- the whole ----------------------------------------------------------------------------
+
+    def next_due(self) -> int:
+        """The next instant at which something is due by time; NEVER when nothing is."""
+        due = NEVER
+        for journey in self.versions:
+            if journey.running:
+                due = min(due, journey.column("due").minimum())
+            if journey.open:
+                for entry in journey.plan.entries:
+                    armed = self.find(("armed", journey.version, str(entry.index)))
+                    if armed is not None:
+                        due = min(due, armed.minimum())
+        return due
+
+    def rebuild_caches(self) -> None:
+        """Makes again what is derived from columns: send queues and the lists of readers."""
+        for journey in self.versions:
+            journey.rebuild_queues()
+        self.index_readers()
+
+    def digest(self) -> str:
+        """A hash of the logical values: equal for equal states, however they came to be."""
+        hasher = hashlib.blake2b(digest_size=16)
+        for key in sorted(self.contacts.names, key=repr):
+            column = self.contacts.column(key)
+            hasher.update(repr(key).encode())
+            column.digest_into(hasher)
+        for journey in self.versions:
+            hasher.update(f"{journey.version} {journey.open} {journey.running}".encode())
+            for key in sorted(journey.table.names, key=repr):
+                journey.table.column(key).digest_into(hasher)
+        numbers = self.orders.numbers()
+        hasher.update(numbers.tobytes())
+        found = self.orders.find(numbers)
+        for name in ("run", "contact", "version", "step", "at"):
+            hasher.update(np.ascontiguousarray(found[name]).tobytes())
+        left = [(item.at, type(item.operation).__name__, len(item.rounds)) for item in self.inbox]
+        counts = sorted((key, count) for key, count in self.counts.items() if count)
+        keys = sorted((name, known.digest()) for name, known in self.keys_entered.items())
+        hasher.update(repr((self.next_run, self.orders.next, left, counts, keys)).encode())
+        return hasher.hexdigest()
+
+
+_UNDECLARED = {name: Field(name, repeats=True) for name in ("zone", "language", "source")}
+
+
+def _field_options(field: Field) -> dict[str, Any]:
+    """How a field's column is made; one with a default is never missing."""
+    options: dict[str, Any] = {}
+    if field.kind in (Kind.CODE, Kind.LIST):
+        options["dictionary"] = Dictionary(field.values)
+    default = default_of(field)
+    if default is not None and field.kind not in (Kind.TEXT, Kind.LIST):
+        options |= {"default": default, "never_missing": True}
+    return options
+
+
+def default_of(field: Field) -> Fitted | None:
+    """The typed default of a field, or None."""
+    if field.default is not None:
+        return fit(field, field.default)
+    return 0 if field.type == "counter" else None

@@ -1,0 +1,227 @@
+"""The engine thread: the one thread that touches an engine's state.
+
+Commands (inputs and short reads) and ticks take turns, in slices of about SLICE_S; `limit`, the
+rows of a slice, follows what the last slices cost. An answer is given when the log's durable
+sequence has reached what it rests on, and orders leave under the same rule. Bounded: at most
+COMMANDS_MAX commands wait; a further one is refused with Busy.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from blaster.clock import Clock
+from blaster.engine.machine import Machine
+from blaster.errors import BlasterError, Busy, EngineClosed
+from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
+from blaster.model.orders import OrderBatch, OutcomeBatch
+from blaster.model.records import Entry, Outcomes
+from blaster.transport import Transport
+
+SLICE_S = 0.02
+LIMIT_MIN, LIMIT_FIRST, LIMIT_MAX = 256, 20_000, 2_000_000
+IDLE_S = 0.1
+"""How long an idle engine sleeps at most: the tick of the documentation."""
+
+Command = Callable[[Machine, int], Any]
+Listener = Callable[[int, Entry], None]
+
+
+class EngineThread:
+    """Runs one machine. `run` may be called from any thread; the rest belongs to the engine."""
+
+    def __init__(self, machine: Machine, clock: Clock, transport: Transport) -> None:
+        self._machine = machine
+        self._clock = clock
+        self._transport = transport
+        self._mutex = threading.Lock()
+        self._news = threading.Condition(self._mutex)
+        self._commands: deque[tuple[Command, Future[Any]]] = deque()
+        self._answers: deque[tuple[int, Future[Any], Any]] = deque()
+        self._orders: deque[tuple[int, OrderBatch]] = deque()
+        self._outcomes: deque[OutcomeBatch] = deque()
+        self._listeners: list[Listener] = []
+        self._limit = LIMIT_FIRST
+        self._closing = False
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name="blaster-engine", daemon=True)
+
+    def start(self) -> None:
+        """Begins to run; orders that an earlier owner left in flight are handed over again."""
+        self._machine.log.on_durable(self._on_durable)
+        self._transport.start(self._on_outcomes)
+        self._thread.start()
+
+    def run(self, command: Command) -> Future[Any]:
+        """Has the engine thread run `command(machine, now)`; the answer comes when it is durable.
+
+        Raises Busy when too many commands wait, EngineClosed after the end.
+        """
+        future: Future[Any] = Future()
+        with self._news:
+            if self._closing or self._failure is not None:
+                raise EngineClosed("the engine is closed") from self._failure
+            if len(self._commands) >= COMMANDS_MAX:
+                raise Busy(f"{COMMANDS_MAX} commands wait already; try again")
+            self._commands.append((command, future))
+            self._news.notify()
+        return future
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener(sequence, entry)` on the engine thread for each entry; ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def close(self) -> None:
+        """Finishes the commands that wait, stops, and closes transport and log."""
+        with self._news:
+            self._closing = True
+            self._news.notify()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._transport.close()
+        self._machine.log.close()
+        self._fail_rest()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the engine stopped by itself."""
+        return self._failure
+
+    # --- from other threads ---------------------------------------------------------------------
+
+    def _on_outcomes(self, batch: OutcomeBatch) -> None:
+        with self._news:
+            self._outcomes.append(batch)
+            self._news.notify()
+
+    def _on_durable(self, durable: int) -> None:
+        ready = []
+        with self._mutex:
+            while self._answers and self._answers[0][0] <= durable:
+                ready.append(self._answers.popleft())
+            self._news.notify()
+        for _, future, answer in ready:
+            future.set_result(answer)
+
+    # --- on the engine thread -------------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            self._again_in_flight()
+            while self._step():
+                pass
+        except BaseException as error:
+            # Memory may be ahead of the log: nothing may be answered from it any more.
+            with self._mutex:
+                self._failure = error
+            self._fail_rest()
+
+    def _fail_rest(self) -> None:
+        with self._mutex:
+            futures = [f for _, f in self._commands] + [f for _, f, _ in self._answers]
+            self._commands.clear()
+            self._answers.clear()
+            failure = self._failure
+        for future in futures:
+            if not future.done():
+                error = EngineClosed("the engine is closed")
+                error.__cause__ = failure
+                future.set_exception(error)
+
+    def _again_in_flight(self) -> None:
+        """Orders without an outcome at the last stop go to the transport again, same numbers."""
+        from blaster.core import orders_in_flight
+
+        for batch in orders_in_flight(self._machine.state):
+            self._transport.hand_over(batch)
+
+    def _step(self) -> bool:
+        """Waits for something to do, then does one round of it; False at the end."""
+        with self._news:
+            if not self._pending():
+                self._news.wait(self._idle_s())
+            commands = [self._commands.popleft() for _ in range(min(64, len(self._commands)))]
+            outcomes = list(self._outcomes)
+            self._outcomes.clear()
+            if self._closing and not commands and not outcomes and not self._answers:
+                return False
+        if self._machine.log.failed is not None:
+            raise self._machine.log.failed
+        now = int(self._clock.now())
+        for batch in outcomes:
+            operation = Outcomes(batch.numbers, batch.codes, batch.reasons)
+            self._machine.accept(now, (operation,))
+        for command, future in commands:
+            self._run(command, future, now)
+        self._slice(now)
+        self._hand_over()
+        return True
+
+    def _pending(self) -> bool:
+        now = int(self._clock.now())
+        return bool(
+            self._commands
+            or self._outcomes
+            or (self._orders and self._orders[0][0] <= self._machine.log.durable)
+            or self._machine.has_work(now, self._room())
+        )
+
+    def _idle_s(self) -> float:
+        due = self._machine.state.next_due()
+        return max(0.001, min(IDLE_S, due - self._clock.now()))
+
+    def _room(self) -> dict[str, int]:
+        room = dict(self._transport.room())
+        left = max(0, ORDERS_IN_FLIGHT_MAX - self._machine.state.orders.in_flight)
+        return {
+            channel: min(left, room.get(channel, left))
+            for channel in {"email", "sms", "crm", "webhook", *room}
+        }
+
+    def _run(self, command: Command, future: Future[Any], now: int) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            answer = command(self._machine, now)
+        except BlasterError as error:
+            future.set_exception(error)
+            return
+        self._drain(now)
+        self._answer(self._machine.log.last, future, answer)
+
+    def _answer(self, sequence: int, future: Future[Any], answer: Any) -> None:
+        with self._mutex:
+            if sequence > self._machine.log.durable:
+                self._answers.append((sequence, future, answer))
+                return
+        future.set_result(answer)
+
+    def _drain(self, now: int) -> None:
+        """Takes every queued input, so that the next command sees what this one changed."""
+        while self._machine.state.inbox:
+            self._slice(now)
+
+    def _slice(self, now: int) -> None:
+        room = self._room()
+        if not self._machine.has_work(now, room):
+            return
+        began = self._clock.monotonic()
+        sequence, entry, orders = self._machine.tick(now, room, self._limit)
+        spent = self._clock.monotonic() - began
+        if spent > SLICE_S:
+            self._limit = max(LIMIT_MIN, self._limit // 2)
+        elif spent < SLICE_S / 4:
+            self._limit = min(LIMIT_MAX, self._limit * 2)
+        self._orders.extend((sequence, batch) for batch in orders)
+        for listener in list(self._listeners):
+            listener(sequence, entry)
+
+    def _hand_over(self) -> None:
+        durable = self._machine.log.durable
+        while self._orders and self._orders[0][0] <= durable:
+            self._transport.hand_over(self._orders.popleft()[1])

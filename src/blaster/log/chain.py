@@ -1,0 +1,207 @@
+"""A folder's log files as one log: opened, checked, written at its end, rolled over, read, trimmed.
+
+Files are numbered without a gap from the oldest kept; each begins where the one before ended. The
+states that a crash can leave, and what opening makes of them, are listed in README.md.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from blaster.clock import Clock
+from blaster.errors import LogCorrupt, LogError
+from blaster.log.disk import Disk
+from blaster.log.files import LogFile, log_path, remove_file
+from blaster.log.keeper import Keeper
+from blaster.log.mark import Mark
+
+LOG_FILE_SECONDS_MAX = 86_400
+"""A log file is closed at this age, so that erased values are in files old enough to remove."""
+
+CHECKPOINT_BYTES = 16 * 1024 * 1024
+"""Written between two checkpoints; without them opening after a crash would read back the file."""
+
+_NAME = re.compile(r"(\d{6,})\.(log\.sqlite|log\.sqlite-wal|log\.sqlite-shm|payload)")
+
+
+class Chain:
+    """The open chain. `write` and `roll` by one thread at a time; `read` and `trim` by any.
+
+    `first`: the oldest sequence kept; `last`: the newest, `first` - 1 when there is none.
+    """
+
+    def __init__(self, folder: Path, clock: Clock, disk: Disk, file_bytes_max: int) -> None:
+        self.folder = folder
+        self._clock = clock
+        self._disk = disk
+        self._file_bytes_max = file_bytes_max
+        self._since_checkpoint = 0
+        self._heads_lock = threading.Lock()  # writers add at the end, trimmers take away
+        self._mark = Mark(folder, disk)
+        try:
+            self._heads, self._newest = self._open()
+        except BaseException:
+            self._mark.close()
+            raise
+        self._keeper = Keeper()
+
+    @property
+    def first(self) -> int:
+        return self._heads[0][1]
+
+    @property
+    def last(self) -> int:
+        return self._newest.last
+
+    @property
+    def files(self) -> tuple[int, ...]:
+        """The numbers of the files kept, oldest first."""
+        return tuple(number for number, _ in self._heads)
+
+    # --- opening ------------------------------------------------------------------------------
+
+    def _open(self) -> tuple[tuple[tuple[int, int], ...], LogFile]:
+        """(number, first sequence) of each file, and the newest one, recovered and open."""
+        numbers = self._numbers()
+        heads: list[tuple[int, int]] = []
+        newest: LogFile | None = None
+        for number in numbers:
+            file = LogFile.open(self.folder, number, self._disk)
+            name = log_path(self.folder, number).name
+            if file is None:
+                if number != numbers[-1] or number <= self._mark.number:
+                    raise LogCorrupt(f"{name} has lost its content")
+                remove_file(self.folder, number, self._disk)
+                continue
+            if newest is not None:
+                newest.close()
+                if file.first != newest.last + 1:
+                    file.close()
+                    raise LogCorrupt(
+                        f"{name} begins at {file.first}, not at {newest.last + 1}", file.first
+                    )
+            newest = file
+            heads.append((number, file.first))
+        if newest is None:
+            return self._begin()
+        try:
+            self._check(newest)
+        except BaseException:
+            newest.close()
+            raise
+        self._mark.write(newest.number, newest.last)
+        return tuple(heads), newest
+
+    def _begin(self) -> tuple[tuple[tuple[int, int], ...], LogFile]:
+        if self._mark.number:
+            raise LogCorrupt(f"{log_path(self.folder, self._mark.number).name} is missing")
+        file = self._create(1, 1)
+        return ((1, 1),), file
+
+    def _numbers(self) -> list[int]:
+        """The numbers of the files; what a crash left of removed ones is cleared away."""
+        found: dict[int, set[str]] = {}
+        for path in self.folder.iterdir():
+            match = _NAME.fullmatch(path.name)
+            if match:
+                found.setdefault(int(match[1]), set()).add(match[2])
+        whole = sorted(number for number, parts in found.items() if "log.sqlite" in parts)
+        if not whole and found:
+            raise LogCorrupt(f"{log_path(self.folder, min(found)).name} is missing")
+        for number in sorted(found):
+            if number < whole[0]:
+                remove_file(self.folder, number, self._disk)
+        for number in range(whole[0] if whole else 1, max(found, default=0) + 1):
+            if number not in whole:
+                raise LogCorrupt(f"{log_path(self.folder, number).name} is missing")
+        return whole
+
+    def _check(self, newest: LogFile) -> None:
+        """Recover the newest file, verify its last entry, and hear the witness."""
+        newest.recover()
+        if newest.last >= newest.first:
+            for _ in newest.read(newest.last, newest.last):
+                pass
+        if newest.number < self._mark.number:
+            raise LogCorrupt(f"{log_path(self.folder, self._mark.number).name} is missing")
+        if newest.last < self._mark.sequence:
+            raise LogCorrupt(
+                f"{newest.path.name} ends at entry {newest.last}, but {self._mark.sequence} was"
+                " durable: the file lost its end, or an older copy of it was put here",
+                self._mark.sequence,
+            )
+
+    def _create(self, number: int, first: int) -> LogFile:
+        file = LogFile.create(self.folder, number, first, self._clock.now(), self._disk)
+        self._mark.write(number, first - 1, sync=True)
+        return file
+
+    # --- use ----------------------------------------------------------------------------------
+
+    def write(self, frames: Sequence[bytes]) -> None:
+        """Append frames in one transaction; durable when it returns. What it raises is final."""
+        if self._keeper.error is not None:
+            raise LogError(f"a checkpoint failed: {self._keeper.error}") from self._keeper.error
+        file = self._newest
+        if file.last >= file.first and (
+            file.nbytes >= self._file_bytes_max
+            or self._clock.now() - file.born >= LOG_FILE_SECONDS_MAX
+        ):
+            self.roll()
+            file = self._newest
+        before = file.nbytes
+        file.write(frames)
+        self._mark.write(file.number, file.last)
+        self._since_checkpoint += file.nbytes - before
+        if self._since_checkpoint >= CHECKPOINT_BYTES:
+            self._since_checkpoint = 0
+            self._keeper.put(file.checkpoint)
+
+    def roll(self) -> None:
+        """Go on in a new file; the old one is closed off the commit path."""
+        old = self._newest
+        self._newest = self._create(old.number + 1, old.last + 1)
+        with self._heads_lock:
+            self._heads = (*self._heads, (self._newest.number, self._newest.first))
+        self._since_checkpoint = 0
+        self._keeper.put(old.close)
+
+    def read(self, from_sequence: int, to_sequence: int) -> Iterator[tuple[int, bytes]]:
+        """Frames with their sequences, both ends in, verified; on connections of their own."""
+        heads = self._heads
+        if from_sequence < heads[0][1]:
+            raise LogError(f"the log begins at entry {heads[0][1]}, not {from_sequence}")
+        return self._read(heads, from_sequence, to_sequence)
+
+    def _read(
+        self, heads: tuple[tuple[int, int], ...], from_sequence: int, to_sequence: int
+    ) -> Iterator[tuple[int, bytes]]:
+        ends = [first - 1 for _, first in heads[1:]] + [to_sequence]
+        for (number, first), end in zip(heads, ends, strict=True):
+            low, high = max(first, from_sequence), min(end, to_sequence)
+            if low > high:
+                continue
+            file = LogFile.open(self.folder, number, self._disk)
+            if file is None or file.first != first:
+                raise LogCorrupt(f"{log_path(self.folder, number).name} has lost its content", low)
+            try:
+                yield from file.read(low, high)
+            finally:
+                file.close()
+
+    def trim(self, before_sequence: int) -> None:
+        """Remove the files all of whose entries lie before that sequence; never the newest."""
+        with self._heads_lock:
+            while len(self._heads) > 1 and self._heads[1][1] <= before_sequence:
+                number = self._heads[0][0]
+                self._heads = self._heads[1:]
+                remove_file(self.folder, number, self._disk)
+
+    def close(self) -> None:
+        """Again is fine."""
+        self._keeper.close()
+        self._newest.close()
+        self._mark.close()

@@ -1,0 +1,281 @@
+"""The log of an embedded engine: a folder of SQLite files, and one thread that writes and syncs.
+
+`append` numbers an entry and puts its frame in a queue. The log thread takes all that waits (at
+most GROUP_BYTES_MAX), writes it in one transaction with one sync, advances `durable`, wakes who
+waits and calls the callbacks. While it writes, the next group gathers: under load groups form by
+themselves. Only an idle log waits, `group_ms` from its first entry, for company.
+
+Laws: sequences are in the order of `append`; `durable` only grows, and only after the commit; after
+the first error of the log thread it never grows again. Bounds: `pending_bytes_max` bytes not yet
+durable (one larger entry is let in alone), and no entry at all while the disk has less than
+`free_bytes_min` left, so that a full disk is met before an entry has its number, not by the commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Self
+
+from blaster.clock import Clock, SystemClock
+from blaster.errors import Busy, LogCorrupt, LogError
+from blaster.limits import LOG_FILE_BYTES_MAX, LOG_GROUP_MS, LOG_PENDING_BYTES_MAX
+from blaster.log.chain import Chain
+from blaster.log.codec import decode_entry, encode_entry
+from blaster.log.disk import Disk, make_folder
+from blaster.log.lock import FolderLock
+from blaster.model.records import Entry
+
+GROUP_BYTES_MAX = 8 * 1024 * 1024
+"""Frames of one transaction; without it a burst would make its first entry wait for its last."""
+
+FREE_BYTES_MIN = 2 * LOG_PENDING_BYTES_MAX + LOG_FILE_BYTES_MAX
+"""Free on the disk to accept an entry: what is pending, twice (write-ahead file and file), and what
+the checkpoint of a whole file may add."""
+
+
+class EmbeddedLog:
+    """A `Log` in a folder. Made by `open`; one owner per folder; a context, or `close` it."""
+
+    def __init__(
+        self,
+        chain: Chain,
+        lock: FolderLock,
+        disk: Disk,
+        bounds: tuple[int, int, float],
+    ) -> None:
+        """Use `open`. `bounds`: pending_bytes_max, free_bytes_min, seconds of a group."""
+        self._chain = chain
+        self._lock = lock
+        self._disk = disk
+        self._pending_bytes_max, self._free_bytes_min, self._group_s = bounds
+        self._mutex = threading.Lock()
+        self._work = threading.Condition(self._mutex)  # for the log thread: entries, or closing
+        self._news = threading.Condition(self._mutex)  # for everybody else: durable, room, failure
+        self._pending: deque[bytes] = deque()
+        self._pending_bytes = 0
+        self._last = self._durable = chain.last
+        self._commits = 0
+        self._failed: LogError | None = None
+        self._closing = False
+        self._low = disk.free_bytes(chain.folder) < self._free_bytes_min
+        self._callbacks: list[Callable[[int], None]] = []
+        self._thread = threading.Thread(target=self._run, name="blaster-log", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path | str,
+        *,
+        clock: Clock | None = None,
+        disk: Disk | None = None,
+        file_bytes_max: int = LOG_FILE_BYTES_MAX,
+        pending_bytes_max: int = LOG_PENDING_BYTES_MAX,
+        free_bytes_min: int = FREE_BYTES_MIN,
+        group_ms: float = LOG_GROUP_MS,
+    ) -> EmbeddedLog:
+        """Lock the folder (made if missing), check the chain of files, and recover its end.
+
+        Raises FolderInUse; LogCorrupt naming the file or entry that is missing or damaged; LogError
+        for anything else that keeps the log from being read or written.
+        """
+        folder, disk = Path(folder), disk or Disk()
+        try:
+            make_folder(folder, disk)
+            lock = FolderLock(folder)
+        except OSError as error:
+            raise LogError(f"{folder}: {error}") from error
+        try:
+            chain = Chain(folder, clock or SystemClock(), disk, file_bytes_max)
+        except BaseException as error:
+            lock.close()
+            if isinstance(error, LogError) or not isinstance(error, Exception):
+                raise
+            raise LogError(f"{folder}: {error}") from error
+        return cls(chain, lock, disk, (pending_bytes_max, free_bytes_min, group_ms / 1000))
+
+    # --- what it is ---------------------------------------------------------------------------
+
+    @property
+    def first(self) -> int:
+        """The oldest sequence that can be read."""
+        return self._chain.first
+
+    @property
+    def last(self) -> int:
+        return self._last
+
+    @property
+    def durable(self) -> int:
+        return self._durable
+
+    @property
+    def failed(self) -> LogError | None:
+        return self._failed
+
+    @property
+    def commits(self) -> int:
+        """Transactions, each one sync, since it was opened."""
+        return self._commits
+
+    @property
+    def lock(self) -> FolderLock:
+        """The folder's lock; its descriptor is passed on to workers."""
+        return self._lock
+
+    # --- appending ----------------------------------------------------------------------------
+
+    def append(self, entry: Entry, timeout_s: float = 0.0) -> int:
+        frame = encode_entry(entry)
+        size = len(frame)
+        with self._mutex:
+            self._raise_if_over()
+            if self._low:
+                self._look_for_space()
+            if not self._has_room(size):
+                self._news.wait_for(lambda: self._over or self._has_room(size), timeout_s)
+                self._raise_if_over()
+                if not self._has_room(size):
+                    raise Busy(f"{self._pending_bytes} bytes wait to be written to the log")
+            if not self._pending or self._pending_bytes + size >= GROUP_BYTES_MAX:
+                self._work.notify()
+            self._pending.append(frame)
+            self._pending_bytes += size
+            self._last += 1
+            return self._last
+
+    @property
+    def _over(self) -> bool:
+        return self._closing or self._failed is not None
+
+    def _raise_if_over(self) -> None:
+        if self._failed is not None:
+            raise LogError(str(self._failed)) from self._failed
+        if self._closing:
+            raise LogError("the log is closed")
+
+    def _has_room(self, size: int) -> bool:
+        return not self._pending_bytes or self._pending_bytes + size <= self._pending_bytes_max
+
+    def _look_for_space(self) -> None:
+        free = self._disk.free_bytes(self._chain.folder)
+        if free < self._free_bytes_min:
+            raise Busy(f"the disk of the log has {free} bytes left", retry_after_s=1.0)
+        self._low = False
+
+    # --- waiting ------------------------------------------------------------------------------
+
+    def wait_durable(self, sequence: int, timeout_s: float | None = None) -> bool:
+        with self._mutex:
+            self._news.wait_for(
+                lambda: (
+                    self._durable >= sequence
+                    or self._failed is not None
+                    or not self._thread.is_alive()
+                ),
+                timeout_s,
+            )
+            if self._durable >= sequence:
+                return True
+            if self._failed is not None or not self._thread.is_alive():
+                self._raise_if_over()
+            return False
+
+    def on_durable(self, callback: Callable[[int], None]) -> None:
+        with self._mutex:
+            self._callbacks.append(callback)
+
+    # --- the log thread -----------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while group := self._take():
+                self._chain.write(group)
+                self._advance(group)
+        except Exception as error:  # noqa: BLE001 - durable must never advance again
+            self._fail(error)
+
+    def _take(self) -> list[bytes]:
+        """The next group; waits for one. Empty: the log is closing and nothing is left."""
+        with self._mutex:
+            if not self._pending:
+                self._work.wait_for(lambda: self._pending or self._closing)
+                self._work.wait_for(
+                    lambda: self._closing or self._pending_bytes >= GROUP_BYTES_MAX, self._group_s
+                )
+            group: list[bytes] = []
+            size = 0
+            while self._pending and size < GROUP_BYTES_MAX:
+                group.append(self._pending.popleft())
+                size += len(group[-1])
+            return group
+
+    def _advance(self, group: list[bytes]) -> None:
+        low = self._disk.free_bytes(self._chain.folder) < self._free_bytes_min
+        with self._mutex:
+            self._low = low
+            self._commits += 1
+            self._durable += len(group)
+            self._pending_bytes -= sum(map(len, group))
+            self._news.notify_all()
+            callbacks = tuple(self._callbacks)
+        for callback in callbacks:
+            callback(self._durable)
+
+    def _fail(self, error: Exception) -> None:
+        failed = error if isinstance(error, LogError) else LogError(f"the log failed: {error}")
+        if failed is not error:
+            failed.__cause__ = error
+        with self._mutex:
+            self._failed = failed
+            self._pending.clear()
+            self._news.notify_all()
+            callbacks = tuple(self._callbacks)
+        for callback in callbacks:
+            with contextlib.suppress(Exception):  # the log has failed already, and says why
+                callback(self._durable)
+
+    # --- reading, closing ---------------------------------------------------------------------
+
+    def read(self, from_sequence: int = 1) -> Iterator[tuple[int, Entry]]:
+        return self._decoded(self._chain.read(from_sequence, self._durable))
+
+    @staticmethod
+    def _decoded(frames: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, Entry]]:
+        for sequence, frame in frames:
+            try:
+                entry = decode_entry(frame)
+            except LogCorrupt as error:
+                raise LogCorrupt(f"entry {sequence}: {error}", sequence) from error
+            yield sequence, entry
+
+    def trim(self, before_sequence: int) -> None:
+        """Remove whole files that hold nothing from `before_sequence` on. Not while one is read.
+
+        Raises LogError if the disk refuses; what was removed stays removed, the rest stays whole.
+        """
+        try:
+            self._chain.trim(before_sequence)
+        except OSError as error:
+            raise LogError(f"{self._chain.folder}: {error}") from error
+
+    def close(self) -> None:
+        """As `Log.close`. Never from a callback: it waits for the thread that runs them."""
+        with self._mutex:
+            self._closing = True
+            self._work.notify()
+        self._thread.join()
+        with self._mutex:
+            self._news.notify_all()
+        self._chain.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,51 @@
+"""The witness of how far the log had come: it notices a newest file that lost its end.
+
+SQLite ends a damaged write-ahead file at the first frame that fails its checksum, silently, and a
+missing newest file leaves no gap. The mark says which file and which sequence were durable last, so
+that opening can tell a crash from a loss.
+
+    mark       24 bytes: number of the newest file, newest durable sequence (8 bytes each,
+               little-endian), crc32 of both, four zero bytes
+
+Law: it is written after the commit that it speaks of, so it never says more than is durable. It is
+synced only when a file is made; after a power loss it may say less, which costs nothing but
+sharpness. One that fails its checksum says nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+from blaster.log.disk import Disk
+
+MARK_NAME = "mark"
+_MARK = struct.Struct("<QQI4x")
+_NUMBERS = struct.Struct("<QQ")
+
+
+class Mark:
+    """The open mark of a folder; `number` and `sequence` are what it said when it was opened."""
+
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        self._disk = disk
+        self._descriptor = os.open(folder / MARK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        data = os.pread(self._descriptor, _MARK.size, 0)
+        self.number = self.sequence = 0
+        if len(data) == _MARK.size:
+            number, sequence, crc = _MARK.unpack(data)
+            if crc == zlib.crc32(data[: _NUMBERS.size]):
+                self.number, self.sequence = number, sequence
+
+    def write(self, number: int, sequence: int, *, sync: bool = False) -> None:
+        crc = zlib.crc32(_NUMBERS.pack(number, sequence))
+        self._disk.write(self._descriptor, _MARK.pack(number, sequence, crc), 0)
+        if sync:
+            self._disk.sync(self._descriptor)
+
+    def close(self) -> None:
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

@@ -1,0 +1,182 @@
+"""When an answer may change although no fact does: the next look of a rule.
+
+Owns `next_change`, leaf by leaf: a rule's is the earliest of its leaves. Laws
+
+1. Never late: between `now` and the instant given, the answer of every leaf is constant. Too early
+   costs one more look and nothing else, so a leaf that is hard to foresee says so early.
+2. A date begins at its first local instant. A transition within two days is an instant to look at,
+   because it may set a date back.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from blaster.model.fields import NEVER, Kind
+from blaster.rules import tree
+from blaster.rules.leaves import deadline_of, next_anniversary, truths_of
+from blaster.rules.lower import fixed, today_and
+from blaster.rules.values import Column, Evaluation
+
+_Ints = npt.NDArray[np.int64]
+NO_INSTANT = np.int64(2**63 - 1)
+HOUR_LOOK_S = 900
+"""Every offset in use is a multiple of 15 minutes, so a local hour begins at one."""
+MONTHS_LOOK_S = 3600
+DAYS_OF_MONTHS_SLACK = 4
+
+_ALWAYS = frozenset({"today", "in_next", "in_last", "older_than", "anniversary_today",
+                     "anniversary_in_next"})  # fmt: skip
+
+
+def uses_of(node: tree.Node | tree.Value) -> frozenset[str]:
+    """How a node reads the clock: "now" to the second, by the "hour", or by the date ("today")."""
+    match node:
+        case tree.Now():
+            return frozenset({"now"})
+        case tree.Today():
+            return frozenset({"today"})
+        case _:
+            inner = frozenset[str]().union(*(uses_of(child) for child in tree.children_of(node)))
+    match node:
+        case tree.Part(part="hour") if "now" in inner:
+            return (inner - {"now"}) | {"hour"}
+        case tree.Part() | tree.AtClock() if "now" in inner:
+            return (inner - {"now"}) | {"today"}
+        case _:
+            return inner
+
+
+def is_time_dependent(node: tree.Node) -> bool:
+    """Whether the answer can change with no fact changing."""
+    return any(
+        isinstance(item, tree.Engaged | tree.Now | tree.Today)
+        or (isinstance(item, tree.DateTest) and item.op in _ALWAYS)
+        for item in tree.walk(node)
+    )
+
+
+def next_changes(ev: Evaluation, node: tree.Node) -> npt.NDArray[np.uint32]:
+    """Per row the first instant after `now` to look again; NEVER if none."""
+    out = np.full(ev.length, NO_INSTANT)
+    for leaf in tree.walk(node):
+        if isinstance(leaf, tree.Leaf) and is_time_dependent(leaf):
+            for candidate in _of_leaf(ev, leaf):
+                np.minimum(out, np.where(candidate > ev.now, candidate, NO_INSTANT), out=out)
+    return np.minimum(out, NEVER).astype(np.uint32)
+
+
+def _of_leaf(ev: Evaluation, leaf: tree.Leaf) -> list[_Ints]:
+    match leaf:
+        case tree.Engaged():
+            deadline = deadline_of(ev, leaf)
+            true, false = truths_of(ev, leaf)
+            return [_some(deadline.values, deadline.valid & ~true & ~false)]
+        case tree.DateTest(op=op) if op in _ALWAYS and not uses_of(leaf):
+            return _of_date(ev, leaf)
+        case tree.Compare(left=left, right=right):
+            return _of_compare(ev, left, right)
+        case tree.Between(subject=subject, low=low, high=high):
+            return _of_compare(ev, subject, low) + _of_compare(ev, subject, high)
+        case tree.DateTest(op=op) if op in _ALWAYS:
+            return [*_of_uses(ev, uses_of(leaf) | {"now"})]
+        case _:
+            return _of_uses(ev, uses_of(leaf))
+
+
+def _some(instants: npt.NDArray[np.generic], valid: npt.NDArray[np.bool_]) -> _Ints:
+    return np.where(valid, instants, NO_INSTANT).astype(np.int64)
+
+
+def _of_uses(ev: Evaluation, uses: frozenset[str]) -> list[_Ints]:
+    """The fallback: the next second, quarter of an hour, or date."""
+    if "now" in uses:
+        return [np.full(ev.length, ev.now + 1, dtype=np.int64)]
+    out: list[_Ints] = []
+    if "hour" in uses:
+        out.append(np.full(ev.length, (ev.now // HOUR_LOOK_S + 1) * HOUR_LOOK_S, dtype=np.int64))
+    if "today" in uses:
+        out.append(ev.zones.next_look(ev.now, ev.length, ev.zone))
+    return out
+
+
+def _of_compare(ev: Evaluation, left: tree.Value, right: tree.Value) -> list[_Ints]:
+    uses = uses_of(left) | uses_of(right)
+    if not uses:
+        return []
+    for clock, other in ((left, right), (right, left)):
+        if uses_of(other):
+            continue
+        if tree.kind_of(clock) == Kind.DATE:
+            base, days = today_and(clock)
+            if base:
+                dates = ev.days(other)
+                return _at_dates(ev, dates, -days, 1 - days)
+            continue
+        at = fixed(clock)
+        if at is not None and tree.kind_of(other) != Kind.DATE:
+            column = ev.column(other)
+            seconds = column.values - np.int64(int(at[0]))
+            return [_some(seconds, column.valid), _some(seconds + 1, column.valid)]
+    if Kind.DATE in (tree.kind_of(left), tree.kind_of(right)) and "now" in uses:
+        uses = (uses - {"now"}) | (
+            {"today"} if all(_is_plain_now(item) for item in (left, right)) else {"now"}
+        )
+    return _of_uses(ev, uses)
+
+
+def _is_plain_now(value: tree.Value) -> bool:
+    """Reads the second only as `now` itself, which beside a date counts by its date."""
+    return isinstance(value, tree.Now) or "now" not in uses_of(value)
+
+
+def _at_dates(ev: Evaluation, dates: Column, *offsets: int) -> list[_Ints]:
+    """The first instants of dates so many days away, and a transition that is near."""
+    days = np.where(dates.valid, dates.values, 0).astype(np.int64)
+    out = [
+        _some(ev.zones.instant(days + offset, 0, ev.zone), dates.valid) for offset in offsets
+    ]
+    return [*out, ev.zones.next_transition(ev.now, ev.length, ev.zone)]
+
+
+def _of_date(ev: Evaluation, leaf: tree.DateTest) -> list[_Ints]:
+    """A date test whose subject does not itself read the clock."""
+    op, window = leaf.op, leaf.window
+    is_date = tree.kind_of(leaf.subject) == Kind.DATE
+    if op in ("anniversary_today", "anniversary_in_next"):
+        window = window or tree.Duration(days=1)
+        if window.months:
+            return _of_uses(ev, frozenset({"today"}))
+        days = ev.days(leaf.subject)
+        kept = Column(next_anniversary(days.values, ev.today), days.valid)
+        return _at_dates(ev, kept, 1 - window.days, 1)
+    if op == "today":
+        return _at_dates(ev, ev.days(leaf.subject), 0, 1)
+    assert window is not None
+    subject = ev.column(leaf.subject)
+    if op == "in_next":
+        if window.months:
+            return _of_months_ahead(ev, leaf.subject, subject, window)
+        if is_date:
+            return _at_dates(ev, subject, 1 - window.days, 1)
+        seconds = window.exact_seconds or 0
+        early = _some(subject.values - np.int64(seconds - 1), subject.valid)
+        return [early, _some(subject.values + 1, subject.valid)]
+    end = ev.shift(subject, is_date, window, 1)
+    if is_date:
+        return _at_dates(ev, end, 0) + _at_dates(ev, subject, 0)
+    return [_some(end.values, end.valid), _some(subject.values, subject.valid)]
+
+
+def _of_months_ahead(
+    ev: Evaluation, value: tree.Value, subject: Column, window: tree.Duration
+) -> list[_Ints]:
+    """`in next 1 month`: cut months make its beginning hard to foresee; near it, look often."""
+    if tree.kind_of(value) == Kind.DATE:
+        return _of_uses(ev, frozenset({"today"}))
+    begin = ev.shift(subject, False, window, -1)
+    early = begin.values - DAYS_OF_MONTHS_SLACK * 86_400
+    often = np.full(ev.length, ev.now + MONTHS_LOOK_S, dtype=np.int64)
+    near = begin.valid & (early <= ev.now) & (ev.now <= subject.values)
+    return [_some(early, begin.valid), _some(often, near), _some(subject.values + 1, begin.valid)]

@@ -1,0 +1,348 @@
+"""Tests: what stands between values and logic, checked by family.
+
+Each function returns the tree's node for one test, or raises Wrong after noting why not.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from blaster.model.fields import Kind
+from blaster.rules import check_facts, syntax, tree
+from blaster.rules.check_values import no_hours, span, value, values
+from blaster.rules.problems import nearest
+from blaster.rules.syntax import Node
+from blaster.rules.typed import FAMILY_NAMES, Context, Family, Typed, is_time, settle, settled
+
+_ORDERS: dict[str, tree.Order] = {
+    "==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "before": "<", "after": ">",
+}  # fmt: skip
+_TEXT_OPERATORS: dict[str, Literal["contains", "starts", "ends"]] = {
+    "contains": "contains",
+    "starts with": "starts",
+    "ends with": "ends",
+}
+_WINDOWS: dict[str, Literal["in_next", "in_last", "older_than", "anniversary_in_next"]] = {
+    "in next": "in_next",
+    "in last": "in_last",
+    "older than": "older_than",
+}
+_LIST_OPERATORS: dict[str, Literal["any", "all", "none"]] = {
+    "any of": "any",
+    "all of": "all",
+    "none of": "none",
+}
+
+
+def test(context: Context, node: syntax.Condition) -> tree.Node:
+    """The tree of one test."""
+    match node:
+        case syntax.Compare():
+            return _compare(context, node)
+        case syntax.Between():
+            return _between(context, node)
+        case syntax.In():
+            return _in(context, node)
+        case syntax.TextTest():
+            return _text_test(context, node)
+        case syntax.ListTest():
+            return _list_test(context, node)
+        case syntax.Presence():
+            return _presence(context, node)
+        case syntax.IsToday():
+            return _is_today(context, node)
+        case syntax.Relative():
+            return _relative(context, node)
+        case syntax.Near():
+            return _near(context, node)
+        case syntax.Within():
+            return _within(context, node)
+        case syntax.SoFar():
+            return _so_far(context, node)
+        case syntax.Changed():
+            raise context.unsupported("changed", node)
+        case syntax.Held():
+            raise context.unsupported("held for", node)
+
+
+# ------------------------------------------------------------------------------ comparisons
+
+
+def _compare(context: Context, node: syntax.Compare) -> tree.Node:
+    left, right = settle(values(context, (node.left, node.right)))
+    left, right = _measured(context, node, left, right)
+    _meet(context, node, left, right)
+    place = {"start": node.start, "end": node.end}
+    family = left.family
+    if node.exactly and family != "text":
+        raise context.wrong(f"exactly is for texts, not for {FAMILY_NAMES[family]}", node)
+    if node.operator in ("before", "after", "on") and not is_time(family):
+        raise context.wrong(f"{node.operator} is for dates, not for {FAMILY_NAMES[family]}", node)
+    if node.operator == "on":
+        return tree.DateTest("on", left.value, other=right.value, start=node.start, end=node.end)
+    if family in ("text", "boolean") and node.operator not in ("==", "!="):
+        raise context.wrong(f"{node.operator} cannot order {FAMILY_NAMES[family]}", node)
+    if family == "text":
+        _enum(context, node.right, left, right)
+        _enum(context, node.left, right, left)
+        equal = _equal_texts(left.value, right.value, exact=node.exactly, place=place)
+        return tree.Not(equal, **place) if node.operator == "!=" else equal
+    return tree.Compare(_ORDERS[node.operator], left.value, right.value, **place)
+
+
+def _equal_texts(
+    left: tree.Value, right: tree.Value, *, exact: bool, place: dict[str, int]
+) -> tree.Node:
+    """The fact is the subject; a literal that stands first changes sides."""
+    if isinstance(left, tree.Literal):
+        left, right = right, left
+    if isinstance(left, tree.Literal) and isinstance(right, tree.Literal):
+        first, second = str(left.value), str(right.value)
+        same = first == second if exact else first.casefold() == second.casefold()
+        return tree.Constant(same, **place)
+    return tree.TextTest("eq", left, right, exact, **place)
+
+
+def _measured(context: Context, node: Node, left: Typed, right: Typed) -> tuple[Typed, Typed]:
+    """The difference of two dates against `3d`, of two instants against `48h`."""
+    if left.span is not None and right.span is None:
+        right, left = _measured(context, node, right, left)
+        return left, right
+    difference = left.value
+    if right.span is None or not isinstance(difference, tree.Arithmetic):
+        return left, right
+    kind = tree.kind_of(difference.left)
+    if kind not in (Kind.DATE, Kind.INSTANT, Kind.TIME):
+        return left, right
+    if kind == Kind.DATE:
+        no_hours(context, node, right.span)
+    seconds = right.span.exact_seconds
+    if seconds is None:
+        raise context.wrong("months have no fixed length", node, "compare with a number of days")
+    amount = right.span.days if kind == Kind.DATE else seconds
+    literal = tree.Literal(Kind.INT, amount, start=right.value.start, end=right.value.end)
+    return left, Typed(literal, "number")
+
+
+def _meet(context: Context, node: Node, left: Typed, right: Typed) -> None:
+    """Refuses values of families that cannot be compared."""
+    families = {left.family, right.family}
+    if is_time(left.family) and is_time(right.family):
+        return
+    if len(families) == 1 and not families & {"list", "duration"}:
+        return
+    names = f"{FAMILY_NAMES[left.family]} and {FAMILY_NAMES[right.family]}"
+    if "list" in families:
+        hint = 'write any of ["..."], all of or none of'
+        raise context.wrong("a list is not compared with one value", node, hint)
+    raise context.wrong(f"{names} cannot be compared", node, _advice(left, right))
+
+
+def _advice(left: Typed, right: Typed) -> str:
+    families: set[Family] = {left.family, right.family}
+    if "duration" in families and (is_time(left.family) or is_time(right.family)):
+        return "write in last 3d, older than 3d, or compare with today - 3d"
+    if "weekday" in families and "number" in families:
+        return "write Monday, Tuesday, .."
+    if "boolean" in families and (left.happened or right.happened):
+        return "write the fact alone, or: not .. so far"
+    for one, other in ((left, right), (right, left)):
+        literal = isinstance(one.value, tree.Literal)
+        if literal and one.family == "text" and other.family in ("number", "date", "boolean"):
+            return "write the value without quotes"
+        if literal and other.family == "text":
+            return "put the value in quotes"
+    return ""
+
+
+def _enum(context: Context, node: Node, subject: Typed, literal: Typed) -> None:
+    """Complains about a text that an enum can never hold."""
+    if subject.field is None or not subject.field.values or not isinstance(node, syntax.Text):
+        return
+    known = subject.field.values
+    if isinstance(literal.value, tree.Literal) and node.value.casefold() not in {
+        one.casefold() for one in known
+    }:
+        hint = nearest(node.value, known) or f"it can be {', '.join(known)}"
+        context.complain(f"{subject.field.name} is never {node.value}", node, hint)
+
+
+def _between(context: Context, node: syntax.Between) -> tree.Node:
+    found = settle(values(context, (node.value, node.low, node.high)))
+    for one in found[1:]:
+        _meet(context, node, found[0], one)
+    if found[0].family in ("text", "boolean"):
+        raise context.wrong(f"between cannot order {FAMILY_NAMES[found[0].family]}", node)
+    subject, low, high = (one.value for one in found)
+    return tree.Between(subject, low, high, start=node.start, end=node.end)
+
+
+# ---------------------------------------------------------------------------- sets and lists
+
+
+def _in(context: Context, node: syntax.In) -> tree.Node:
+    subject, *options = settle(values(context, (node.value, *node.options)))
+    for option, written in zip(options, node.options, strict=True):
+        _meet(context, written, subject, option)
+        _enum(context, written, subject, option)
+    place = {"start": node.start, "end": node.end}
+    if node.exactly and subject.family != "text":
+        raise context.wrong("exactly is for texts", node)
+    literals = tuple(one.value for one in options if isinstance(one.value, tree.Literal))
+    alike = all(option.family == subject.family != "boolean" for option in options)
+    found: tree.Node
+    if len(literals) == len(options) and alike and not isinstance(subject.value, tree.Literal):
+        found = tree.InSet(subject.value, literals, node.exactly, **place)
+    else:
+        found = tree.Or(tuple(_equals(subject, one, node) for one in options), **place)
+    return tree.Not(found, **place) if node.negated else found
+
+
+def _equals(subject: Typed, option: Typed, node: syntax.In) -> tree.Node:
+    place = {"start": option.value.start, "end": option.value.end}
+    if subject.family == "text":
+        return _equal_texts(subject.value, option.value, exact=node.exactly, place=place)
+    return tree.Compare("==", subject.value, option.value, **place)
+
+
+def _text_test(context: Context, node: syntax.TextTest) -> tree.Node:
+    subject, needle = (settled(one, "text") for one in values(context, (node.value, node.pattern)))
+    if subject.family == "list":
+        raise context.wrong(
+            f"{node.operator} is for texts", node, 'of a list, write any of ["..."]'
+        )
+    for one, written in ((subject, node.value), (needle, node.pattern)):
+        if one.family != "text":
+            message = f"{node.operator} is for texts, not for {FAMILY_NAMES[one.family]}"
+            raise context.wrong(message, written, _advice(one, one._replace(family="text")))
+    if node.operator == "matches":
+        raise context.unsupported("matches", node)
+    operator = _TEXT_OPERATORS[node.operator]
+    return tree.TextTest(
+        operator,
+        subject.value, needle.value, node.exactly, start=node.start, end=node.end
+    )  # fmt: skip
+
+
+def _list_test(context: Context, node: syntax.ListTest) -> tree.Node:
+    subject = value(context, node.value)
+    if subject.family != "list" or not isinstance(subject.value, tree.FactRef):
+        hint = "write in [..] or not in [..]" if subject.family != "list" else ""
+        raise context.wrong(f"{node.operator} is for list fields", node.value, hint)
+    for option in node.options:
+        if not isinstance(option, syntax.Text):
+            context.complain("the entries of a list are texts in quotes", option)
+        else:
+            literal = Typed(tree.Literal(Kind.TEXT, option.value), "text")
+            _enum(context, option, subject, literal)
+    texts = tuple(option.value for option in node.options if isinstance(option, syntax.Text))
+    operator = _LIST_OPERATORS[node.operator]
+    return tree.ListTest(
+        operator,
+        subject.value,
+        texts,
+        node.exactly,
+        start=node.start,
+        end=node.end,
+    )
+
+
+def _presence(context: Context, node: syntax.Presence) -> tree.Node:
+    subject = settled(value(context, node.value), "text")
+    place = {"start": node.start, "end": node.end}
+    if subject.family == "duration":
+        raise context.wrong("a duration is always set", node)
+    kind = tree.IsBlank if node.operator.endswith("blank") else tree.IsSet
+    found = kind(subject.value, **place)
+    return tree.Not(found, **place) if "not" in node.operator else found
+
+
+# ----------------------------------------------------------------------------------- dates
+
+
+def _time(context: Context, node: Node, what: str, *, lifted: bool = False) -> Typed:
+    """A date or an instant, which `what` is about."""
+    found = settled(value(context, node, lifted=lifted), "instant")
+    if not is_time(found.family):
+        raise context.wrong(
+            f"{what} is for dates and instants, not for {FAMILY_NAMES[found.family]}", node
+        )
+    return found
+
+
+def _is_today(context: Context, node: syntax.IsToday) -> tree.Node:
+    what = "anniversary is today" if node.anniversary else "is today"
+    subject = _time(context, node.value, what)
+    op: Literal["anniversary_today", "today"] = "anniversary_today" if node.anniversary else "today"
+    return tree.DateTest(op, subject.value, start=node.start, end=node.end)
+
+
+def _relative(context: Context, node: syntax.Relative) -> tree.Node:
+    what = f"{'anniversary ' * node.anniversary}{node.operator}"
+    lifted = node.operator == "in last"
+    subject = _time(context, node.value, what, lifted=lifted)
+    window = span(node.span)
+    if subject.family == "date" or node.anniversary:
+        no_hours(context, node.span, window)
+    op = "anniversary_in_next" if node.anniversary else _WINDOWS[node.operator]
+    return tree.DateTest(
+        op,
+        subject.value, window, missing_false=lifted and subject.happened,
+        start=node.start, end=node.end,
+    )  # fmt: skip
+
+
+def _near(context: Context, node: syntax.Near) -> tree.Node:
+    subject = _time(context, node.value, "within")
+    other = _time(context, node.other, "within .. of")
+    window = span(node.span)
+    if "date" in (subject.family, other.family):
+        no_hours(context, node.span, window)
+    return tree.DateTest(
+        "within", subject.value, window, other.value, start=node.start, end=node.end
+    )
+
+
+# ------------------------------------------------------------------------ what may yet come
+
+
+def _within(context: Context, node: syntax.Within) -> tree.Node:
+    """`FACT within 2d` of the sending, or of the run's entry."""
+    written = node.value
+    if not isinstance(written, syntax.Fact):
+        hint = "of another instant, write within 2d of X; of now, in last 2d"
+        raise context.wrong(
+            "within is for what happened to a message, form, page, file or event", node, hint
+        )
+    found = check_facts.fact(context, written)
+    if not isinstance(found.value, tree.FactRef) or not (found.happened or found.state):
+        raise context.wrong("within is for something that happens", written)
+    window, place = span(node.span), {"start": node.start, "end": node.end}
+    if written.ever:
+        raise context.unsupported(".ever with within", node)
+    if written.source in ("email", "sms"):
+        sent = check_facts.sending(written, found.value, "sent")
+        not_sent = check_facts.sending(written, found.value, "not_sent")
+        return tree.Engaged(found.value, sent, not_sent, window, **place)
+    if context.scope.place != "steps":
+        hint = "write in last 2d, or within 2d of X"
+        raise context.wrong(
+            "within counts from the run's entry, and there is no run here", node, hint
+        )
+    first = check_facts.first_of(written, found.value)
+    return tree.Engaged(first, check_facts.entry(node), None, window, **place)
+
+
+def _so_far(context: Context, node: syntax.SoFar) -> tree.Node:
+    if not isinstance(node.value, syntax.Fact):
+        raise context.wrong("so far stands behind a fact", node, "write not FACT so far")
+    found = check_facts.fact(context, node.value)
+    place = {"start": node.start, "end": node.end}
+    if not found.happened or not isinstance(found.value, tree.FactRef):
+        hint = "leave it out: this is known at every instant"
+        raise context.wrong(
+            "so far is for what happens to a message, form, page, file or event", node, hint
+        )
+    inner = node.value
+    happened = tree.Happened(found.value, start=inner.start, end=inner.end)
+    return tree.SoFar(happened, **place)

@@ -1,0 +1,99 @@
+"""What is wrong with a rule, where, and how that is shown to a person.
+
+A problem's offsets count characters of the original text (before normalisation), so that whoever
+holds the file can turn them into lines and columns. `caret` underlines the place in display columns:
+East-Asian wide characters take two, combining marks and format controls none. A line that holds
+right-to-left letters gets left-to-right marks around the underlined span; with them the span keeps
+its columns both in terminals that reorder (the span is a whole run then) and in those that do not.
+"""
+
+from __future__ import annotations
+
+import difflib
+import unicodedata
+from collections.abc import Iterable
+
+import msgspec
+
+LINE_COLUMNS_MAX = 100
+"""A longer line is cut around the span; a rule of one megabyte may be a single line."""
+
+BIDI_CONTROLS = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+"""Invisible characters that only steer display; they are dropped from names and literals."""
+
+_LEFT_TO_RIGHT_MARK = "\u200e"
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One finding: `text[start:end]` is the place; `suggestion` is a sentence, or empty."""
+
+    message: str
+    start: int
+    end: int
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.suggestion}" if self.suggestion else self.message
+
+
+def width(text: str) -> int:
+    """How many columns a terminal gives to `text`."""
+    return sum(map(_columns, text))
+
+
+def _columns(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def caret(text: str, problem: Problem) -> str:
+    """The line of the problem with its span underlined, and no newline at the end."""
+    place = min(max(problem.start, 0), len(text))
+    line_start = text.rfind("\n", 0, place) + 1
+    line_end = text.find("\n", place)
+    line_end = len(text) if line_end < 0 else line_end
+    before = _visible(text[line_start:place])
+    inside = _visible(text[place : max(place, min(problem.end, line_end))])
+    after = _visible(text[max(place, min(problem.end, line_end)) : line_end])
+    before, inside, after = _cropped(before, inside, after)
+    mark = _LEFT_TO_RIGHT_MARK if _reorders(before + inside + after) else ""
+    under = " " * width(before) + "^" * max(1, width(inside))
+    return f"{mark}{before}{mark}{inside}{mark}{after}\n{under}"
+
+
+def _visible(text: str) -> str:
+    """Without controls that would move the cursor or reorder the line; each tab is one space."""
+    shown = (" " if character in "\t\r\v\f" else character for character in text)
+    return "".join(
+        character
+        for character in shown
+        if character not in BIDI_CONTROLS and unicodedata.category(character) != "Cc"
+    )
+
+
+def _cropped(before: str, inside: str, after: str) -> tuple[str, str, str]:
+    if len(before) + len(inside) + len(after) <= LINE_COLUMNS_MAX:
+        return before, inside, after
+    side = LINE_COLUMNS_MAX // 4
+    half = LINE_COLUMNS_MAX // 2
+    if len(before) > side:
+        before = "\u2026" + before[-side:]
+    if len(inside) > half:
+        inside = inside[:half] + "\u2026"
+    if len(after) > side:
+        after = after[:side] + "\u2026"
+    return before, inside, after
+
+
+def _reorders(text: str) -> bool:
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """`did you mean X?` for the known name that resembles `name` most; empty when none does."""
+    folded = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}
+    close = difflib.get_close_matches(name.casefold(), list(folded), n=1, cutoff=0.6)
+    return f"did you mean {folded[close[0]]}?" if close else ""

@@ -1,0 +1,28 @@
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from blaster.rules.vector import Vector
+
+OPS: dict[str, int]
+
+class Program:
+    @property
+    def step_count(self) -> int: ...
+    @property
+    def registers(self) -> int: ...
+    @property
+    def result(self) -> int: ...
+    def __init__(
+        self, steps: Sequence[tuple[int, int, int, int, int, int, int]], registers: int, result: int
+    ) -> None: ...
+    def run(
+        self,
+        vectors: Sequence[Vector],
+        length: int,
+        ints: npt.NDArray[np.int64],
+        reals: npt.NDArray[np.float64],
+        tables: Sequence[npt.NDArray[np.uint8]],
+        needles: Sequence[bytes],
+    ) -> npt.NDArray[np.uint64]: ...

@@ -1,0 +1,184 @@
+"""Rules and values, ready to ask.
+
+Owns the public face of the room: compile a text, evaluate over vectors, when to look again, why.
+Laws: a rule is immutable and depends on nothing but its arguments; vectors come in the order of
+`facts`; what it returns is new memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from blaster.model.fields import NEVER, Kind
+from blaster.rules import tree
+from blaster.rules.changes import is_time_dependent, next_changes, uses_of
+from blaster.rules.check import check_rule, check_value
+from blaster.rules.explain import Explained, explain_node
+from blaster.rules.facts import Fact
+from blaster.rules.lower import lower
+from blaster.rules.parser import parse
+from blaster.rules.plan import Plan
+from blaster.rules.scope import Scope
+from blaster.rules.values import TEXTS, Evaluation
+from blaster.rules.vector import Vector
+from blaster.rules.vectors import row_of
+from blaster.rules.zones import Zones
+
+
+class RuleForm(msgspec.Struct, frozen=True):
+    """A rule as JSON."""
+
+    text: str
+    tree: tree.Node
+
+
+class ValueForm(msgspec.Struct, frozen=True):
+    """A value as JSON."""
+
+    text: str
+    tree: tree.Value
+
+
+class Rule:
+    """A compiled condition. `facts` are the columns it reads, in slot order."""
+
+    __slots__ = ("_plan", "_slots", "facts", "text", "time_dependent", "tree")
+
+    def __init__(self, text: str, node: tree.Node) -> None:
+        self.text = text
+        self.tree = node
+        self.facts: tuple[Fact, ...] = tree.facts_of(node)
+        self.time_dependent = is_time_dependent(node)
+        self._slots = {fact: slot for slot, fact in enumerate(self.facts)}
+        self._plan: Plan | None = None
+
+    def __repr__(self) -> str:
+        return f"Rule({self.text!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Rule) and (self.text, self.tree) == (other.text, other.tree)
+
+    def __hash__(self) -> int:
+        return hash((self.text, self.tree))
+
+    def evaluate(
+        self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
+    ) -> npt.NDArray[np.uint64]:
+        """Bitmap words of the rows that are surely true; the bits past the last row are 0."""
+        if self._plan is None:
+            self._plan = lower(self.tree, self.facts)
+        return self._plan.run(self._evaluation(vectors, length, now, zones))
+
+    def next_change(
+        self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
+    ) -> npt.NDArray[np.uint32]:
+        """Per row the first instant after `now` at which the answer may change by itself.
+
+        NEVER if it cannot. Sometimes too early, never too late.
+        """
+        if not self.time_dependent:
+            return np.full(length, NEVER, dtype=np.uint32)
+        return next_changes(self._evaluation(vectors, length, now, zones), self.tree)
+
+    def explain(self, vectors: Sequence[Vector], row: int, now: int, zones: Zones) -> Explained:
+        """The answer for one row, part by part."""
+        one = [row_of(vector, row) for vector in vectors]
+        return explain_node(self._evaluation(one, 1, now, zones), self.tree, self.text)
+
+    def negated(self) -> Rule:
+        """The rule that is true where this one is surely false."""
+        return Rule(self.text, tree.Not(self.tree, start=0, end=len(self.text)))
+
+    def to_json(self) -> bytes:
+        """The canonical JSON form."""
+        return msgspec.json.encode(RuleForm(self.text, self.tree))
+
+    @staticmethod
+    def from_json(data: bytes | str) -> Rule:
+        """The rule that `to_json` wrote."""
+        form = msgspec.json.decode(data, type=RuleForm)
+        return Rule(form.text, form.tree)
+
+    def _evaluation(
+        self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
+    ) -> Evaluation:
+        check_vectors(self.facts, vectors, length)
+        return Evaluation(self._slots, vectors, length, now, zones)
+
+
+class ValueResult(NamedTuple):
+    """Values of a kind over the rows (TIME comes as INSTANT) and which of them are set.
+
+    BOOL gives bool[], NUMBER float64[], DATE int32[], every other plain kind int64[].
+    """
+
+    kind: Kind
+    values: npt.NDArray[Any]
+    valid: npt.NDArray[np.bool_]
+
+
+class Value:
+    """A compiled value expression."""
+
+    __slots__ = ("_slots", "facts", "kind", "scale", "text", "time_dependent", "tree")
+
+    def __init__(self, text: str, node: tree.Value) -> None:
+        self.text = text
+        self.tree = node
+        self.facts: tuple[Fact, ...] = tree.facts_of(node)
+        kind = tree.kind_of(node)
+        self.kind = Kind.INSTANT if kind == Kind.TIME else Kind.TEXT if kind in TEXTS else kind
+        self.scale = tree.scale_of(node)
+        self.time_dependent = bool(uses_of(node))
+        self._slots = {fact: slot for slot, fact in enumerate(self.facts)}
+
+    def __repr__(self) -> str:
+        return f"Value({self.text!r})"
+
+    def evaluate(
+        self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
+    ) -> ValueResult | tuple[str | None, ...]:
+        """The value of every row: TEXT as a tuple with None where missing, others as arrays."""
+        check_vectors(self.facts, vectors, length)
+        column = Evaluation(self._slots, vectors, length, now, zones).column(self.tree)
+        if self.kind == Kind.TEXT:
+            pairs = zip(column.values, column.valid, strict=True)
+            return tuple(text if ok else None for text, ok in pairs)
+        return ValueResult(self.kind, np.array(column.values), column.valid)
+
+    def to_json(self) -> bytes:
+        """The canonical JSON form."""
+        return msgspec.json.encode(ValueForm(self.text, self.tree))
+
+    @staticmethod
+    def from_json(data: bytes | str) -> Value:
+        """The value that `to_json` wrote."""
+        form = msgspec.json.decode(data, type=ValueForm)
+        return Value(form.text, form.tree)
+
+
+def check_vectors(facts: tuple[Fact, ...], vectors: Sequence[Vector], length: int) -> None:
+    """Raises ValueError unless there is one vector per fact, of its kind and `length` rows."""
+    if len(vectors) != len(facts):
+        raise ValueError(f"{len(facts)} facts are read; {len(vectors)} vectors were given")
+    for fact, vector in zip(facts, vectors, strict=True):
+        if vector.kind != fact.kind or vector.length != length:
+            raise ValueError(
+                f"{fact.key} needs kind {fact.kind} and {length} rows, "
+                f"not kind {vector.kind} and {vector.length}"
+            )
+
+
+def compile_rule(text: str, scope: Scope) -> Rule:
+    """The rule of a text; raises DefinitionError with every problem of it."""
+    return Rule(text, check_rule(parse(text), scope))
+
+
+def compile_value(text: str, scope: Scope, kind: Kind | None = None) -> Value:
+    """The value of a text, of `kind` if one is asked for; raises DefinitionError."""
+    return Value(text, check_value(parse(text), scope, kind))

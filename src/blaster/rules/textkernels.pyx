@@ -1,0 +1,287 @@
+"""Text tests over whole columns of string views.
+
+Owns Unicode case folding in C. Laws: a folded test gives exactly what Python gives on
+`a.casefold()` and `b.casefold()`, one-to-many folds included (the table is made from
+`str.casefold` itself, on first use); texts are valid UTF-8 (whoever fills the column checks), so a
+match of bytes is a match of characters; a missing row's view is never read.
+"""
+
+import numpy as np
+
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, malloc
+from libc.string cimport memchr, memcmp, memcpy
+
+from blaster.rules.vector cimport KIND_TEXT, Vector
+
+cdef enum:
+    INLINE_NBYTES = 12
+    # Folding makes no text longer than three times its bytes; asserted when the table is made.
+    FOLD_GROWTH = 3
+    SCRATCH_NBYTES = 1024
+    # No character from here on folds; asserted by a test.
+    FOLD_END = 0x1F000
+    FOLD_ENTRIES_MAX = 4096
+
+cdef uint16_t[FOLD_END] fold_entry  # 0: folds to itself
+cdef uint8_t[FOLD_ENTRIES_MAX][8] fold_bytes  # length, then UTF-8
+cdef bint fold_ready = False
+
+
+cdef int prepare_fold() except -1:
+    """Makes the fold table from this Python's own."""
+    global fold_ready
+    cdef int entry = 0
+    cdef int point, index
+    for point in range(0x80, FOLD_END):
+        if 0xD800 <= point < 0xE000:
+            continue
+        before = chr(point)
+        after = before.casefold()
+        if after == before:
+            continue
+        data = after.encode()
+        entry += 1
+        if len(data) > 7 or len(data) > FOLD_GROWTH * len(before.encode()):
+            raise AssertionError(f"U+{point:04X} folds to more bytes than planned for")
+        if entry >= FOLD_ENTRIES_MAX:
+            raise AssertionError("more characters fold than planned for")
+        fold_entry[point] = entry
+        fold_bytes[entry][0] = len(data)
+        for index in range(len(data)):
+            fold_bytes[entry][index + 1] = data[index]
+    fold_ready = True
+    return 0
+
+
+def needle_bytes(text, fold):
+    """The UTF-8 bytes to look for; case-folded with `fold`, which also readies the fold table."""
+    if fold:
+        if not fold_ready:
+            prepare_fold()
+        text = text.casefold()
+    return text.encode()
+
+
+cdef inline uint32_t decode(const uint8_t* text, Py_ssize_t left, int* nbytes) noexcept nogil:
+    """The code point at `text`, which is not ASCII; never reads past `left` bytes."""
+    cdef uint8_t lead = text[0]
+    if lead < 0xE0 and left >= 2:
+        nbytes[0] = 2
+        return (<uint32_t>(lead & 0x1F) << 6) | (text[1] & 0x3F)
+    if lead < 0xF0 and left >= 3:
+        nbytes[0] = 3
+        return (
+            (<uint32_t>(lead & 0x0F) << 12) | (<uint32_t>(text[1] & 0x3F) << 6) | (text[2] & 0x3F)
+        )
+    if left >= 4:
+        nbytes[0] = 4
+        return (
+            (<uint32_t>(lead & 0x07) << 18) | (<uint32_t>(text[1] & 0x3F) << 12)
+            | (<uint32_t>(text[2] & 0x3F) << 6) | (text[3] & 0x3F)
+        )
+    nbytes[0] = 1
+    return lead
+
+
+cdef inline uint64_t lower8(uint64_t eight) noexcept nogil:
+    """Eight ASCII bytes in lower case."""
+    cdef uint64_t from_a = eight + <uint64_t>0x3F3F3F3F3F3F3F3F
+    cdef uint64_t past_z = eight + <uint64_t>0x2525252525252525
+    return eight | ((from_a & ~past_z & <uint64_t>0x8080808080808080) >> 2)
+
+
+cdef Py_ssize_t fold_into(const uint8_t* text, Py_ssize_t nbytes, uint8_t* out) noexcept nogil:
+    """Folds into `out` (room for FOLD_GROWTH * nbytes + 8) and gives the length."""
+    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t size = 0
+    cdef uint64_t eight
+    cdef uint32_t point
+    cdef uint8_t* entry
+    cdef int width
+    while at < nbytes:
+        if nbytes - at >= 8:
+            memcpy(&eight, text + at, 8)
+            if not eight & <uint64_t>0x8080808080808080:
+                eight = lower8(eight)
+                memcpy(out + size, &eight, 8)
+                at += 8
+                size += 8
+                continue
+        if text[at] < 0x80:
+            out[size] = text[at] + 32 if 65 <= text[at] <= 90 else text[at]
+            at += 1
+            size += 1
+            continue
+        point = decode(text + at, nbytes - at, &width)
+        if point < FOLD_END and fold_entry[point]:
+            entry = fold_bytes[fold_entry[point]]
+            memcpy(out + size, entry + 1, entry[0])
+            size += entry[0]
+        else:
+            memcpy(out + size, text + at, width)
+            size += width
+        at += width
+    return size
+
+
+cdef inline bint find(
+    const uint8_t* text, Py_ssize_t nbytes, const uint8_t* needle, Py_ssize_t size
+) noexcept nogil:
+    cdef const uint8_t* at = text
+    cdef const uint8_t* last
+    if size == 0:
+        return True
+    if size > nbytes:
+        return False
+    last = text + (nbytes - size)
+    while at <= last:
+        at = <const uint8_t*>memchr(at, needle[0], last - at + 1)
+        if at == NULL:
+            return False
+        if memcmp(at, needle, size) == 0:
+            return True
+        at += 1
+    return False
+
+
+cdef inline bint test(
+    int op, const uint8_t* text, Py_ssize_t nbytes, const uint8_t* needle, Py_ssize_t size
+) noexcept nogil:
+    """One test on texts as they are."""
+    if op == TEXT_CONTAINS:
+        return find(text, nbytes, needle, size)
+    if nbytes < size or (op == TEXT_EQ and nbytes != size):
+        return False
+    if op == TEXT_ENDS:
+        text += nbytes - size
+    return memcmp(text, needle, size) == 0
+
+
+cdef inline bint hopeless(
+    int op, const uint8_t* text, Py_ssize_t nbytes, const uint8_t* needle, Py_ssize_t size
+) noexcept nogil:
+    """A cheap no before folding: by length, and by an ASCII first letter."""
+    cdef uint8_t first
+    if nbytes * FOLD_GROWTH < size or (op == TEXT_EQ and size * FOLD_GROWTH < nbytes):
+        return True
+    if op in (TEXT_EQ, TEXT_STARTS) and nbytes and size and text[0] < 0x80:
+        first = text[0] + 32 if 65 <= text[0] <= 90 else text[0]
+        return first != needle[0]
+    return False
+
+
+cdef inline const uint8_t* text_at(
+    const uint8_t* view, const uint8_t* arena, Py_ssize_t* nbytes
+) noexcept nogil:
+    cdef int32_t size, offset
+    memcpy(&size, view, 4)
+    nbytes[0] = size
+    if size <= INLINE_NBYTES:
+        return view + 4
+    memcpy(&offset, view + 12, 4)
+    return arena + offset
+
+
+cdef int text_rows(
+    int op, bint fold, const uint8_t* views, const uint8_t* arena, const uint64_t* valid,
+    Py_ssize_t first_row, Py_ssize_t rows, const uint8_t* needle, Py_ssize_t needle_nbytes,
+    uint64_t* out,
+) noexcept nogil:
+    cdef uint8_t[FOLD_GROWTH * SCRATCH_NBYTES + 8] small
+    cdef uint8_t* scratch
+    cdef const uint8_t* text
+    cdef Py_ssize_t row, nbytes, size
+    cdef uint64_t word = 0
+    cdef bint hit
+    for row in range(first_row, first_row + rows):
+        hit = False
+        if valid == NULL or (valid[row >> 6] >> (row & 63)) & 1:
+            text = text_at(views + 16 * row, arena, &nbytes)
+            if not fold:
+                hit = test(op, text, nbytes, needle, needle_nbytes)
+            elif not hopeless(op, text, nbytes, needle, needle_nbytes):
+                scratch = small
+                if nbytes > SCRATCH_NBYTES:
+                    scratch = <uint8_t*>malloc(FOLD_GROWTH * nbytes + 8)
+                    if scratch == NULL:
+                        return -1
+                size = fold_into(text, nbytes, scratch)
+                hit = test(op, scratch, size, needle, needle_nbytes)
+                if scratch != small:
+                    free(scratch)
+        word |= <uint64_t>hit << (row & 63)
+        if row & 63 == 63:
+            out[(row - first_row) >> 6] = word
+            word = 0
+    if rows & 63:
+        out[rows >> 6] = word
+    return 0
+
+
+cdef inline bint is_space(uint32_t point) noexcept nogil:
+    """As str.isspace; the whole set is checked by a test."""
+    if point < 0x80:
+        return 9 <= point <= 13 or 28 <= point <= 32
+    return (
+        point == 0x85 or point == 0xA0 or point == 0x1680 or 0x2000 <= point <= 0x200A
+        or point == 0x2028 or point == 0x2029 or point == 0x202F or point == 0x205F
+        or point == 0x3000
+    )
+
+
+cdef inline bint is_blank(const uint8_t* text, Py_ssize_t nbytes) noexcept nogil:
+    cdef Py_ssize_t at = 0
+    cdef uint32_t point
+    cdef int width
+    while at < nbytes:
+        width = 1
+        point = text[at] if text[at] < 0x80 else decode(text + at, nbytes - at, &width)
+        if not is_space(point):
+            return False
+        at += width
+    return True
+
+
+cdef void blank_rows(
+    const uint8_t* views, const uint8_t* arena, const uint64_t* valid,
+    Py_ssize_t first_row, Py_ssize_t rows, uint64_t* out,
+) noexcept nogil:
+    cdef const uint8_t* text
+    cdef Py_ssize_t row, nbytes
+    cdef uint64_t word = 0
+    cdef bint hit
+    for row in range(first_row, first_row + rows):
+        hit = True
+        if valid == NULL or (valid[row >> 6] >> (row & 63)) & 1:
+            text = text_at(views + 16 * row, arena, &nbytes)
+            hit = is_blank(text, nbytes)
+        word |= <uint64_t>hit << (row & 63)
+        if row & 63 == 63:
+            out[(row - first_row) >> 6] = word
+            word = 0
+    if rows & 63:
+        out[rows >> 6] = word
+
+
+def text_lengths(Vector vector):
+    """Code points of each row of a TEXT vector, 0 where missing; a new int64 array."""
+    if vector.kind != KIND_TEXT:
+        raise ValueError("text_lengths needs a TEXT vector")
+    out = np.zeros(vector.length, dtype=np.int64)
+    cdef int64_t[::1] lengths = out
+    cdef const uint8_t* text
+    cdef Py_ssize_t row, nbytes, at
+    cdef int64_t points
+    with nogil:
+        for row in range(vector.length):
+            if vector.valid != NULL and not (vector.valid[row >> 6] >> (row & 63)) & 1:
+                continue
+            text = text_at(
+                <const uint8_t*>vector.data + 16 * row, <const uint8_t*>vector.arena, &nbytes
+            )
+            points = 0
+            for at in range(nbytes):
+                points += (text[at] & 0xC0) != 0x80
+            lengths[row] = points
+    return out

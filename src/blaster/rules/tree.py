@@ -1,0 +1,438 @@
+"""The typed tree: what the checker makes of a rule, and what the lowering reads.
+
+Owns the shapes only. Every node carries the span of text it came from (`start`, `end`). The checker
+guarantees the types; a tree that breaks the notes below is a bug of the checker.
+
+Laws
+1. Truth is Kleene's: a boolean node is true, false or unknown. A leaf that reads a missing value is
+   unknown, except where a note says that it is never unknown.
+2. A value node has one kind (`kind_of`) and, when that is INT, one scale (`scale_of`): the number
+   meant is `value / 10**scale`. Values of different scale may meet anywhere; lowering aligns them
+   exactly. A decimal literal against a scaled number is an INT literal with its own scale.
+3. DATE is days since 1970-01-01; INSTANT and TIME are seconds since 1970 UTC and mix freely. Where
+   a DATE meets an instant, the instant counts by its date in the contact's zone.
+4. A local clock literal such as `2026-03-01 10:00` is `AtClock(Literal(DATE), second_of_day)`.
+5. `before` and `after` are `Compare` with `<` and `>`; a weekday literal is an INT 1 (Monday) to
+   7 (Sunday), compared with `Part("weekday", ..)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal as OneOf
+from typing import TypeAlias
+
+import msgspec
+
+from blaster.model.fields import Kind
+from blaster.rules.facts import Fact
+
+Order: TypeAlias = OneOf["==", "!=", "<", "<=", ">", ">="]
+
+
+class Spanned(msgspec.Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """What every node has: the part of the rule's text it came from."""
+
+    start: int = 0
+    end: int = 0
+
+
+class Duration(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A length of time as written: `48h` is seconds, `3d` and `2w` days, `1 month` months.
+
+    Against an instant a day is 86,400 seconds. Against a date `seconds` must be 0. Months go by the
+    calendar (for an instant: in the contact's zone, same clock time), cut to the month's end.
+    """
+
+    seconds: int = 0
+    days: int = 0
+    months: int = 0
+
+    @property
+    def exact_seconds(self) -> int | None:
+        """The length against an instant, None when it depends on the calendar."""
+        return None if self.months else self.seconds + 86_400 * self.days
+
+
+# ---------------------------------------------------------------------------------- values
+
+
+class FactRef(Spanned, frozen=True):
+    """A fact's value. `scale` is that of the field or attribute (INT only)."""
+
+    fact: Fact
+    scale: int = 0
+
+
+class Literal(Spanned, frozen=True):
+    """A constant: int for INT, DATE and INSTANT, float for NUMBER, str for TEXT, bool for BOOL."""
+
+    kind: Kind
+    value: bool | int | float | str
+    scale: int = 0
+
+
+class Arithmetic(Spanned, frozen=True):
+    """INT or NUMBER by INT or NUMBER. INT with INT stays INT, except `/`, which gives NUMBER.
+
+    Also DATE - DATE: whole days, an INT; and instant - instant: seconds, an INT. Overflow, and
+    division by zero, are missing.
+    """
+
+    op: OneOf["+", "-", "*", "/"]
+    left: Value
+    right: Value
+
+
+class Shift(Spanned, frozen=True):
+    """A date or instant moved by a duration (`sign` -1: back). A DATE stays a DATE."""
+
+    value: Value
+    duration: Duration
+    sign: int = 1
+
+
+class AtClock(Spanned, frozen=True):
+    """`value at 10:00`: the date (or an instant's local date) at a clock time in the zone: INSTANT."""
+
+    value: Value
+    second_of_day: int
+
+
+class Least(Spanned, frozen=True):
+    """`min(a, b, ..)`; missing when one is. All DATE, all instants, or all numbers."""
+
+    values: tuple[Value, ...]
+
+
+class Greatest(Spanned, frozen=True):
+    """`max(a, b, ..)`; see `Least`."""
+
+    values: tuple[Value, ...]
+
+
+class Length(Spanned, frozen=True):
+    """Code points of a text, or entries of a list: INT."""
+
+    value: Value
+
+
+class Lower(Spanned, frozen=True):
+    """A text in lower case: TEXT."""
+
+    value: Value
+
+
+class Bucket(Spanned, frozen=True):
+    """`bucket(n)`: a stable hash of the contact's number, 0 to n - 1: INT.
+
+    `contact` is `FactRef(Fact("contact", Kind.ID, ("number",)))`.
+    """
+
+    n: int
+    contact: FactRef
+
+
+class Now(Spanned, frozen=True):
+    """The instant of the evaluation: INSTANT."""
+
+
+class Today(Spanned, frozen=True):
+    """The date of `now` in the contact's zone: DATE."""
+
+
+class Part(Spanned, frozen=True):
+    """A part of a date or instant (`hour`: instants only), in the contact's zone: INT."""
+
+    part: OneOf["year", "month", "day", "weekday", "hour"]
+    value: Value
+
+
+Value: TypeAlias = (
+    FactRef
+    | Literal
+    | Arithmetic
+    | Shift
+    | AtClock
+    | Least
+    | Greatest
+    | Length
+    | Lower
+    | Bucket
+    | Now
+    | Today
+    | Part
+)
+
+# --------------------------------------------------------------------------- boolean nodes
+
+
+class Constant(Spanned, frozen=True):
+    """`true`, `false`, or (None) unknown."""
+
+    value: bool | None
+
+
+class And(Spanned, frozen=True):
+    children: tuple[Node, ...]
+
+
+class Or(Spanned, frozen=True):
+    children: tuple[Node, ...]
+
+
+class Not(Spanned, frozen=True):
+    child: Node
+
+
+class AtLeast(Spanned, frozen=True):
+    """At least `k` of the children are true; 1 <= k."""
+
+    k: int
+    children: tuple[Node, ...]
+
+
+class SoFar(Spanned, frozen=True):
+    """A look at this instant: true where `child` is surely true, else false; never unknown."""
+
+    child: Node
+
+
+class Compare(Spanned, frozen=True):
+    """Two ordered values of one family: numbers, dates and instants; BOOL with == and != only.
+
+    Text is never compared here: see `TextTest` (`!=` is `Not(TextTest("eq"))`).
+    """
+
+    op: Order
+    left: Value
+    right: Value
+
+
+class Between(Spanned, frozen=True):
+    """`low <= subject and subject <= high`, each a comparison of its own."""
+
+    subject: Value
+    low: Value
+    high: Value
+
+
+class InSet(Spanned, frozen=True):
+    """The subject equals one of the values (literals of its family); `not in` is `Not(InSet)`."""
+
+    subject: Value
+    values: tuple[Literal, ...]
+    exact: bool = False
+
+
+class TextTest(Spanned, frozen=True):
+    """TEXT or CODE against a TEXT value (any value node of kind TEXT or CODE; `matches`: literal).
+
+    Both sides are case-folded unless `exact`; `matches` is RE2, found anywhere, case ignored
+    unless `exact`.
+    """
+
+    op: OneOf["eq", "contains", "starts", "ends", "matches"]
+    subject: Value
+    needle: Value
+    exact: bool = False
+
+
+class ListTest(Spanned, frozen=True):
+    """A LIST field holds any, all or none of the texts; case-folded unless `exact`."""
+
+    op: OneOf["any", "all", "none"]
+    subject: FactRef
+    values: tuple[str, ...]
+    exact: bool = False
+
+
+class IsSet(Spanned, frozen=True):
+    """The value is not missing; never unknown."""
+
+    subject: Value
+
+
+class IsBlank(Spanned, frozen=True):
+    """Missing, empty, or only white space; never unknown."""
+
+    subject: Value
+
+
+class Happened(Spanned, frozen=True):
+    """An instant fact as truth: true when set, else unknown (it may still come); see `SoFar`."""
+
+    fact: FactRef
+
+
+class Truth(Spanned, frozen=True):
+    """A BOOL value as truth."""
+
+    value: Value
+
+
+class Engaged(Spanned, frozen=True):
+    """`FACT within 2d` of the sending, or of the run's entry.
+
+    True when `fact < sent + window`. False when not true, and `sent + window <= now` or `not_sent`
+    is set. Else unknown (not sent yet, or still time).
+    """
+
+    fact: FactRef
+    sent: FactRef
+    not_sent: FactRef | None
+    window: Duration
+
+
+class DateTest(Spanned, frozen=True):
+    """A date or an instant against today, now, or another one.
+
+    today                 subject's date is today's
+    on                    subject's date is that of `other`
+    in_next, in_last      within `window` ahead or behind, half open
+    older_than            `window` or more behind
+    within                at most `window` before or after `other`, both ends in
+    anniversary_today, anniversary_in_next (`window`: days or months)
+    With `missing_false` a missing subject is false, not unknown: `event("x") in last 30d` of who
+    never did it, so that its `not` means what it says.
+    """
+
+    op: OneOf[
+        "today",
+        "on",
+        "in_next",
+        "in_last",
+        "older_than",
+        "within",
+        "anniversary_today",
+        "anniversary_in_next",
+    ]
+    subject: Value
+    window: Duration | None = None
+    other: Value | None = None
+    missing_false: bool = False
+
+
+Leaf: TypeAlias = (
+    Compare
+    | Between
+    | InSet
+    | TextTest
+    | ListTest
+    | IsSet
+    | IsBlank
+    | Happened
+    | Truth
+    | Engaged
+    | DateTest
+)
+Node: TypeAlias = Constant | And | Or | Not | AtLeast | SoFar | Leaf
+
+# ------------------------------------------------------------------------------- reading it
+
+
+def kind_of(value: Value) -> Kind:
+    """The kind of a value node; TIME only for a fact."""
+    match value:
+        case FactRef(fact=fact):
+            return Kind(fact.kind)
+        case Literal(kind=kind):
+            return Kind(kind)
+        case Arithmetic(op=op, left=left, right=right):
+            kinds = (kind_of(left), kind_of(right))
+            return Kind.NUMBER if op == "/" or Kind.NUMBER in kinds else Kind.INT
+        case Shift(value=inner):
+            return Kind.DATE if kind_of(inner) == Kind.DATE else Kind.INSTANT
+        case Least(values=values) | Greatest(values=values):
+            kinds = tuple(kind_of(item) for item in values)
+            if Kind.NUMBER in kinds:
+                return Kind.NUMBER
+            return Kind.INSTANT if kinds[0] == Kind.TIME else kinds[0]
+        case AtClock() | Now():
+            return Kind.INSTANT
+        case Today():
+            return Kind.DATE
+        case Lower():
+            return Kind.TEXT
+        case _:
+            return Kind.INT
+
+
+def scale_of(value: Value) -> int:
+    """The scale of an INT value node (0 for every other kind)."""
+    match value:
+        case FactRef(scale=scale) | Literal(scale=scale):
+            return scale
+        case Arithmetic(op=op, left=left, right=right):
+            if kind_of(value) != Kind.INT:
+                return 0
+            scales = (scale_of(left), scale_of(right))
+            return sum(scales) if op == "*" else max(scales)
+        case Least(values=values) | Greatest(values=values):
+            return max(scale_of(item) for item in values) if kind_of(value) == Kind.INT else 0
+        case _:
+            return 0
+
+
+def children_of(node: Node | Value) -> tuple[Node | Value, ...]:
+    """The direct children of any node, in reading order."""
+    found: list[Node | Value] = []
+    for name in node.__struct_fields__:
+        inside = getattr(node, name)
+        for item in inside if isinstance(inside, tuple) else (inside,):
+            if isinstance(item, Spanned):
+                found.append(item)  # type: ignore[arg-type]
+    return tuple(found)
+
+
+def walk(node: Node | Value) -> Iterator[Node | Value]:
+    """The node and everything below it, parents first."""
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        yield here
+        stack.extend(reversed(children_of(here)))
+
+
+_ZONED_TESTS = frozenset({"today", "on", "anniversary_today", "anniversary_in_next"})
+
+
+def needs_zone(node: Node | Value) -> bool:
+    """Whether the node itself (not its children) reads the contact's zone."""
+    match node:
+        case Today() | AtClock():
+            return True
+        case Part(value=value):
+            return kind_of(value) != Kind.DATE
+        case Shift(value=value, duration=duration):
+            return bool(duration.months) and kind_of(value) != Kind.DATE
+        case Engaged(window=window):
+            return bool(window.months)
+        case Compare(left=left, right=right):
+            return (kind_of(left) == Kind.DATE) != (kind_of(right) == Kind.DATE)
+        case Between(subject=subject, low=low, high=high):
+            return len({kind_of(item) == Kind.DATE for item in (subject, low, high)}) == 2
+        case DateTest(op=op, subject=subject, window=window, other=other):
+            if op in _ZONED_TESTS or kind_of(subject) == Kind.DATE:
+                return True
+            return (window is not None and bool(window.months)) or (
+                other is not None and kind_of(other) == Kind.DATE
+            )
+        case _:
+            return False
+
+
+ZONE_FACT = Fact("contact", Kind.CODE, ("field", "zone"))
+
+
+def facts_of(node: Node | Value) -> tuple[Fact, ...]:
+    """Every fact read, each once, in reading order; the contact's zone last if it is needed."""
+    found: dict[Fact, None] = {}
+    zoned = False
+    for item in walk(node):
+        if isinstance(item, FactRef):
+            found[item.fact] = None
+        zoned = zoned or needs_zone(item)
+    if zoned:
+        found[ZONE_FACT] = None
+    return tuple(found)

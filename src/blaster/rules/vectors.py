@@ -1,0 +1,156 @@
+"""Vectors from and to Python values: for tests, for explaining one row, never on a hot path."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from blaster.model.fields import NEVER, Kind
+from blaster.rules.bitmap import from_bools, to_bools
+from blaster.rules.dictionary import Dictionary
+from blaster.rules.vector import Vector
+
+DTYPES: dict[int, type[np.generic]] = {
+    Kind.INT: np.int64,
+    Kind.NUMBER: np.float64,
+    Kind.DATE: np.int32,
+    Kind.INSTANT: np.int64,
+    Kind.CODE: np.int32,
+    Kind.TIME: np.uint32,
+    Kind.ID: np.uint64,
+}
+"""How the plain kinds lie in memory."""
+
+TEXT_INLINE_BYTES_MAX = 12
+
+
+def vector_of(
+    kind: Kind, values: Sequence[Any], dictionary: Dictionary | None = None
+) -> Vector:
+    """A vector of Python values, None where missing; CODE and LIST as text, added to `dictionary`."""
+    rows = len(values)
+    valid = from_bools(np.array([value is not None for value in values], dtype=bool))
+    if kind == Kind.BOOL:
+        return Vector(kind, rows, from_bools(np.array([bool(v) for v in values])), valid)
+    if kind in (Kind.TIME, Kind.ID):
+        empty = NEVER if kind == Kind.TIME else 0
+        plain = [empty if value is None else value for value in values]
+        return Vector(kind, rows, np.array(plain, dtype=DTYPES[kind]))
+    if kind == Kind.TEXT:
+        views, arena = _text(values)
+        return Vector(kind, rows, views, valid, arena=arena)
+    words = Dictionary() if dictionary is None else dictionary
+    if kind == Kind.LIST:
+        lists = [[words.add(text) for text in value or ()] for value in values]
+        sizes = np.array([len(codes) for codes in lists], dtype=np.int32)
+        offsets = (np.cumsum(sizes) - sizes).astype(np.int32)
+        codes = np.array([code for one in lists for code in one], dtype=np.int32)
+        return Vector(kind, rows, offsets, valid, sizes, codes, words)
+    if kind == Kind.CODE:
+        plain = [-1 if value is None else words.add(value) for value in values]
+        return Vector(kind, rows, np.array(plain, dtype=np.int32), valid, dictionary=words)
+    plain = [0 if value is None else value for value in values]
+    return Vector(kind, rows, np.array(plain, dtype=DTYPES[kind]), valid)
+
+
+def _text(values: Sequence[str | None]) -> tuple[bytes, bytes]:
+    views = bytearray()
+    arena = bytearray()
+    for value in values:
+        data = b"" if value is None else value.encode()
+        if len(data) <= TEXT_INLINE_BYTES_MAX:
+            views += struct.pack("<i12s", len(data), data)
+        else:
+            views += struct.pack("<i4sii", len(data), data[:4], 0, len(arena))
+            arena += data
+    return bytes(views), bytes(arena)
+
+
+def plain(vector: Vector) -> npt.NDArray[Any]:
+    """The values of a plain kind as a read-only array, garbage where missing; BOOL as booleans."""
+    if vector.kind == Kind.BOOL:
+        words = np.frombuffer(vector.buffers[0], dtype=np.uint64)
+        return to_bools(words, vector.length)
+    dtype = DTYPES[vector.kind]
+    return np.frombuffer(vector.buffers[0], dtype=dtype, count=vector.length)
+
+
+def validity(vector: Vector) -> npt.NDArray[np.bool_]:
+    """Which rows are set."""
+    if vector.kind == Kind.TIME:
+        return np.not_equal(plain(vector), NEVER)
+    if vector.kind == Kind.ID:
+        return np.not_equal(plain(vector), 0)
+    if vector.buffers[1] is None:
+        return np.ones(vector.length, dtype=bool)
+    return to_bools(np.frombuffer(vector.buffers[1], dtype=np.uint64), vector.length)
+
+
+def texts(vector: Vector) -> list[str]:
+    """The texts of a TEXT or CODE vector, "" where missing."""
+    valid = validity(vector)
+    if vector.kind == Kind.CODE:
+        assert vector.dictionary is not None
+        words = vector.dictionary.values
+        return [words[c] if v else "" for c, v in zip(plain(vector), valid, strict=True)]
+    views = memoryview(vector.buffers[0]).cast("B")
+    arena = memoryview(vector.buffers[3] or b"").cast("B")
+    out: list[str] = []
+    for row in range(vector.length):
+        if not valid[row]:
+            out.append("")
+            continue
+        size, offset = struct.unpack_from("<i8xi", views, 16 * row)
+        if size <= TEXT_INLINE_BYTES_MAX:
+            out.append(bytes(views[16 * row + 4 : 16 * row + 4 + size]).decode())
+        else:
+            out.append(bytes(arena[offset : offset + size]).decode())
+    return out
+
+
+def lists(vector: Vector) -> list[list[str]]:
+    """The entries of a LIST vector, [] where missing."""
+    assert vector.dictionary is not None
+    words = vector.dictionary.values
+    offsets = np.frombuffer(vector.buffers[0], dtype=np.int32, count=vector.length)
+    sizes = np.frombuffer(vector.buffers[2] or b"", dtype=np.int32, count=vector.length)
+    codes = np.frombuffer(vector.buffers[3] or b"", dtype=np.int32)
+    return [
+        [words[c] for c in codes[o : o + s]] if v else []
+        for o, s, v in zip(offsets, sizes, validity(vector), strict=True)
+    ]
+
+
+def to_list(vector: Vector) -> list[Any]:
+    """Every row as a Python value, None where missing."""
+    values: Sequence[Any]
+    if vector.kind in (Kind.TEXT, Kind.CODE):
+        values = texts(vector)
+    elif vector.kind == Kind.LIST:
+        values = lists(vector)
+    else:
+        values = plain(vector).tolist()
+    valid = validity(vector)
+    return [value if ok else None for value, ok in zip(values, valid, strict=True)]
+
+
+def row_of(vector: Vector, row: int) -> Vector:
+    """One row as a vector of length 1, in memory of its own."""
+    kind = Kind(vector.kind)
+    data, valid_words, sizes, arena = vector.buffers
+    valid = None
+    if valid_words is not None:
+        words = np.frombuffer(valid_words, dtype=np.uint64)
+        valid = (words[row >> 6 : (row >> 6) + 1] >> np.uint64(row & 63)) & np.uint64(1)
+    if kind == Kind.BOOL:
+        words = np.frombuffer(data, dtype=np.uint64)
+        bit = (words[row >> 6 : (row >> 6) + 1] >> np.uint64(row & 63)) & np.uint64(1)
+        return Vector(kind, 1, bit, valid)
+    width = 16 if kind == Kind.TEXT else 4 if kind == Kind.LIST else np.dtype(DTYPES[kind]).itemsize
+    own = bytes(memoryview(data).cast("B")[width * row : width * (row + 1)])
+    size = None if sizes is None else bytes(memoryview(sizes).cast("B")[4 * row : 4 * row + 4])
+    return Vector(kind, 1, own, valid, size, arena, vector.dictionary)
