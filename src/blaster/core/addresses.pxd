@@ -19,7 +19,7 @@ cdef enum:
     LOCAL_BYTES_MAX = 64        # RFC 5321 4.5.3.1.1
     PATH_BYTES_MAX = 254        # RFC 5321 4.5.3.1.3, without the angle brackets
     LABEL_BYTES_MAX = 63        # RFC 1035 2.3.4
-    RAW_BYTES_MAX = 1016        # nothing longer is looked at: its domain would have to shrink fourfold
+    RAW_BYTES_MAX = 1016        # nothing longer is looked at: A-labels do not shrink it fourfold
 
 cdef Verdict plain_email(
     const uint8_t* data, Py_ssize_t size, uint8_t* out, Py_ssize_t* out_size

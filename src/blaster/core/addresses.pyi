@@ -1,11 +1,11 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-Values = pa.Array | pa.ChunkedArray | Sequence[str | None]
+Values: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str | None]
 
 def fast_emails(values: Values) -> tuple[pa.StringArray, Bytes]: ...
 def fast_phones(

@@ -168,7 +168,9 @@ cdef Verdict plain_domain(const uint8_t* data, Py_ssize_t size, uint8_t* out) no
 
 cdef inline int _mark(const uint8_t* data, Py_ssize_t left) noexcept nogil:
     # Bytes of the no-break space or direction mark (LRM, RLM, ALM, embeddings, isolates) at `data`.
-    if left >= 2 and ((data[0] == 0xC2 and data[1] == 0xA0) or (data[0] == 0xD8 and data[1] == 0x9C)):
+    if left >= 2 and data[0] == 0xC2 and data[1] == 0xA0:
+        return 2
+    if left >= 2 and data[0] == 0xD8 and data[1] == 0x9C:
         return 2
     if left >= 3 and data[0] == 0xE2 and (
         (data[1] == 0x80 and (0x8E <= data[2] <= 0x8F or 0xAA <= data[2] <= 0xAE))

@@ -7,10 +7,8 @@ import pyarrow as pa
 
 from blaster.core.chunk cimport Chunk
 from blaster.core.store cimport (
-    BATCH_BITS, BATCH_MASK, Place, Store, collect_bits, get_bit, set_bit,
+    BATCH_BITS, BATCH_MASK, Place, Store, checked_valid, collect_bits, get_bit, set_bit,
 )
-
-from blaster.core.store import checked_valid
 
 
 cdef void take_bits(

@@ -26,7 +26,8 @@ cdef class Chunk:
         self.block = calloc(1, <size_t>nbytes + ALIGNMENT)
         if self.block == NULL:
             raise MemoryError(f"no memory for a chunk of {nbytes} bytes")
-        self.data = <uint8_t*>((<uintptr_t>self.block + ALIGNMENT - 1) & ~<uintptr_t>(ALIGNMENT - 1))
+        cdef uintptr_t address = <uintptr_t>self.block + ALIGNMENT - 1
+        self.data = <uint8_t*>(address - address % ALIGNMENT)
         self.nbytes = nbytes
         self.pins = 0
 

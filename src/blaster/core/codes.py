@@ -1,4 +1,7 @@
-"""Texts to the codes of a dictionary and back into a digest; whole arrays at a time."""
+"""What comes in from Arrow or Python, as columns want it: codes, seconds, lists end to end.
+
+Whole arrays at a time; the loops over rows are NumPy's and pyarrow's.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from blaster.rules.dictionary import Dictionary
 
 Array = np.ndarray[Any, Any]
+_TICKS_PER_SECOND = {"ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+_TEXT_TYPES = (pa.string(), pa.large_string(), pa.string_view(), pa.null())
 
 
 class Hasher(Protocol):
@@ -26,7 +31,8 @@ class Hasher(Protocol):
 
 def settled(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     """The same values in a type that pyarrow's kernels work on: one chunk, no views, and no
-    nulls hidden in a dictionary."""
+    nulls hidden in a dictionary.
+    """
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
     kind = values.type
@@ -43,13 +49,23 @@ def settled(values: pa.Array | pa.ChunkedArray) -> pa.Array:
     return values
 
 
+def as_strings(texts: pa.Array) -> pa.Array:
+    """Arrow's `string` of anything that is text; TypeError for what is not."""
+    kind = texts.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if kind not in _TEXT_TYPES:
+        raise TypeError(f"{kind} is not text")
+    return texts if texts.type == pa.string() else texts.cast(pa.string())
+
+
 def codes_of(dictionary: Dictionary, texts: pa.Array) -> Array:
     """Codes (int32, -1 for null) of string or dictionary texts; new words enter the dictionary.
 
     One look-up per distinct text, in order of first appearance.
     """
-    if not pa.types.is_dictionary(texts.type):
-        texts = texts.cast(pa.string()).dictionary_encode()
+    if not pa.types.is_dictionary(texts.type) or texts.type.value_type not in _TEXT_TYPES:
+        texts = as_strings(texts).dictionary_encode()
     words = texts.dictionary.to_pylist()
     places = texts.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     codes = np.full(len(words) + 1, -1, np.int32)  # the last one answers for null
@@ -58,7 +74,8 @@ def codes_of(dictionary: Dictionary, texts: pa.Array) -> Array:
         word = words[place] if place >= 0 else None
         if word is not None:
             codes[place] = dictionary.add(word)
-    return codes[places]
+    found: Array = codes[places]
+    return found
 
 
 def update_codes(hasher: Hasher, dictionary: Dictionary, codes: Array) -> None:
@@ -67,14 +84,28 @@ def update_codes(hasher: Hasher, dictionary: Dictionary, codes: Array) -> None:
     order = np.argsort(first)
     rank = np.empty(len(used), np.int32)
     rank[order] = np.arange(len(used), dtype=np.int32)
+    hasher.update(len(used).to_bytes(4, "little"))
     for code in used[order].tolist():
         word = dictionary.values[code].encode() if code >= 0 else b""
         hasher.update((len(word) if code >= 0 else -1).to_bytes(4, "little", signed=True))
         hasher.update(word)
-    hasher.update(rank[places])
+    hasher.update(rank[places].data)
 
 
-def flat_lists(values: Sequence[Sequence[str] | None]) -> tuple[list[str], Array, Array]:
+def seconds_of(instants: pa.Array) -> pa.Array:
+    """Seconds since 1970 (int64) of timestamps of any unit, rounded down, or of plain numbers."""
+    kind = instants.type
+    if pa.types.is_date(kind):
+        instants = instants.cast(pa.timestamp("s"))
+    seconds = instants.cast(pa.int64())
+    if not pa.types.is_timestamp(kind) or kind.unit == "s":
+        return seconds
+    valid = seconds.is_valid().to_numpy(zero_copy_only=False)
+    ticks = seconds.fill_null(0).to_numpy(zero_copy_only=False)
+    return pa.array(ticks // _TICKS_PER_SECOND[kind.unit], mask=~valid)
+
+
+def flat_lists(values: Sequence[Sequence[str | None] | None]) -> tuple[list[str], Array, Array]:
     """Words end to end, where each list ends (int64, one more than lists), which are present."""
     words: list[str] = []
     ends = np.zeros(len(values) + 1, np.int64)

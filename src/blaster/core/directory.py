@@ -13,7 +13,7 @@ Owns the three indexes; the keys themselves stand in the contacts' text columns.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -27,7 +27,7 @@ from blaster.core.readers import ColumnReader
 
 _Rows = np.ndarray[Any, np.dtype[np.int64]]
 _Flags = np.ndarray[Any, np.dtype[np.bool_]]
-Values = pa.Array | pa.ChunkedArray | Sequence[str | None] | None
+Values: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str | None] | None
 """Keys, row by row, null where a row has none; None: no row has one."""
 
 FOLDS = (False, True, False)

@@ -7,7 +7,7 @@ from blaster.core.store cimport Store
 
 cdef class FixedStore(Store):
     cdef object dtype                   # NumPy's, of the values
-    cdef object words                   # CODE: the dictionary as a pa.StringArray, as far as exported
+    cdef object words                   # CODE: the dictionary, as exported last (pa.StringArray)
 
     cdef object values_of(self, object values, Py_ssize_t count)
     cdef object present(self, object values, object valid, Py_ssize_t count)
@@ -25,5 +25,3 @@ cdef class TimeStore(FixedStore):
     cdef object due_before(self, int64_t now)
     cdef uint32_t minimum(self)
     cdef uint32_t tighten(self, Py_ssize_t batch) noexcept
-
-

@@ -13,12 +13,11 @@ import pyarrow as pa
 
 from blaster.core.chunk cimport Chunk
 from blaster.core.store cimport (
-    BATCH_BITS, BATCH_MASK, CODE, DATE, ID, INSTANT, INT, NUMBER, ROWS_PER_BATCH, TIME,
-    Place, Store, collect_bits, get_bit, set_bit,
+    BATCH_BITS, BATCH_MASK, CODE, DATE, ID, INSTANT, INT, NUMBER, ROWS_PER_BATCH, TIME, Place,
+    Store, checked_valid, collect_bits, get_bit, set_bit,
 )
 
-from blaster.core.codes import codes_of, update_codes
-from blaster.core.store import checked_valid
+from blaster.core.codes import codes_of, seconds_of, update_codes
 from blaster.model.fields import NEVER
 
 cdef extern from *:
@@ -237,7 +236,6 @@ cdef class FixedStore(Store):
         cdef Py_ssize_t step = 1 if values.shape[0] == count else 0
         cdef Py_ssize_t flag_step = 1
         cdef const int64_t* row = &rows[0]
-        cdef bint has_valid = self.has_valid
         if valid is not None:
             flags = valid.view(np.uint8)
             flag = &flags[0]
@@ -279,13 +277,10 @@ cdef class FixedStore(Store):
         valid = None
         if values.null_count:
             valid = values.is_valid().to_numpy(zero_copy_only=False)
-        if self.kind == TIME and pa.types.is_timestamp(values.type):
-            seconds = values.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
-            values = seconds.cast(pa.uint32())
-        elif self.kind == TIME:
-            values = values.cast(pa.uint32())
-        elif self.kind == INSTANT:
-            values = values.cast(pa.timestamp("s"), safe=False).cast(pa.int64())
+        if self.kind == TIME or self.kind == INSTANT:
+            values = seconds_of(values)
+            if self.kind == TIME:
+                values = values.cast(pa.uint32())
         elif self.kind == DATE:
             values = values.cast(pa.date32()).cast(pa.int32())
         else:

@@ -1,11 +1,11 @@
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
-Values = pa.Array | pa.ChunkedArray | Sequence[str | None]
+Values: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str | None]
 
 class KeyReader: ...
 

@@ -13,11 +13,10 @@ import pyarrow as pa
 from blaster.core.arena cimport Arena
 from blaster.core.chunk cimport Chunk
 from blaster.core.store cimport (
-    BATCH_BITS, BATCH_MASK, Place, collect_bits, get_bit, set_bit,
+    BATCH_BITS, BATCH_MASK, Place, checked_valid, collect_bits, set_bit,
 )
 
 from blaster.core.codes import codes_of, flat_lists, flat_words, update_codes
-from blaster.core.store import checked_valid
 
 
 cdef bint write_list(

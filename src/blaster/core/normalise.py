@@ -15,7 +15,7 @@ import functools
 import re
 import unicodedata
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from blaster.core.keys import string_array
 from blaster.errors import InputError
 
 _Array = np.ndarray[Any, Any]
-_Values = pa.Array | pa.ChunkedArray | Sequence[str | None]
+_Values: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str | None]
 
 REASONS = (
     None, None, None,
@@ -111,7 +111,7 @@ def _with_library(
 
 
 def _email(value: str) -> tuple[str | None, str | None]:
-    """One address by the library; the same answers as `addresses.plain_email` where that decides."""
+    """One address by the library; what `addresses.plain_email` says where that decides."""
     value = value.strip(_BLANKS)
     if not value:
         return None, "empty"
@@ -191,7 +191,7 @@ def _israel() -> tuple[_Array, _Array]:
 def _fill(table: _Array, first: str, more_digits: int) -> None:
     import phonenumbers
 
-    metadata = phonenumbers.PhoneMetadata.metadata_for_region("IL", None)
+    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region("IL", None)
     size = 1 + more_digits + 4
     general = re.compile(metadata.general_desc.national_number_pattern)
     kinds = (

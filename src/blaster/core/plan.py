@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from blaster.model import definitions as model
 from blaster.model.fields import BUILT_IN_FIELDS, Field
-from blaster.rules import Rule, Scope, Value, compile_rule, compile_value
+from blaster.rules import Fact, Rule, Scope, Value, compile_rule, compile_value
 
 GONE = -1
 """The target that ends a run."""
@@ -350,12 +350,9 @@ def _messages_sent(journey: model.Journey) -> list[tuple[str, str]]:
 def _with_readers(plan: JourneyPlan) -> JourneyPlan:
     """Lists who reads which fact, and which attributes of the starting event runs must keep."""
 
-    def reads(facts: tuple[object, ...], kind: str, index: int) -> None:
+    def reads(facts: tuple[Fact, ...], kind: str, index: int) -> None:
         for fact in facts:
-            key: Key = fact.key  # type: ignore[attr-defined]
-            if key[0] == "attribute":
-                attributes.add(key[1])
-            readers = plan.readers.setdefault(base_key(key), Readers())
+            readers = plan.readers.setdefault(base_key(fact.key), Readers())
             indices: list[int] = getattr(readers, kind)
             if index not in indices:
                 indices.append(index)
@@ -370,7 +367,11 @@ def _with_readers(plan: JourneyPlan) -> JourneyPlan:
         elif isinstance(step, WaitStep) and step.value is not None:
             reads(step.value.facts, "steps", step.index)
     for look in (*plan.rules(), *plan.values()):
-        attributes.update(fact.key[1] for fact in look.facts if fact.key[0] == "attribute")
+        for fact in look.facts:
+            # Looked at later, by a branch: its columns are kept all the same.
+            plan.readers.setdefault(base_key(fact.key), Readers())
+            if fact.key[0] == "attribute":
+                attributes.add(fact.key[1])
     for entry in plan.entries:
         if entry.key is not None:
             attributes.add(entry.key)

@@ -9,7 +9,6 @@ cdef enum:
     BATCH_MASK = 0xFFFF
     ROWS_PER_BATCH = 65536
     CAPACITY_ROWS_MIN = 512     # a multiple of it keeps every region of a chunk 64-byte aligned
-    LONG_ROWS = 4096            # loops over more rows than this let the GIL go
 
     # model.fields.Kind, as C sees it; store.pyx refuses to load when they differ
     BOOL = 1
@@ -50,7 +49,7 @@ cdef class Store:
     cdef list chunks                    # Chunk | None, a batch each
     cdef Chunk blank                    # a whole batch of missing values; shared, never written
     cdef Place* places
-    cdef uint8_t* touched               # scratch of `open_rows`, a byte a batch, all 0 between calls
+    cdef uint8_t* touched               # scratch of `open_rows`, a byte a batch; 0 between calls
 
     # reading (rows: const int64_t[::1], checked)
     cdef object take(self, const int64_t[::1] rows)
@@ -86,3 +85,5 @@ cdef class Store:
 cdef void collect_bits(
     const Place* places, const int64_t* rows, Py_ssize_t count, bint of_valid, uint64_t* out
 ) noexcept nogil
+
+cdef object checked_valid(object valid, Py_ssize_t count)

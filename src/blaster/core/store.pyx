@@ -75,18 +75,18 @@ cdef class Store:
 
     cdef object take_valid(self, const int64_t[::1] rows):
         cdef Py_ssize_t i, count = rows.shape[0]
-        cdef int64_t row
-        cdef uint64_t* valid
+        cdef const uint64_t* valid
+        if self.kind == TIME or self.kind == ID:
+            return self.take(rows) != (NEVER if self.kind == TIME else 0)
         found = np.ones(count, np.bool_)
-        if not self.has_valid:
-            if self.kind == TIME or self.kind == ID:
-                return self.take(rows) != (NEVER if self.kind == TIME else 0)
+        if not self.has_valid or count == 0:
             return found
         cdef uint8_t[::1] out = found.view(np.uint8)
-        for i in range(count):
-            row = rows[i]
-            valid = self.places[row >> BATCH_BITS].valid
-            out[i] = get_bit(valid, row & BATCH_MASK)
+        cdef const int64_t* row = &rows[0]
+        with nogil:
+            for i in range(count):
+                valid = self.places[row[i] >> BATCH_BITS].valid
+                out[i] = get_bit(valid, row[i] & BATCH_MASK)
         return found
 
     cdef object vector(self, Py_ssize_t batch):
@@ -169,13 +169,12 @@ cdef class Store:
         cdef const int64_t* row = &rows[0]
         cdef uint8_t* touched = self.touched
         cdef int64_t batch, first = row[0] >> BATCH_BITS, last = first
-        for i in range(count):
-            batch = row[i] >> BATCH_BITS
-            touched[batch] = 1
-            if batch < first:
-                first = batch
-            if batch > last:
-                last = batch
+        with nogil:
+            for i in range(count):
+                batch = row[i] >> BATCH_BITS
+                touched[batch] = 1
+                first = min(first, batch)
+                last = max(last, batch)
         for i in range(first, last + 1):
             if touched[i]:
                 touched[i] = 0
@@ -326,7 +325,7 @@ cdef void collect_bits(
         out[start >> 6] = word
 
 
-def checked_valid(valid, Py_ssize_t count):
+cdef object checked_valid(object valid, Py_ssize_t count):
     """`valid` as a bool array of one flag a row, or of one for all."""
     if not isinstance(valid, np.ndarray):
         valid = np.array(valid, np.bool_)

@@ -89,7 +89,7 @@ class Table:
         self._rows = rows
 
     def export(self, batch: int, names: Iterable[Hashable] | None = None) -> pa.RecordBatch:
-        """One batch of these columns (default: all), pinned as long as the batch or a slice lives."""
+        """One batch of these columns (default: all), pinned while it or a slice of it lives."""
         chosen = self.names if names is None else tuple(names)
         return pa.RecordBatch.from_arrays(
             [self._columns[name].export(batch) for name in chosen],
@@ -97,7 +97,7 @@ class Table:
         )
 
     def digest_into(self, hasher: Hasher) -> None:
-        """Feed a digest names and logical values; the order the columns were added in is no matter."""
+        """Feed a digest names and logical values, whatever order the columns were added in."""
         for written, column in sorted(
             ((_written(name), column) for name, column in self._columns.items()),
             key=lambda pair: pair[0],

@@ -5,7 +5,7 @@ the one that lies there already is not written again and costs no arena.
 """
 
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport int64_t, uint8_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
 from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
@@ -14,11 +14,10 @@ import pyarrow.compute as pc
 
 from blaster.core.chunk cimport Chunk
 from blaster.core.store cimport (
-    BATCH_BITS, BATCH_MASK, Place, collect_bits, get_bit, set_bit,
+    BATCH_BITS, BATCH_MASK, Place, checked_valid, collect_bits, get_bit, set_bit,
 )
 
-from blaster.core.codes import settled
-from blaster.core.store import checked_valid
+from blaster.core.codes import as_strings, settled
 
 
 cdef uint8_t NO_TEXT = 0        # something to point at: NULL would mean a null
@@ -159,8 +158,7 @@ cdef class TextStore(ArenaStore):
     cdef int write(self, const int64_t[::1] rows, object texts) except -1:
         cdef Py_ssize_t done = 0, count = rows.shape[0]
         cdef Source source
-        if texts.type != pa.string():
-            texts = texts.cast(pa.string())
+        texts = as_strings(texts)
         if len(texts) != count:
             raise ValueError(f"{len(texts)} texts for {count} rows")
         if count == 0:

@@ -88,7 +88,7 @@ def put_batch(out: bytearray, batch: pa.RecordBatch) -> None:
         if code in _NUMBERS:
             _put_numbers(out, column, _NUMBERS[code][1])
         elif code in _TEXTS:
-            put_column(out, column.cast(pa.string()))
+            put_column(out, column if code == 32 else column.cast(pa.string()))
         else:
             _put_lists(out, column)
 

@@ -24,7 +24,7 @@ LOG_FILE_SECONDS_MAX = 86_400
 CHECKPOINT_BYTES = 16 * 1024 * 1024
 """Written between two checkpoints; without them opening after a crash would read back the file."""
 
-_NAME = re.compile(r"(\d{6,})\.(log\.sqlite|log\.sqlite-wal|log\.sqlite-shm|payload)")
+_NAME = re.compile(r"(\d{6,})\.(log\.sqlite(?:-wal|-shm|-journal)?|payload)")
 
 
 class Chain:
@@ -65,35 +65,39 @@ class Chain:
 
     def _open(self) -> tuple[tuple[tuple[int, int], ...], LogFile]:
         """(number, first sequence) of each file, and the newest one, recovered and open."""
-        numbers = self._numbers()
         heads: list[tuple[int, int]] = []
         newest: LogFile | None = None
-        for number in numbers:
-            file = LogFile.open(self.folder, number, self._disk)
-            name = log_path(self.folder, number).name
-            if file is None:
-                if number != numbers[-1] or number <= self._mark.number:
-                    raise LogCorrupt(f"{name} has lost its content")
-                remove_file(self.folder, number, self._disk)
-                continue
-            if newest is not None:
-                newest.close()
-                if file.first != newest.last + 1:
-                    file.close()
-                    raise LogCorrupt(
-                        f"{name} begins at {file.first}, not at {newest.last + 1}", file.first
-                    )
-            newest = file
-            heads.append((number, file.first))
-        if newest is None:
-            return self._begin()
         try:
+            for file in self._files(self._numbers()):
+                before, newest = newest, file
+                if before is not None:
+                    before.close()
+                    if file.first != before.last + 1:
+                        raise LogCorrupt(
+                            f"{file.path.name} begins at {file.first}, not at {before.last + 1}",
+                            file.first,
+                        )
+                heads.append((file.number, file.first))
+            if newest is None:
+                return self._begin()
             self._check(newest)
         except BaseException:
-            newest.close()
+            if newest is not None:
+                newest.close()
             raise
         self._mark.write(newest.number, newest.last)
         return tuple(heads), newest
+
+    def _files(self, numbers: list[int]) -> Iterator[LogFile]:
+        """The files, open; a newest one that was never used is removed."""
+        for number in numbers:
+            file = LogFile.open(self.folder, number, self._disk)
+            if file is not None:
+                yield file
+            elif number == numbers[-1] and number > self._mark.number:
+                remove_file(self.folder, number, self._disk)
+            else:
+                raise LogCorrupt(f"{log_path(self.folder, number).name} has lost its content")
 
     def _begin(self) -> tuple[tuple[tuple[int, int], ...], LogFile]:
         if self._mark.number:
@@ -102,19 +106,21 @@ class Chain:
         return ((1, 1),), file
 
     def _numbers(self) -> list[int]:
-        """The numbers of the files; what a crash left of removed ones is cleared away."""
+        """The numbers of the files; what a crash left of removed or unborn ones is cleared away."""
         found: dict[int, set[str]] = {}
         for path in self.folder.iterdir():
             match = _NAME.fullmatch(path.name)
             if match:
                 found.setdefault(int(match[1]), set()).add(match[2])
         whole = sorted(number for number, parts in found.items() if "log.sqlite" in parts)
-        if not whole and found:
-            raise LogCorrupt(f"{log_path(self.folder, min(found)).name} is missing")
-        for number in sorted(found):
-            if number < whole[0]:
+        for number, parts in found.items():
+            trimmed = bool(whole) and number < whole[0]
+            unborn = number > self._mark.number and "payload" not in parts
+            if number not in whole and (trimmed or unborn):
                 remove_file(self.folder, number, self._disk)
-        for number in range(whole[0] if whole else 1, max(found, default=0) + 1):
+            elif number not in whole:
+                raise LogCorrupt(f"{log_path(self.folder, number).name} is missing")
+        for number in range(whole[0], whole[-1]) if whole else ():
             if number not in whole:
                 raise LogCorrupt(f"{log_path(self.folder, number).name} is missing")
         return whole

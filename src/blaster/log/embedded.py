@@ -32,10 +32,6 @@ from blaster.model.records import Entry
 GROUP_BYTES_MAX = 8 * 1024 * 1024
 """Frames of one transaction; without it a burst would make its first entry wait for its last."""
 
-FREE_BYTES_MIN = 2 * LOG_PENDING_BYTES_MAX + LOG_FILE_BYTES_MAX
-"""Free on the disk to accept an entry: what is pending, twice (write-ahead file and file), and what
-the checkpoint of a whole file may add."""
-
 
 class EmbeddedLog:
     """A `Log` in a folder. Made by `open`; one owner per folder; a context, or `close` it."""
@@ -75,10 +71,13 @@ class EmbeddedLog:
         disk: Disk | None = None,
         file_bytes_max: int = LOG_FILE_BYTES_MAX,
         pending_bytes_max: int = LOG_PENDING_BYTES_MAX,
-        free_bytes_min: int = FREE_BYTES_MIN,
+        free_bytes_min: int | None = None,
         group_ms: float = LOG_GROUP_MS,
     ) -> EmbeddedLog:
         """Lock the folder (made if missing), check the chain of files, and recover its end.
+
+        `free_bytes_min` is by default twice what may be pending (it goes to the write-ahead file,
+        then to the file) and what the checkpoint of a whole file may add.
 
         Raises FolderInUse; LogCorrupt naming the file or entry that is missing or damaged; LogError
         for anything else that keeps the log from being read or written.
@@ -96,6 +95,8 @@ class EmbeddedLog:
             if isinstance(error, LogError) or not isinstance(error, Exception):
                 raise
             raise LogError(f"{folder}: {error}") from error
+        if free_bytes_min is None:
+            free_bytes_min = 2 * pending_bytes_max + file_bytes_max
         return cls(chain, lock, disk, (pending_bytes_max, free_bytes_min, group_ms / 1000))
 
     # --- what it is ---------------------------------------------------------------------------

@@ -59,8 +59,10 @@ def remove_file(folder: Path, number: int, disk: Disk) -> None:
     never a log file that lacks a part.
     """
     path = log_path(folder, number)
-    for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), payload_path(folder, number)):
-        name.unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    for part in ("-wal", "-shm", "-journal"):
+        Path(f"{path}{part}").unlink(missing_ok=True)
+    payload_path(folder, number).unlink(missing_ok=True)
     disk.sync_folder(folder)
 
 
@@ -152,10 +154,9 @@ class LogFile:
         self._payload_end = end
         self.nbytes = int(inline) + end
 
-    def _open_payload(self) -> None:
+    def _open_payload(self, flags: int = 0) -> None:
         path = payload_path(self.folder, self.number)
-        self._payload = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        self._disk.sync_folder(self.folder)
+        self._payload = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o644)
 
     def write(self, frames: Sequence[bytes]) -> None:
         """Append frames as the next entries; all are durable when this returns.
@@ -170,7 +171,8 @@ class LogFile:
                 rows.append((sequence, seal, frame, None, None))
                 continue
             if self._payload < 0:
-                self._open_payload()
+                self._open_payload(os.O_CREAT)
+                self._disk.sync_folder(self.folder)
             self._disk.write(self._payload, frame, end)
             rows.append((sequence, seal, None, end, len(frame)))
             end += len(frame)
@@ -222,7 +224,7 @@ class LogFile:
         if self._payload < 0:
             if not path.exists():
                 raise LogCorrupt(f"{path.name} with entry {sequence} is missing", sequence)
-            self._payload = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._open_payload()
         if os.fstat(self._payload).st_size < offset + length:
             raise LogCorrupt(f"{path.name}: entry {sequence} is cut off", sequence)
         return os.pread(self._payload, length, offset)

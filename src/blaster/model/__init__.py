@@ -1,1 +1,4 @@
-"""TODO-ROOM"""
+"""The values that flow between rooms: field types, definitions, records, batches.
+
+It has no behaviour and does no I/O.
+"""

@@ -26,7 +26,7 @@ class _Struct(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     """Base of every definition: a value that is replaced, never edited."""
 
 
-class RuleText(_Struct):
+class RuleText(_Struct, frozen=True):
     """A rule or an expression as written, and where (1-based line and column; 0: no file)."""
 
     text: str
@@ -38,24 +38,24 @@ class RuleText(_Struct):
 # --- triggers: how a contact enters -----------------------------------------------------------
 
 
-class OnList(_Struct, tag="list"):
+class OnList(_Struct, frozen=True, tag="list"):
     list: str
     leaving: bool = False
 
 
-class OnCreated(_Struct, tag="created"):
+class OnCreated(_Struct, frozen=True, tag="created"):
     source: str | None = None
 
 
-class OnEvent(_Struct, tag="event"):
+class OnEvent(_Struct, frozen=True, tag="event"):
     event: str
 
 
-class OnForm(_Struct, tag="form"):
+class OnForm(_Struct, frozen=True, tag="form"):
     form: str
 
 
-class OnDate(_Struct, tag="date"):
+class OnDate(_Struct, frozen=True, tag="date"):
     """`field` is a DATE or INSTANT field, `contact.created`, or a list's `joined` as `list:NAME`."""
 
     field: str
@@ -65,14 +65,14 @@ class OnDate(_Struct, tag="date"):
     late_run: bool = False
 
 
-class OnRule(_Struct, tag="rule"):
+class OnRule(_Struct, frozen=True, tag="rule"):
     when: RuleText
 
 
 Trigger = OnList | OnCreated | OnEvent | OnForm | OnDate | OnRule
 
 
-class Entry(_Struct):
+class Entry(_Struct, frozen=True):
     """One way into a journey. `key` names an attribute of the event (one run per key)."""
 
     on: Trigger
@@ -80,7 +80,7 @@ class Entry(_Struct):
     key: str | None = None
 
 
-class Exit(_Struct):
+class Exit(_Struct, frozen=True):
     """Leaves at once when the rule becomes true; `then` goes to a step instead of leaving."""
 
     when: RuleText
@@ -90,12 +90,12 @@ class Exit(_Struct):
 # --- steps ------------------------------------------------------------------------------------
 
 
-class Case(_Struct):
+class Case(_Struct, frozen=True):
     when: RuleText
     then: str
 
 
-class Send(_Struct, tag="send"):
+class Send(_Struct, frozen=True, tag="send"):
     """Done when the next hop accepted it (`then`) or it was finally not sent (`otherwise`)."""
 
     id: str
@@ -105,7 +105,7 @@ class Send(_Struct, tag="send"):
     otherwise: str
 
 
-class Wait(_Struct, tag="wait"):
+class Wait(_Struct, frozen=True, tag="wait"):
     """Until an instant: exactly one of `span`, `clock`, `until` says which.
 
     `span` is (seconds, days, months): without `at_seconds` it counts from the arrival in the step,
@@ -124,7 +124,7 @@ class Wait(_Struct, tag="wait"):
     otherwise: str | None = None
 
 
-class WaitUntil(_Struct, tag="wait_until"):
+class WaitUntil(_Struct, frozen=True, tag="wait_until"):
     """The first case whose rule is true; `span` (seconds, days, months) after that `otherwise`."""
 
     id: str
@@ -133,13 +133,13 @@ class WaitUntil(_Struct, tag="wait_until"):
     span: tuple[int, int, int] | None = None
 
 
-class Branch(_Struct, tag="branch"):
+class Branch(_Struct, frozen=True, tag="branch"):
     id: str
     cases: tuple[Case, ...]
     otherwise: str
 
 
-class SetTo(_Struct):
+class SetTo(_Struct, frozen=True):
     """`expression` when the value began with `=`, else `value` as text, fitted to the field."""
 
     field: str
@@ -147,14 +147,14 @@ class SetTo(_Struct):
     expression: RuleText | None = None
 
 
-class Set(_Struct, tag="set"):
+class Set(_Struct, frozen=True, tag="set"):
     id: str
     values: tuple[SetTo, ...]
     then: str
     otherwise: str
 
 
-class Add(_Struct, tag="add"):
+class Add(_Struct, frozen=True, tag="add"):
     """Amounts as written; `otherwise` when a sum would not fit the field."""
 
     id: str
@@ -163,13 +163,13 @@ class Add(_Struct, tag="add"):
     otherwise: str
 
 
-class Reset(_Struct, tag="reset"):
+class Reset(_Struct, frozen=True, tag="reset"):
     id: str
     fields: tuple[str, ...]
     then: str
 
 
-class Membership(_Struct, tag="membership"):
+class Membership(_Struct, frozen=True, tag="membership"):
     """Join (`join` only), leave (`leave` only) or move (both, in one step)."""
 
     id: str
@@ -178,7 +178,7 @@ class Membership(_Struct, tag="membership"):
     leave: str | None = None
 
 
-class SeriesItem(_Struct):
+class SeriesItem(_Struct, frozen=True):
     """One message of a series. `at_seconds` None: the entry's own clock time."""
 
     day: int
@@ -188,7 +188,7 @@ class SeriesItem(_Struct):
     unless: RuleText | None = None
 
 
-class Series(_Struct, tag="series"):
+class Series(_Struct, frozen=True, tag="series"):
     """Messages by calendar days from the run's entry, or from the date `start` gives."""
 
     id: str
@@ -198,7 +198,7 @@ class Series(_Struct, tag="series"):
     late_skip: bool = False
 
 
-class Call(_Struct, tag="call"):
+class Call(_Struct, frozen=True, tag="call"):
     """A CRM upsert (`target` "crm", names ("upsert",)) or webhooks by name (`target` "webhook")."""
 
     id: str
@@ -208,14 +208,14 @@ class Call(_Struct, tag="call"):
     otherwise: str
 
 
-class End(_Struct, tag="end"):
+class End(_Struct, frozen=True, tag="end"):
     id: str
 
 
 Step = Send | Wait | WaitUntil | Branch | Set | Add | Reset | Membership | Series | Call | End
 
 
-class Journey(_Struct):
+class Journey(_Struct, frozen=True):
     name: str
     entries: tuple[Entry, ...]
     steps: tuple[Step, ...]
@@ -228,7 +228,7 @@ class Journey(_Struct):
 # --- what else is declared --------------------------------------------------------------------
 
 
-class Form(_Struct):
+class Form(_Struct, frozen=True):
     name: str
     list: str | None = None
     fields: tuple[str, ...] = ()
@@ -238,7 +238,7 @@ class Form(_Struct):
     consent_version: str = ""
 
 
-class Message(_Struct):
+class Message(_Struct, frozen=True):
     """Front matter and body; `sender` names a sender of the account, `repeat` is at-least-once."""
 
     name: str
@@ -252,14 +252,29 @@ class Message(_Struct):
     repeat: bool = True
 
 
-class ContactList(_Struct):
+class Block(_Struct, frozen=True):
+    """A shared piece of messages, `{% include "name" %}`; of one channel."""
+
+    name: str
+    channel: Channel
+    body: str
+
+
+class EventType(_Struct, frozen=True):
+    """A declared event and its typed attributes."""
+
+    name: str
+    attributes: tuple[Field, ...] = ()
+
+
+class ContactList(_Struct, frozen=True):
     """A declared list. `topics`: joining by a form records consent to these."""
 
     name: str
     topics: tuple[str, ...] = ()
 
 
-class Cap(_Struct):
+class Cap(_Struct, frozen=True):
     """At most `max_sends` in any window of `per_seconds`, over the messages that match."""
 
     max_sends: int
@@ -270,19 +285,19 @@ class Cap(_Struct):
     drop: bool = False
 
 
-class Sender(_Struct):
+class Sender(_Struct, frozen=True):
     name: str
     address: str
     display: str = ""
 
 
-class DkimKey(_Struct):
+class DkimKey(_Struct, frozen=True):
     domain: str
     selector: str
     key_file: str
 
 
-class Account(_Struct):
+class Account(_Struct, frozen=True):
     """What blaster.toml says."""
 
     name: str = ""
@@ -297,7 +312,7 @@ class Account(_Struct):
     caps: tuple[Cap, ...] = ()
 
 
-class Workspace(_Struct):
+class Workspace(_Struct, frozen=True):
     """Everything that was declared, checked as a whole. Names are unique within their tuple."""
 
     account: Account = Account()
@@ -307,3 +322,7 @@ class Workspace(_Struct):
     forms: tuple[Form, ...] = ()
     messages: tuple[Message, ...] = ()
     journeys: tuple[Journey, ...] = ()
+    forms_closed: bool = False
+    events: tuple[EventType, ...] = ()
+    events_closed: bool = False
+    blocks: tuple[Block, ...] = ()

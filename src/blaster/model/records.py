@@ -36,14 +36,14 @@ class Operation(msgspec.Struct, frozen=True):
 # --- inputs -----------------------------------------------------------------------------------
 
 
-class Published(Operation):
+class Published(Operation, frozen=True):
     """A whole workspace in its canonical JSON form; replaces the one before."""
 
     KIND: ClassVar[int] = 1
     workspace: bytes
 
 
-class Upserted(Operation):
+class Upserted(Operation, frozen=True):
     """Contacts created (`created` true) or updated; normalised values, null leaves as it is."""
 
     KIND: ClassVar[int] = 2
@@ -53,7 +53,7 @@ class Upserted(Operation):
     source: str
 
 
-class Joined(Operation):
+class Joined(Operation, frozen=True):
     """Contacts joined a list (or left it: `leaving`), by whatever route `source` names."""
 
     KIND: ClassVar[int] = 3
@@ -63,7 +63,7 @@ class Joined(Operation):
     source: str
 
 
-class Happened(Operation):
+class Happened(Operation, frozen=True):
     """A custom event, one per row; `space` is "event", "form", "page" or "file".
 
     For a form the answers are the attributes. A row may repeat a contact: rows are in order.
@@ -76,7 +76,7 @@ class Happened(Operation):
     columns: pa.RecordBatch
 
 
-class Consented(Operation):
+class Consented(Operation, frozen=True):
     """Permission given or withdrawn; `topics` empty means the whole channel. Kept as evidence."""
 
     KIND: ClassVar[int] = 5
@@ -87,7 +87,7 @@ class Consented(Operation):
     evidence: dict[str, str]
 
 
-class Suppressed(Operation):
+class Suppressed(Operation, frozen=True):
     """No more of `scope` ("all" or "marketing") on this channel, and why."""
 
     KIND: ClassVar[int] = 6
@@ -97,7 +97,7 @@ class Suppressed(Operation):
     reason: str
 
 
-class Noted(Operation):
+class Noted(Operation, frozen=True):
     """What a recipient or his server did with a message: `fact` is "opened", "clicked", ...
 
     `orders` names the sending (0: the newest one to that contact). `texts` holds the link, the
@@ -113,7 +113,7 @@ class Noted(Operation):
     texts: tuple[str, ...]
 
 
-class Received(Operation):
+class Received(Operation, frozen=True):
     """Inbound texts (SMS) that are no keyword; each answers the newest text sent to its contact."""
 
     KIND: ClassVar[int] = 8
@@ -121,7 +121,7 @@ class Received(Operation):
     texts: tuple[str, ...]
 
 
-class Outcomes(Operation):
+class Outcomes(Operation, frozen=True):
     """What became of orders: `codes` are `OutcomeCode` values, `reasons` per row or empty."""
 
     KIND: ClassVar[int] = 9
@@ -130,7 +130,7 @@ class Outcomes(Operation):
     reasons: tuple[str, ...]
 
 
-class FieldsSet(Operation):
+class FieldsSet(Operation, frozen=True):
     """Fields of contacts set from outside; unlike `Upserted` a null clears the value."""
 
     KIND: ClassVar[int] = 10
@@ -141,13 +141,13 @@ class FieldsSet(Operation):
 # --- decisions --------------------------------------------------------------------------------
 
 
-class Took(Operation):
+class Took(Operation, frozen=True):
     """The next round of the oldest queued input entered the state."""
 
     KIND: ClassVar[int] = 64
 
 
-class Entered(Operation):
+class Entered(Operation, frozen=True):
     """New runs of a journey version, in this order: where they lie, and their numbers.
 
     `keys` is empty or one per run; `columns` holds what the rules read of what started them.
@@ -163,7 +163,7 @@ class Entered(Operation):
     columns: pa.RecordBatch
 
 
-class Moved(Operation):
+class Moved(Operation, frozen=True):
     """Runs went to step `step` (its index in the plan), due then; `until` is the step's deadline."""
 
     KIND: ClassVar[int] = 66
@@ -174,7 +174,7 @@ class Moved(Operation):
     until: Array
 
 
-class Ended(Operation):
+class Ended(Operation, frozen=True):
     """Runs are over; `how` is "finished" or "exited", `rule` the exit's index."""
 
     KIND: ClassVar[int] = 67
@@ -184,7 +184,7 @@ class Ended(Operation):
     rule: int
 
 
-class Wrote(Operation):
+class Wrote(Operation, frozen=True):
     """A step or a computed field wrote values; one column in `columns`, null clears."""
 
     KIND: ClassVar[int] = 68
@@ -192,7 +192,7 @@ class Wrote(Operation):
     columns: pa.RecordBatch
 
 
-class Listed(Operation):
+class Listed(Operation, frozen=True):
     """A step changed memberships: `join`, `leave` or, both at once, a move. "" is none."""
 
     KIND: ClassVar[int] = 69
@@ -201,7 +201,7 @@ class Listed(Operation):
     contacts: Array
 
 
-class Ordered(Operation):
+class Ordered(Operation, frozen=True):
     """Orders for runs waiting in send or call step `step`, with their numbers."""
 
     KIND: ClassVar[int] = 70
@@ -211,7 +211,7 @@ class Ordered(Operation):
     numbers: Array
 
 
-class Withheld(Operation):
+class Withheld(Operation, frozen=True):
     """Sends finally not made, and why ("no_consent", "invalid_address", "cap", ...)."""
 
     KIND: ClassVar[int] = 71
@@ -221,7 +221,7 @@ class Withheld(Operation):
     reason: str
 
 
-class Deferred(Operation):
+class Deferred(Operation, frozen=True):
     """Sends that policy holds back until their next look."""
 
     KIND: ClassVar[int] = 72
@@ -231,7 +231,7 @@ class Deferred(Operation):
     due: Array
 
 
-class Crossed(Operation):
+class Crossed(Operation, frozen=True):
     """What a `when:` entry's rule is for these contacts from now on."""
 
     KIND: ClassVar[int] = 73
@@ -241,7 +241,7 @@ class Crossed(Operation):
     values: Array
 
 
-class Armed(Operation):
+class Armed(Operation, frozen=True):
     """When an entry next looks at these contacts by itself (date triggers, rules of time)."""
 
     KIND: ClassVar[int] = 74
@@ -251,7 +251,7 @@ class Armed(Operation):
     due: Array
 
 
-class Dropped(Operation):
+class Dropped(Operation, frozen=True):
     """Entries that `again` or `key` did not let in; counted, and shown by explain."""
 
     KIND: ClassVar[int] = 75

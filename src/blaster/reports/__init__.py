@@ -1,1 +1,4 @@
-"""TODO-ROOM"""
+"""Read models over state and history: funnels, ledgers, timelines.
+
+It never writes.
+"""

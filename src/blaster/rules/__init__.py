@@ -10,11 +10,13 @@ if TYPE_CHECKING:
     from blaster.rules.dictionary import Dictionary
     from blaster.rules.explain import Explained
     from blaster.rules.facts import Fact
+    from blaster.rules.json_form import from_json, to_json
     from blaster.rules.parser import parse
     from blaster.rules.printer import show
     from blaster.rules.problems import Problem, caret
     from blaster.rules.rule import Rule, Value, ValueResult, compile_rule, compile_value
     from blaster.rules.scope import Scope
+    from blaster.rules.tokens import clean
     from blaster.rules.vector import Vector
     from blaster.rules.vectors import to_list, vector_of
     from blaster.rules.zones import Zones
@@ -31,13 +33,16 @@ _MODULES = {
     "Vector": "vector",
     "Zones": "zones",
     "caret": "problems",
+    "clean": "tokens",
     "compile_rule": "rule",
     "compile_value": "rule",
     "count": "bitmap",
     "from_bools": "bitmap",
+    "from_json": "json_form",
     "parse": "parser",
     "show": "printer",
     "to_bools": "bitmap",
+    "to_json": "json_form",
     "to_list": "vectors",
     "vector_of": "vectors",
 }
@@ -54,13 +59,16 @@ __all__ = [
     "Vector",
     "Zones",
     "caret",
+    "clean",
     "compile_rule",
     "compile_value",
     "count",
     "from_bools",
+    "from_json",
     "parse",
     "show",
     "to_bools",
+    "to_json",
     "to_list",
     "vector_of",
 ]

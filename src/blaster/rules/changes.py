@@ -137,7 +137,7 @@ def _at_dates(ev: Evaluation, dates: Column, *offsets: int) -> list[_Ints]:
     out = [
         _some(ev.zones.instant(days + offset, 0, ev.zone), dates.valid) for offset in offsets
     ]
-    return [*out, ev.zones.next_transition(ev.now, ev.length, ev.zone)]
+    return [*out, ev.zones.near_transition(ev.now, ev.length, ev.zone)]
 
 
 def _of_date(ev: Evaluation, leaf: tree.DateTest) -> list[_Ints]:

@@ -152,8 +152,6 @@ def _asset(context: Context, node: syntax.Fact, *, lifted: bool) -> Typed:
         run = context.scope.place == "steps" and not node.ever and not lifted
         return Typed(_ref(node, Kind.TIME, source, name, "last", run=run), "instant", happened=True)
     member = members[-1]
-    if len(members) > 1:
-        raise context.wrong(f"nothing can follow .{members[0].name}", member)
     if member.window is not None:
         raise context.unsupported(f"a window ({member.window.kind}) behind .{member.name}", member)
     if member.name == "count":

@@ -250,8 +250,8 @@ def _list_test(context: Context, node: syntax.ListTest) -> tree.Node:
 def _presence(context: Context, node: syntax.Presence) -> tree.Node:
     subject = settled(value(context, node.value), "text")
     place = {"start": node.start, "end": node.end}
-    if subject.family == "duration":
-        raise context.wrong("a duration is always set", node)
+    if isinstance(subject.value, tree.Literal):
+        raise context.wrong("a value that is written out is always set", node)
     kind = tree.IsBlank if node.operator.endswith("blank") else tree.IsSet
     found = kind(subject.value, **place)
     return tree.Not(found, **place) if "not" in node.operator else found

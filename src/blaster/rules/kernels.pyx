@@ -16,6 +16,17 @@ cdef enum:
 
 cdef uint32_t NEVER = 0xFFFFFFFF
 
+cdef enum:
+    # It is never more than three dates at once on Earth.
+    TODAYS = 4
+
+# For one today: whether the anniversary of each day of the March-based year is inside the window.
+cdef struct AnniversaryTable:
+    int32_t today
+    int32_t limit
+    uint8_t[366] hit
+
+
 ctypedef fused number:
     int32_t
     uint32_t
@@ -265,22 +276,49 @@ cdef inline int64_t kept_on(int64_t year, int64_t offset) noexcept nogil:
     return march_year_start(year) + (364 if offset == 365 and not long_year(year) else offset)
 
 
+cdef inline int32_t day_of_march_year(int64_t day) noexcept nogil:
+    """How many days after its 1 March (0 to 365) a day number lies."""
+    # An era is 400 years; the shift makes every int32 day number positive.
+    cdef uint64_t shifted = <uint64_t>(day + 719468 + <int64_t>14700 * 146097)
+    cdef uint32_t in_era = <uint32_t>(shifted % 146097)
+    cdef uint32_t year = (in_era - in_era // 1460 + in_era // 36524 - in_era // 146096) // 365
+    return <int32_t>(in_era - (365 * year + year // 4 - year // 100))
+
+
+cdef void fill_table(AnniversaryTable* table, int32_t today, int32_t limit) noexcept nogil:
+    cdef int64_t year = march_year_of(today)
+    cdef int64_t kept
+    cdef int offset
+    table.today = today
+    table.limit = limit
+    for offset in range(366):
+        kept = kept_on(year, offset)
+        if kept < today:
+            kept = kept_on(year + 1, offset)
+        table.hit[offset] = kept < limit
+
+
 cdef void anniversary_rows(
     const int32_t* data, const int32_t* today, const int32_t* limit, Py_ssize_t first_row,
     Py_ssize_t rows, uint64_t* out,
 ) noexcept nogil:
     cdef uint8_t[64] flags
+    cdef AnniversaryTable[TODAYS] tables
     cdef Py_ssize_t word, row
-    cdef int64_t offset, year, kept
-    cdef int index, size
+    cdef int index, size, place
+    cdef int filled = 0
     for word in range((rows + 63) >> 6):
         size = flags_of(word, rows, flags)
         for index in range(size):
             row = first_row + 64 * word + index
-            offset = data[row] - march_year_start(march_year_of(data[row]))
-            year = march_year_of(today[row])
-            kept = kept_on(year, offset)
-            if kept < today[row]:
-                kept = kept_on(year + 1, offset)
-            flags[index] = kept < limit[row]
+            place = 0
+            while place < filled and (
+                tables[place].today != today[row] or tables[place].limit != limit[row]
+            ):
+                place += 1
+            if place == filled:
+                place = min(filled, TODAYS - 1)
+                fill_table(&tables[place], today[row], limit[row])
+                filled = place + 1
+            flags[index] = tables[place].hit[day_of_march_year(data[row])]
         out[word] = pack64(flags)

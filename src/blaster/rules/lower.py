@@ -5,7 +5,7 @@ Owns the choice of kernels. Laws
 1. `not` is pushed down: every node is asked for one form, the rows where it is surely true or those
    where it is surely false, and gives one bitmap. So three-valued logic costs nothing at run time.
 2. And/or of one form is or/and of the other; at least k of n is false where n - k + 1 are false.
-3. A leaf without a kernel goes to `leaves.truths_of` as a derived column: always right, only slower.
+3. A leaf without a kernel goes to `leaves.truths_of` as a derived column: right, only slower.
 4. The same step is computed once. Registers are given out by last use, so that few are live.
 """
 
@@ -70,6 +70,8 @@ class Lowering:
         self, op: str, a: int = 0, b: int = 0, c: int = 0, k: int = 0, negated: bool = False
     ) -> int:
         """The number of a step; a step that is there already is not repeated."""
+        if op in ("and", "or") and a == b:
+            return a
         step = (op, a, b, c, k, int(negated))
         found = self.known.get(step)
         if found is None:
@@ -200,6 +202,8 @@ class Lowering:
         if kinds[0] == Kind.NUMBER and isinstance(right, tree.Literal):
             return self.compare_real(op, left, right, want)
         at = fixed(right)
+        if isinstance(left, tree.Literal) and isinstance(right, tree.Literal):
+            return self.plain(leaf, want)  # may be too large for a column
         is_time = kinds[0] == Kind.TIME
         if at is not None and kinds[0] != Kind.NUMBER and kinds[1] != Kind.NUMBER:
             shifted = Fraction(at[0]) * 10 ** tree.scale_of(left)
@@ -435,9 +439,7 @@ def assign_registers(
     for number, (op, a, b, c, k, negated) in enumerate(steps):
         reads = (a, b)[: logic.get(op, 0)]
         places = [home[source] for source in reads]
-        for source in dict.fromkeys(reads):
-            if last_use[source] == number:
-                free.append(home[source])
+        free += [home[source] for source in dict.fromkeys(reads) if last_use[source] == number]
         if free:
             home[number] = free.pop()
         else:
@@ -445,9 +447,6 @@ def assign_registers(
             registers += 1
         if number not in last_use:  # nobody reads it: its register is free again at once
             free.append(home[number])
-        if op in logic:
-            a, b = places[0], places[-1]
-        elif op == "const":
-            a = b = 0
-        out.append((OPS[op], home[number], a, b, c, k, negated))
+        first, second = (places[0], places[-1]) if places else (a, b)
+        out.append((OPS[op], home[number], first, second, c, k, negated))
     return out, max(registers, 1), home[answer]

@@ -1,9 +1,13 @@
 """Reading facts, functions and members: everything that has a name before a bracket or a dot.
 
 The tables of `syntax` say which members a fact has; these functions read by them.
+
+`Any` marks a word that a table or the caller has checked to be one of a literal's.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from blaster.rules import syntax
 from blaster.rules.problems import nearest
@@ -62,7 +66,7 @@ def separated(reader: Reader, closer: str) -> tuple[Node, ...]:
     return tuple(items)
 
 
-def fact(reader: Reader, word: str) -> Node | None:
+def fact(reader: Reader, word: Any) -> Node | None:
     """A fact or call that begins with `word`, without its members; None: it is just a name."""
     start = reader.token.start
     bracket = reader.following.kind == "op" and reader.following.value == "("
@@ -84,12 +88,12 @@ def fact(reader: Reader, word: str) -> Node | None:
         return reader.made(syntax.Field(name, start=start, end=reader.behind))
     if word in syntax.FUNCTIONS:
         return _call(reader, word, start)
-    return _source(reader, word, start)  # type: ignore[arg-type]
+    return _source(reader, word, start)
 
 
-def _call(reader: Reader, function: str, start: int) -> Node:
+def _call(reader: Reader, function: Any, start: int) -> Node:
     arguments = separated(reader, ")")
-    node = syntax.Call(function, arguments, start=start, end=reader.behind)  # type: ignore[arg-type]
+    node = syntax.Call(function, arguments, start=start, end=reader.behind)
     least, most = syntax.FUNCTIONS[function]
     if not least <= len(arguments) <= most:
         wanted = str(least) if least == most else f"{least} to {most}"
@@ -130,8 +134,8 @@ def members(reader: Reader, node: Node) -> Node:
             node = _member(reader, node)
         elif token.value in syntax.DATE_PARTS:
             reader.take()
-            part = token.value
-            node = reader.made(syntax.DatePart(part, node, start=node.start, end=token.end))  # type: ignore[arg-type]
+            part: Any = token.value
+            node = reader.made(syntax.DatePart(part, node, start=node.start, end=token.end))
         else:
             hint = nearest(token.value, syntax.DATE_PARTS)
             raise reader.broken(

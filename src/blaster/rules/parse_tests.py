@@ -2,9 +2,13 @@
 
 Each function reads one test whose left operand was read already. A test takes one operand of
 arithmetic on its right; a second test after it is a mistake (`a < b < c`).
+
+`Any` marks a word that a table has checked to be one of a literal's.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from blaster.rules import syntax
 from blaster.rules.parse_facts import separated
@@ -73,10 +77,10 @@ def _exactly(reader: Reader) -> bool:
 
 
 def _compare(reader: Reader, left: Node) -> Node:
-    operator = reader.take().value
+    operator: Any = reader.take().value
     right = reader.expression(_OPERAND)
     exactly = _exactly(reader)
-    node = syntax.Compare(operator, left, right, exactly, start=left.start, end=reader.behind)  # type: ignore[arg-type]
+    node = syntax.Compare(operator, left, right, exactly, start=left.start, end=reader.behind)
     return reader.made(node)
 
 
@@ -101,12 +105,12 @@ def _bracketed(reader: Reader) -> tuple[Node, ...]:
 
 
 def _list_test(reader: Reader, left: Node) -> Node:
-    operator = f"{reader.take().value} of"
+    operator: Any = f"{reader.take().value} of"
     reader.expect("of", "and a list in brackets")
     options = _bracketed(reader)
     exactly = _exactly(reader)
     return reader.made(
-        syntax.ListTest(operator, left, options, exactly, start=left.start, end=reader.behind)  # type: ignore[arg-type]
+        syntax.ListTest(operator, left, options, exactly, start=left.start, end=reader.behind)
     )
 
 
@@ -116,9 +120,9 @@ def _text_test(reader: Reader, left: Node) -> Node:
         reader.expect(second)
     pattern = reader.expression(_OPERAND)
     exactly = _exactly(reader)
-    operator = f"{word} {second}".strip()
+    operator: Any = f"{word} {second}".strip()
     return reader.made(
-        syntax.TextTest(operator, left, pattern, exactly, start=left.start, end=reader.behind)  # type: ignore[arg-type]
+        syntax.TextTest(operator, left, pattern, exactly, start=left.start, end=reader.behind)
     )
 
 
@@ -137,8 +141,8 @@ def _is(reader: Reader, left: Node) -> Node:
     negation = "not " if reader.accept("not") else ""
     word = reader.token
     if reader.sees("set") or reader.sees("blank"):
-        operator = f"is {negation}{reader.take().value}"
-        node = syntax.Presence(operator, left, start=left.start, end=reader.behind)  # type: ignore[arg-type]
+        operator: Any = f"is {negation}{reader.take().value}"
+        node = syntax.Presence(operator, left, start=left.start, end=reader.behind)
         return reader.made(node)
     if negation and word.value == "today":
         raise reader.broken("is not today is not part of the language", "write not .. is today")
@@ -149,10 +153,10 @@ def _is(reader: Reader, left: Node) -> Node:
 def _relative(reader: Reader, left: Node, *, anniversary: bool) -> Node:
     """Behind `in` (at `last` or `next`), or at `than`."""
     word = reader.take().value
-    operator = "older than" if word == "than" else f"in {word}"
+    operator: Any = "older than" if word == "than" else f"in {word}"
     span = reader.span()
     return reader.made(
-        syntax.Relative(operator, left, span, anniversary, start=left.start, end=span.end)  # type: ignore[arg-type]
+        syntax.Relative(operator, left, span, anniversary, start=left.start, end=span.end)
     )
 
 

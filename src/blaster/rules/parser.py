@@ -9,6 +9,8 @@ look shows all of them. Depth and number of nodes are bounded (`limits`): beyond
 
 from __future__ import annotations
 
+from typing import Any
+
 from blaster.errors import DefinitionError
 from blaster.limits import RULE_DEPTH_MAX, RULE_TEXT_BYTES_MAX
 from blaster.rules import parse_facts, parse_tests, syntax
@@ -83,7 +85,7 @@ class Parser(Reader):
 
     def recovering(self, power: int) -> Node:
         """As `expression`, where a condition may stand: after a mistake it goes on behind it."""
-        depth = self.depth
+        depth, start = self.depth, self.place
         left: Node | None = None
         while True:
             try:
@@ -93,7 +95,8 @@ class Parser(Reader):
                 raise parse_tests.stray(self)
             except Broken:
                 self.depth = depth
-                self.skip()
+                self.skip(start)
+                start = self.place
                 left = self.made(syntax.Boolean(True, start=self.behind, end=self.behind))
 
     def operators(self, left: Node, power: int) -> Node:
@@ -129,8 +132,8 @@ class Parser(Reader):
             time = self.made(syntax.Clock(clock.value, start=clock.start, end=clock.end))
             return self.made(syntax.At(left, time, start=left.start, end=clock.end))
         right = self.expression(binding)
-        operator = token.value
-        node = syntax.Arithmetic(operator, left, right, start=left.start, end=right.end)  # type: ignore[arg-type]
+        operator: Any = token.value
+        node = syntax.Arithmetic(operator, left, right, start=left.start, end=right.end)
         return self.made(node)
 
     def joined(self, first: Node, word: str) -> Node:
@@ -176,7 +179,7 @@ class Parser(Reader):
 
     def named(self, token: Token, power: int) -> Node:
         """An operand that begins with a word."""
-        word = token.value if token.kind == "name" else ""
+        word: Any = token.value if token.kind == "name" else ""
         if word == "not":
             return self.negation(token, power)
         if self.sees("at", "least"):
@@ -191,7 +194,7 @@ class Parser(Reader):
             return self.made(_SIMPLE[word](start=token.start, end=token.end))
         if word in syntax.WEEKDAYS:
             self.take()
-            return self.made(syntax.Weekday(word, start=token.start, end=token.end))  # type: ignore[arg-type]
+            return self.made(syntax.Weekday(word, start=token.start, end=token.end))
         if word in syntax.RESERVED:
             raise parse_facts.reserved(self, token)
         if self.following == Token("op", "(", self.following.start, self.following.end):

@@ -23,7 +23,7 @@ from blaster.rules.vector import Vector
 from blaster.rules.vectors import DTYPES, vector_of
 
 TABLES_CACHED_MAX = 256
-"""Look-up tables of one plan; without a bound, vectors with dictionaries of their own would add up."""
+"""Look-up tables of one plan; without it, dictionaries that come and go would add up."""
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
@@ -128,7 +128,7 @@ def derive(ev: Evaluation, item: Derived) -> Vector:
         true, false = truths_of(ev, item.node)
         return Vector(Kind.BOOL, ev.length, from_bools(true), from_bools(true | false))
     if item.what == "today":
-        return vector_from(Kind.DATE, Column(ev.today, ev.all_valid()))
+        return Vector(Kind.DATE, ev.length, ev.today)
     if item.what == "limit":
         today = Column(ev.today, ev.all_valid())
         return vector_from(Kind.DATE, ev.shift(today, True, item.node, 1))
@@ -143,6 +143,8 @@ def vector_from(kind: Kind, column: Column) -> Vector:
     if kind == Kind.TEXT:
         pairs = zip(column.values, column.valid, strict=True)
         return vector_of(kind, [text if ok else None for text, ok in pairs])
-    values = np.ascontiguousarray(np.where(column.valid, column.values, 0), dtype=DTYPES[kind])
-    valid = None if column.valid.all() else from_bools(column.valid)
+    if column.valid.all():
+        return Vector(kind, len(column.valid), np.ascontiguousarray(column.values, DTYPES[kind]))
+    values = np.where(column.valid, column.values, 0).astype(DTYPES[kind])
+    valid = from_bools(column.valid)
     return Vector(kind, len(values), values, valid)

@@ -36,7 +36,7 @@ def quoted(value: str) -> str:
 
 
 def name(value: str, *, inside: bool = False) -> str:
-    """A field's name as it stands in a rule; `inside` a filter or behind a dot it takes backticks."""
+    """A field's name as a rule holds it; `inside` a filter or behind a dot it takes backticks."""
     if is_plain(value) and (value not in syntax.RESERVED):
         return value
     return "`" + value.replace("`", "``") + "`" if inside else f"field({quoted(value)})"

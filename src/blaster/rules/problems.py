@@ -1,10 +1,11 @@
 """What is wrong with a rule, where, and how that is shown to a person.
 
 A problem's offsets count characters of the original text (before normalisation), so that whoever
-holds the file can turn them into lines and columns. `caret` underlines the place in display columns:
-East-Asian wide characters take two, combining marks and format controls none. A line that holds
-right-to-left letters gets left-to-right marks around the underlined span; with them the span keeps
-its columns both in terminals that reorder (the span is a whole run then) and in those that do not.
+holds the file can turn them into lines and columns. `caret` underlines the place in display
+columns: East-Asian wide characters take two, combining marks and format controls none. A line that
+holds right-to-left letters gets left-to-right marks around the underlined span; with them the span
+keeps its columns both in terminals that reorder (the span is a whole run then) and in those that do
+not.
 """
 
 from __future__ import annotations

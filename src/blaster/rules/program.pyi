@@ -2,11 +2,13 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Self, disjoint_base
 
 from blaster.rules.vector import Vector
 
 OPS: dict[str, int]
 
+@disjoint_base
 class Program:
     @property
     def step_count(self) -> int: ...
@@ -14,9 +16,9 @@ class Program:
     def registers(self) -> int: ...
     @property
     def result(self) -> int: ...
-    def __init__(
-        self, steps: Sequence[tuple[int, int, int, int, int, int, int]], registers: int, result: int
-    ) -> None: ...
+    def __new__(
+        cls, steps: Sequence[tuple[int, int, int, int, int, int, int]], registers: int, result: int
+    ) -> Self: ...
     def run(
         self,
         vectors: Sequence[Vector],

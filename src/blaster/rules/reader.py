@@ -6,7 +6,7 @@ operand cannot be read and its problem is noted; `Hopeless` when a bound of `lim
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from blaster.limits import RULE_DEPTH_MAX, RULE_NODES_MAX
 from blaster.rules import syntax
@@ -117,9 +117,11 @@ class Reader:
         self.complain(message, self.token if at is None else at, suggestion)
         return Broken()
 
-    def skip(self) -> None:
-        """To the next `and`, `or`, comma or closing bracket of this depth."""
-        depth = 0
+    def skip(self, start: int) -> None:
+        """To the next `and`, `or`, comma or closing bracket of the depth that `start` had."""
+        read = [token.value for token in self.tokens[start : self.place] if token.kind == "op"]
+        opened = sum((value in ("(", "[")) - (value in (")", "]")) for value in read)
+        depth = max(opened, 0)
         while self.token.kind != "end":
             value = self.token.value if self.token.kind in ("name", "op") else ""
             if depth == 0 and (value in CLOSERS or value in ("and", "or")):
@@ -184,7 +186,8 @@ class Reader:
         if int(count) > _UNIT_MAX[unit]:
             self.complain(f"this is longer than {YEARS_MAX} years", spanning)
             count = "1"
-        node = syntax.Duration(int(count), unit, start=token.start, end=self.behind)  # type: ignore[arg-type]
+        known: Any = unit
+        node = syntax.Duration(int(count), known, start=token.start, end=self.behind)
         return self.made(node)
 
     def span(self) -> syntax.Duration:

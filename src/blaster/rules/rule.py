@@ -114,7 +114,8 @@ class Rule:
 class ValueResult(NamedTuple):
     """Values of a kind over the rows (TIME comes as INSTANT) and which of them are set.
 
-    BOOL gives bool[], NUMBER float64[], DATE int32[], every other plain kind int64[].
+    BOOL gives bool[], NUMBER float64[], DATE int32[], ID uint64[], the others int64[]; what stands
+    where `valid` is False means nothing.
     """
 
     kind: Kind
@@ -142,13 +143,20 @@ class Value:
 
     def evaluate(
         self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
-    ) -> ValueResult | tuple[str | None, ...]:
-        """The value of every row: TEXT as a tuple with None where missing, others as arrays."""
+    ) -> ValueResult | tuple[str | None, ...] | tuple[tuple[str, ...] | None, ...]:
+        """The value of every row.
+
+        TEXT comes as a tuple of texts and LIST as a tuple of tuples, with None where missing;
+        every other kind as a ValueResult.
+        """
         check_vectors(self.facts, vectors, length)
         column = Evaluation(self._slots, vectors, length, now, zones).column(self.tree)
         if self.kind == Kind.TEXT:
             pairs = zip(column.values, column.valid, strict=True)
             return tuple(text if ok else None for text, ok in pairs)
+        if self.kind == Kind.LIST:
+            pairs = zip(column.values, column.valid, strict=True)
+            return tuple(tuple(texts) if ok else None for texts, ok in pairs)
         return ValueResult(self.kind, np.array(column.values), column.valid)
 
     def to_json(self) -> bytes:

@@ -31,7 +31,7 @@ JOINERS = frozenset("\u200c\u200d")
 
 
 class Token(NamedTuple):
-    """`kind` is name, quoted (in backticks), text, number, duration, date, moment, clock, op, end."""
+    """`kind`: name, quoted (in backticks), text, number, duration, date, moment, clock, op, end."""
 
     kind: str
     value: str

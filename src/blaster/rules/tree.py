@@ -93,7 +93,7 @@ class Shift(Spanned, frozen=True):
 
 
 class AtClock(Spanned, frozen=True):
-    """`value at 10:00`: the date (or an instant's local date) at a clock time in the zone: INSTANT."""
+    """`value at 10:00`: a date, or an instant's local date, at a clock time: INSTANT."""
 
     value: Value
     second_of_day: int
@@ -174,14 +174,20 @@ class Constant(Spanned, frozen=True):
 
 
 class And(Spanned, frozen=True):
+    """True where every child is."""
+
     children: tuple[Node, ...]
 
 
 class Or(Spanned, frozen=True):
+    """True where some child is."""
+
     children: tuple[Node, ...]
 
 
 class Not(Spanned, frozen=True):
+    """True where the child is false."""
+
     child: Node
 
 
@@ -339,8 +345,8 @@ def kind_of(value: Value) -> Kind:
         case Literal(kind=kind):
             return Kind(kind)
         case Arithmetic(op=op, left=left, right=right):
-            kinds = (kind_of(left), kind_of(right))
-            return Kind.NUMBER if op == "/" or Kind.NUMBER in kinds else Kind.INT
+            real = op == "/" or Kind.NUMBER in (kind_of(left), kind_of(right))
+            return Kind.NUMBER if real else Kind.INT
         case Shift(value=inner):
             return Kind.DATE if kind_of(inner) == Kind.DATE else Kind.INSTANT
         case Least(values=values) | Greatest(values=values):
@@ -379,9 +385,8 @@ def children_of(node: Node | Value) -> tuple[Node | Value, ...]:
     found: list[Node | Value] = []
     for name in node.__struct_fields__:
         inside = getattr(node, name)
-        for item in inside if isinstance(inside, tuple) else (inside,):
-            if isinstance(item, Spanned):
-                found.append(item)  # type: ignore[arg-type]
+        items = inside if isinstance(inside, tuple) else (inside,)
+        found.extend(item for item in items if isinstance(item, Node | Value))
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
 """A value node with its family: what it may be compared with.
 
-A family is coarser than a kind (numbers are one family whatever their column) or finer (a day of the
-week is no number). `context` collects the problems of one check.
+A family is coarser than a kind (numbers are one family whatever their column) or finer (a day
+of the week is no number). `context` collects the problems of one check.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ class Evaluation:
     def today(self) -> npt.NDArray[np.int32]:
         """The date of `now` in each row's zone."""
         if self._today is None:
-            self._today = self.zones.local_day(np.full(self.length, self.now), self.zone)
+            self._today = self.zones.today(self.now, self.length, self.zone)
         return self._today
 
     def all_valid(self) -> Bools:
@@ -125,7 +125,8 @@ def months_later(days: npt.NDArray[Any], months: int) -> npt.NDArray[np.int64]:
     target = month + np.timedelta64(months, "M")
     first = target.astype("datetime64[D]")
     size = ((target + np.timedelta64(1, "M")).astype("datetime64[D]") - first).astype(np.int64)
-    return first.astype(np.int64) + np.minimum(of_month, size - 1)
+    later: npt.NDArray[np.int64] = first.astype(np.int64) + np.minimum(of_month, size - 1)
+    return later
 
 
 def bucket_of(numbers: npt.NDArray[np.uint64], n: int) -> npt.NDArray[np.int64]:
@@ -262,7 +263,7 @@ def _exact(ufunc: Any, left: Column, right: Column, valid: Bools) -> Column:
     with np.errstate(all="ignore"):
         near = ufunc(a.astype(np.float64), b.astype(np.float64))
     # Far from the edge the 64-bit result is exact; near it, ask Python's integers.
-    if a.dtype != object and b.dtype != object and np.all(np.abs(near) < 2.0**62):
+    if object not in (a.dtype, b.dtype) and np.all(np.abs(near) < 2.0**62):
         return _checked(ufunc(a.astype(np.int64), b.astype(np.int64)), valid)
     exact = ufunc(a.astype(object), b.astype(object))
     fits = np.array([abs(item) <= INT64_MAX for item in exact], dtype=bool)

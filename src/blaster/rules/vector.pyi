@@ -1,7 +1,13 @@
-from typing_extensions import Buffer
+from typing import Any, TypeAlias
+
+import numpy.typing as npt
+from typing_extensions import Buffer, Self, disjoint_base
 
 from blaster.rules.dictionary import Dictionary
 
+_Bytes: TypeAlias = Buffer | npt.NDArray[Any]
+
+@disjoint_base
 class Vector:
     @property
     def kind(self) -> int: ...
@@ -13,15 +19,15 @@ class Vector:
     def buffers(
         self,
     ) -> tuple[memoryview, memoryview | None, memoryview | None, memoryview | None]: ...
-    def __init__(
-        self,
+    def __new__(
+        cls,
         kind: int,
         length: int,
-        data: Buffer,
-        valid: Buffer | None = None,
-        sizes: Buffer | None = None,
-        arena: Buffer | None = None,
+        data: _Bytes,
+        valid: _Bytes | None = None,
+        sizes: _Bytes | None = None,
+        arena: _Bytes | None = None,
         dictionary: Dictionary | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     @staticmethod
     def missing(kind: int, length: int) -> Vector: ...

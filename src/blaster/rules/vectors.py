@@ -31,7 +31,7 @@ TEXT_INLINE_BYTES_MAX = 12
 def vector_of(
     kind: Kind, values: Sequence[Any], dictionary: Dictionary | None = None
 ) -> Vector:
-    """A vector of Python values, None where missing; CODE and LIST as text, added to `dictionary`."""
+    """A vector of Python values, None where missing; CODE and LIST words join `dictionary`."""
     rows = len(values)
     valid = from_bools(np.array([value is not None for value in values], dtype=bool))
     if kind == Kind.BOOL:
@@ -82,9 +82,9 @@ def plain(vector: Vector) -> npt.NDArray[Any]:
 def validity(vector: Vector) -> npt.NDArray[np.bool_]:
     """Which rows are set."""
     if vector.kind == Kind.TIME:
-        return np.not_equal(plain(vector), NEVER)
+        return np.asarray(plain(vector) != NEVER)
     if vector.kind == Kind.ID:
-        return np.not_equal(plain(vector), 0)
+        return np.asarray(plain(vector) != 0)
     if vector.buffers[1] is None:
         return np.ones(vector.length, dtype=bool)
     return to_bools(np.frombuffer(vector.buffers[1], dtype=np.uint64), vector.length)

@@ -157,6 +157,8 @@ class Zones:
         dictionary = zone.dictionary
         assert dictionary is not None
         tables = self._tables(dictionary)
+        if zone.buffers[1] is not None and not np.frombuffer(zone.buffers[1], np.uint64).any():
+            return [(self._default, slice(None))]
         codes = np.where(validity(zone), plain(zone), -1)
         codes = np.where(codes < len(tables), codes, -1)
         present = np.flatnonzero(np.bincount(codes + 1, minlength=1)) - 1
@@ -206,32 +208,41 @@ class Zones:
             out[rows] = _instants(table, shown[rows])
         return out
 
+    def today(self, now: int, length: int, zone: Vector | None = None) -> _Days:
+        """The date of one instant in each row's zone."""
+        out = np.empty(length, dtype=np.int32)
+        moment = np.array([now], dtype=np.int64)
+        for table, rows in self._groups(zone, length):
+            out[rows] = (now + int(_offsets(table, moment)[0])) // DAY_S
+        return out
+
     def next_look(self, now: int, length: int, zone: Vector | None = None) -> _Ints:
         """The first instant after `now` at which a row's date may change: its next midnight.
 
         Also its zone's next transition, which may set the date back.
         """
         out = np.empty(length, dtype=np.int64)
-        moment = np.array([now], dtype=np.int64)
         for table, rows in self._groups(zone, length):
-            today = (now + int(_offsets(table, moment)[0])) // DAY_S
-            found = int(_instants(table, np.array([(today + 1) * DAY_S], dtype=np.int64))[0])
-            place = int(np.searchsorted(table.starts, now, side="right"))
-            if place < len(table.starts):
-                found = min(found, int(table.starts[place]))
-            out[rows] = max(found, now + 1)
+            out[rows] = _next_look(table, now)
         return out
 
-    def next_transition(
-        self, now: int, length: int, zone: Vector | None = None, within_s: int = 2 * DAY_S
-    ) -> _Ints:
-        """A row's next change of offset after `now`, or the largest int64 if none is that near."""
+    def near_transition(self, now: int, length: int, zone: Vector | None = None) -> _Ints:
+        """`next_look` of the rows whose zone changes its offset within two days of `now`.
+
+        The largest int64 for the rest: there a date begins once, where `instant` says.
+        """
         out = np.empty(length, dtype=np.int64)
         for table, rows in self._groups(zone, length):
-            place = int(np.searchsorted(table.starts, now, side="right"))
-            found = int(table.starts[place]) if place < len(table.starts) else _NO_INSTANT
-            out[rows] = found if found <= now + within_s else _NO_INSTANT
+            near = np.abs(table.starts - now) <= 2 * DAY_S
+            out[rows] = _next_look(table, now) if near.any() else _NO_INSTANT
         return out
+
+
+def _next_look(table: Table, now: int) -> int:
+    place = int(np.searchsorted(table.starts, now, side="right"))
+    offset = int(table.offsets[place])
+    midnight = ((now + offset) // DAY_S + 1) * DAY_S - offset
+    return min(midnight, int(table.starts[place])) if place < len(table.starts) else midnight
 
 
 def _offsets(table: Table, seconds: _Ints) -> _Ints:

@@ -1,0 +1,55 @@
+# The words of this house. Everything made lies under build/.
+PYTHON ?= python3
+BIN := build/venv/bin
+PY := $(BIN)/python
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help build test house types lint cover bench mission long lock clean environment lint-environment
+
+help: ## what there is to say
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+environment:
+	@$(PYTHON) tools/preflight.py
+	@$(PYTHON) tools/environment.py runtime test
+
+lint-environment: environment
+	@$(PYTHON) tools/environment.py lint
+
+build: environment ## set up build/venv and compile; then build/venv/bin/blaster runs
+	@$(PY) tools/build.py release
+
+test: build ## run the tests against the release build (T=tests/rules for some of them)
+	@$(PY) -m pytest $(T)
+
+house: build ## check the structure: layers, sizes, exports, words
+	@$(PY) -m pytest -q tests/house
+
+types: build lint-environment ## mypy strict, and the stubs of compiled modules against them
+	@$(BIN)/mypy
+	@$(PY) tools/stubs.py
+
+lint: lint-environment ## ruff and cython-lint
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/cython-lint src
+
+cover: build ## run the tests on the trace build; at least 90 % of the lines of src
+	@$(PY) tools/build.py trace
+	@$(PY) tools/cover.py --ignore=tests/house
+
+bench: build ## time the kernels (release build only)
+	@$(PY) -m pytest bench/micro --benchmark-enable --benchmark-only
+
+mission: build ## run the acceptance rows, and count them
+	@PYTHONPATH=. $(PY) tools/mission.py
+
+long: build ## run the tests that take minutes
+	@$(PY) -m pytest -m long || test $$? -eq 5 # 5: there are none
+
+lock: environment ## write constraints.txt anew from pyproject's ranges
+	@PYTHONPATH=. $(PY) tools/lock.py
+
+clean: ## remove build/
+	@rm -rf build

@@ -1,0 +1,1 @@
+# How the compiled modules were built. Nothing here is for other compiled modules.

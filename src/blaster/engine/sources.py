@@ -1,0 +1,281 @@
+"""Imported files as batches of raw cells: CSV and Parquet, streamed.
+
+Owns encodings, delimiters, row numbers and lines that are no rows. Never looks at what a cell
+means. Row numbers are those a spreadsheet shows: of a CSV file the header is row 1 and a quoted
+line break does not count; of a Parquet file the first row is row 1.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet
+
+from blaster.errors import InputError
+from blaster.limits import IMPORT_CELL_BYTES_MAX
+
+_Array = np.ndarray[Any, Any]
+
+BLOCK_BYTES = 4 * 1024 * 1024
+"""How much of a CSV file is parsed at once, and so the longest row of it."""
+
+HEADER_BYTES_MAX = 1024 * 1024
+"""The first row of a CSV file; without it a file that is no text would be read whole."""
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_REPLACED = "\ufffd"
+
+
+class RawBatch(msgspec.Struct, frozen=True):
+    """Some rows as they stand in the file.
+
+    `flaws` are (row of `cells`, reason); `malformed` are (row number, reason, cells as far as they
+    could be told apart) of lines that are no row of `cells`, all before this batch's end.
+    """
+
+    cells: pa.RecordBatch
+    row_numbers: _Array
+    flaws: tuple[tuple[int, str], ...]
+    malformed: tuple[tuple[int, str, tuple[str, ...]], ...]
+
+
+class ParquetSource:
+    """A Parquet file; `header` are its columns."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file = pyarrow.parquet.ParquetFile(path)
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{path} cannot be read as Parquet: {error}") from error
+        self._path = path
+        self.header: tuple[str, ...] = tuple(self._file.schema_arrow.names)
+
+    def batches(self, batch_rows: int) -> Iterator[RawBatch]:
+        """At most `batch_rows` rows each, in order."""
+        position = 1
+        try:
+            for cells in self._file.iter_batches(batch_size=batch_rows):
+                numbers = np.arange(position, position + cells.num_rows)
+                position += cells.num_rows
+                yield RawBatch(cells, numbers, tuple(_oversized(cells)), ())
+        except (OSError, pa.ArrowException) as error:
+            raise InputError(f"{self._path}, after row {position - 1}: {error}") from error
+        finally:
+            self._file.close()
+
+
+class CsvSource:
+    """A CSV file: comma, semicolon or tab, whichever its first row has most of."""
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        self._path = path
+        try:
+            with path.open("rb") as file:
+                start = file.read(4)
+            found = [name for mark, name in _MARKS if start.startswith(mark)]
+            self._encoding = found[0] if found else codecs.lookup(encoding).name
+            with path.open(encoding=self._encoding, errors="replace", newline="") as text:
+                self.header, self._delimiter = _read_header(text)
+                self._empty = text.read(1) == ""
+        except LookupError as error:
+            raise InputError(f"there is no encoding called {encoding!r}") from error
+        except (OSError, csv.Error, UnicodeError) as error:
+            raise InputError(f"{path} cannot be read as CSV: {error}") from error
+        if any(_REPLACED in name for name in self.header):
+            raise InputError(
+                f"the first row of {path} is not {self._encoding}; name the right encoding, "
+                "for example windows-1255"
+            )
+
+    def batches(self, batch_rows: int) -> Iterator[RawBatch]:
+        """At most `batch_rows` rows each, in order; blank lines are no rows."""
+        if self._empty:
+            return
+        pending: list[Any] = []
+        position = 2
+        try:
+            with self._path.open("rb") as file:
+                text = _Recoded(file, self._encoding)
+                for whole in self._open(text, pending):
+                    for start in range(0, whole.num_rows, batch_rows):
+                        cells = whole.slice(start, batch_rows)
+                        numbers = _numbers(position, cells.num_rows, pending)
+                        position = int(numbers[-1]) + 1
+                        yield self._batch(
+                            cells, numbers, _before(pending, position), text.damaged
+                        )
+        except (OSError, pa.ArrowException, UnicodeError) as error:
+            raise InputError(self._explained(error, position)) from error
+        if pending:
+            none = pa.RecordBatch.from_pylist([], self._schema())
+            yield self._batch(none, np.zeros(0, np.int64), _before(pending, None), False)
+
+    def _schema(self) -> pa.Schema:
+        return pa.schema([(name, pa.string()) for name in _distinct(self.header)])
+
+    def _open(self, text: _Recoded, pending: list[Any]) -> Any:
+        def keep(row: Any) -> str:
+            pending.append(row)
+            return "skip"
+
+        schema = self._schema()
+        return pyarrow.csv.open_csv(
+            pa.PythonFile(text, mode="r"),
+            pyarrow.csv.ReadOptions(
+                use_threads=False, block_size=BLOCK_BYTES, column_names=schema.names,
+                skip_rows_after_names=1,
+            ),
+            pyarrow.csv.ParseOptions(
+                delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=False,
+                invalid_row_handler=keep,
+            ),
+            pyarrow.csv.ConvertOptions(
+                column_types=schema, null_values=[""], strings_can_be_null=True,
+                quoted_strings_can_be_null=True,
+            ),
+        )  # fmt: skip
+
+    def _batch(
+        self, cells: pa.RecordBatch, numbers: _Array, malformed: list[Any], damaged: bool
+    ) -> RawBatch:
+        blank = _blank_rows(cells)
+        if blank is not None:
+            cells, numbers = cells.filter(pa.array(~blank)), numbers[~blank]
+        flaws = [(row, f"not {self._encoding}") for row in _undecodable(cells)] if damaged else []
+        lines = []
+        for row in malformed:
+            parts = tuple(next(csv.reader([row.text], delimiter=self._delimiter), ()))
+            reason = f"{row.actual_columns} cells instead of {row.expected_columns}"
+            lines.append((int(row.number), reason, parts))
+        return RawBatch(cells, numbers, (*flaws, *_oversized(cells)), tuple(lines))
+
+    def _explained(self, error: Exception, position: int) -> str:
+        if "straddling" in str(error):
+            return (
+                f"{self._path}: a row after row {position - 1} is longer than "
+                f"{BLOCK_BYTES // 2**20} MB; a quotation mark may not be closed"
+            )
+        return f"{self._path}, after row {position - 1}: {error}"
+
+
+class _Recoded(io.RawIOBase):
+    """A file read as UTF-8; what cannot be decoded becomes U+FFFD, and `damaged` becomes true.
+
+    UTF-8 goes through here too: Arrow loses a malformed line that holds other bytes.
+    """
+
+    def __init__(self, file: IO[bytes], encoding: str) -> None:
+        super().__init__()
+        self.damaged = False
+        self._file = file
+        self._decoder = codecs.getincrementaldecoder(encoding)("replace")
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        # At most `size` bytes, since none grows to more than four; nothing only at the end.
+        parts: list[bytes] = []
+        room = size
+        while room >= max(4, size // 8):
+            raw = self._file.read(room // 4)
+            text = self._decoder.decode(raw, final=not raw)
+            self.damaged = self.damaged or _REPLACED in text
+            parts.append(text.encode())
+            room -= len(parts[-1])
+            if not raw:
+                break
+        return b"".join(parts)
+
+
+def open_source(path: str | os.PathLike[str], encoding: str) -> CsvSource | ParquetSource:
+    """The file by the ending of its name; InputError if it is neither .csv nor .parquet."""
+    known = Path(path)
+    ending = known.suffix.lower()
+    if ending == ".parquet":
+        return ParquetSource(known)
+    if ending == ".csv":
+        return CsvSource(known, encoding)
+    raise InputError(f"{known} is neither .csv nor .parquet")
+
+
+def _read_header(text: IO[str]) -> tuple[tuple[str, ...], str]:
+    first = text.readline(HEADER_BYTES_MAX)
+    if not first.strip():
+        raise csv.Error("the first row must name the columns, and is empty")
+    delimiter = max(",;\t", key=first.count)
+
+    def lines() -> Iterator[str]:
+        yield first
+        yield from iter(lambda: text.readline(HEADER_BYTES_MAX), "")
+
+    return tuple(next(csv.reader(lines(), delimiter=delimiter))), delimiter
+
+
+def _distinct(header: tuple[str, ...]) -> list[str]:
+    # Only positions matter here; names are the importer's affair, and Arrow wants them distinct.
+    return [f"{position}" for position, _ in enumerate(header)]
+
+
+def _numbers(position: int, count: int, pending: list[Any]) -> _Array:
+    """The next `count` row numbers from `position` on that no malformed line has."""
+    candidates = np.arange(position, position + count + len(pending))
+    taken = np.array([row.number for row in pending], np.int64)
+    return candidates[~np.isin(candidates, taken)][:count]
+
+
+def _before(pending: list[Any], position: int | None) -> list[Any]:
+    """Takes out the malformed lines before a row number (None: all of them)."""
+    chosen = [row for row in pending if position is None or row.number < position]
+    pending[:] = [row for row in pending if position is not None and row.number >= position]
+    return chosen
+
+
+def _blank_rows(cells: pa.RecordBatch) -> _Array | None:
+    blank = np.ones(cells.num_rows, np.bool_)
+    for column in cells.columns:
+        if column.null_count == 0 and not pc.any(pc.equal(column, "")).as_py():
+            return None
+        blank &= pc.equal(column, "").fill_null(True).to_numpy(zero_copy_only=False)
+    return blank if blank.any() else None
+
+
+def _undecodable(cells: pa.RecordBatch) -> Iterator[int]:
+    """Rows with a cell that was not text in the file's encoding."""
+    damaged = np.zeros(cells.num_rows, np.bool_)
+    for column in cells.columns:
+        found = pc.match_substring(column, _REPLACED).fill_null(False)
+        damaged |= found.to_numpy(zero_copy_only=False)
+    yield from np.flatnonzero(damaged).tolist()
+
+
+def _oversized(cells: pa.RecordBatch) -> list[tuple[int, str]]:
+    flaws: list[tuple[int, str]] = []
+    for column in cells.columns:
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+            continue
+        if column.nbytes <= IMPORT_CELL_BYTES_MAX:
+            continue
+        sizes = pc.binary_length(column).fill_null(0).to_numpy(zero_copy_only=False)
+        flaws += [
+            (row, f"a cell of {sizes[row]} bytes; {IMPORT_CELL_BYTES_MAX} may be")
+            for row in np.flatnonzero(sizes > IMPORT_CELL_BYTES_MAX).tolist()
+        ]
+    return flaws

@@ -1,0 +1,21 @@
+"""What every test shares: no hidden deadlines, seeds that are printed, and no silent skips."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import settings
+
+# On shared cores a deadline tests the machine. The trace build is some ten times slower, and is
+# there to see lines, not to search.
+settings.register_profile("release", deadline=None, print_blob=True)
+settings.register_profile("trace", deadline=None, print_blob=True, max_examples=25)
+settings.load_profile(os.environ.get("BLASTER_BUILD", "release"))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """With BLASTER_NO_SKIPS a skip fails the run: a check that did not run proves nothing."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("BLASTER_NO_SKIPS") and reporter and reporter.stats.get("skipped"):
+        session.exitstatus = exitstatus or pytest.ExitCode.TESTS_FAILED

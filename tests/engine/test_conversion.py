@@ -1,0 +1,150 @@
+"""Columns to the values of fields."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from blaster.engine.conversion import Place, convert
+from blaster.errors import InputError
+from blaster.model.fields import Field
+
+PLACE = Place("IL", "Asia/Jerusalem")
+DAY = dt.date(2026, 3, 1)
+
+
+def made(array: Any, field: Field) -> tuple[list[Any], list[bool]]:
+    """Values and which were bad, of an Arrow array or of texts."""
+    if not isinstance(array, pa.Array):
+        array = pa.array(array, pa.string())
+    converted = convert(array, field, PLACE)
+    for row in range(len(array)):
+        if converted.bad[row]:
+            assert converted.reason(row)
+            assert not converted.values[row].is_valid
+    assert len(converted.values) == len(array)
+    converted.values.validate(full=True)
+    return converted.values.to_pylist(), converted.bad.tolist()
+
+
+def test_text_is_trimmed_and_blanks_are_missing() -> None:
+    """Whatever kind of blanks."""
+    values = [" דנה ", "", "  ", None, "a b"]
+    assert made(values, Field("x")) == (["דנה", None, None, None, "a b"], [False] * 5)
+    assert made(["a", "b"], Field("x", repeats=True)) == (["a", "b"], [False, False])
+
+
+def test_each_type_from_text() -> None:
+    """A good cell, a bad one, a missing one."""
+    fits = [False, True, False]
+    assert made(["1,200", "x", ""], Field("x", type="integer")) == ([1200, None, None], fits)
+    assert made(["7", "7.5", None], Field("x", type="counter")) == ([7, None, None], fits)
+    assert made(["1.5", "1.555", " "], Field("x", type="number", scale=2)) == (
+        [150, None, None],
+        fits,
+    )
+    assert made(["1.3.2026", "31.2.2026", ""], Field("x", type="date")) == ([DAY, None, None], fits)
+    assert made(["כן", "אולי", ""], Field("x", type="boolean")) == ([True, None, None], fits)
+    enum = Field("x", type="enum", values=("a", "b"))
+    assert made([" a ", "c", ""], enum) == (["a", None, None], fits)
+    other = Field("x", type="enum", values=("a", "b"), other="b")
+    assert made(["a", "c", ""], other) == (["a", "b", None], [False] * 3)
+    rejecting = Field("x", type="enum", values=("a", "b"), other="reject")
+    assert made(["a", "c", ""], rejecting) == (["a", None, None], fits)
+
+
+def test_numbers_of_any_length() -> None:
+    """Long ones and exponents as `float` reads them; infinite and broken ones are bad."""
+    field = Field("x", type="number")
+    texts = ["0.1", "12345678901234567890.5", "1e3", "1e999", "1e", "nan", "-0.5"]
+    values, bad = made(texts, field)
+    assert values == [0.1, 12345678901234567890.5, 1000.0, None, None, None, -0.5]
+    assert bad == [False, False, False, True, True, True, False]
+
+
+def test_instants_by_the_clock_of_the_zone() -> None:
+    """Without an offset the zone's clock; skipped times after the gap, double ones the first."""
+    texts = ["2026-03-01 10:00", "2026-03-01T10:00Z", "2026-03-27 02:30", "2026-10-25 01:30", "x"]
+    values, bad = made(texts, Field("x", type="instant"))
+    stamp = dt.datetime
+    assert values == [
+        stamp(2026, 3, 1, 8), stamp(2026, 3, 1, 10), stamp(2026, 3, 27, 0),
+        stamp(2026, 10, 24, 22, 30), None,
+    ]  # fmt: skip
+    assert bad == [False] * 4 + [True]
+
+
+def test_lists_from_text() -> None:
+    """Values between semicolons; all must be known when the field says which there are."""
+    assert made(["a; b", " ;", None, "c"], Field("x", type="list")) == (
+        [["a", "b"], None, None, ["c"]], [False] * 4,
+    )  # fmt: skip
+    known = Field("x", type="list", values=("a", "b"))
+    assert made(["a;b", "a;z", "b"], known) == ([["a", "b"], None, ["b"]], [False, True, False])
+
+
+def test_lists_from_lists() -> None:
+    """Slices and missing words too."""
+    array = pa.array([["q"], ["a", None, " b"], None, [], ["c"]])[1:]
+    assert made(array, Field("x", type="list"))[0] == [["a", "b"], None, None, ["c"]]
+    assert made(pa.nulls(2), Field("x", type="list"))[0] == [None, None]
+
+
+def test_addresses() -> None:
+    """Normalised; blanks say nothing, what cannot be one is bad with its own reason."""
+    email = convert(pa.array(["A@B.co", " ", None, "x"]), Field("email"), PLACE)
+    assert email.values.to_pylist() == ["A@b.co", None, None, None]
+    assert email.bad.tolist() == [False, False, False, True]
+    assert email.reason(3) == "no @"
+    assert made(["052-2345678", "12"], Field("phone")) == (["+972522345678", None], [False, True])
+    numbers = pa.array([522345678, None])
+    assert made(numbers, Field("phone"))[0] == ["+972522345678", None]
+    assert made(numbers.cast(pa.float64()), Field("phone"))[0] == ["+972522345678", None]
+    assert made(pa.array([7.0, float("nan")]), Field("id"))[0] == ["7", None]
+    assert made(pa.array([7.5]), Field("id"))[0] == ["7.5"]
+
+
+@pytest.mark.parametrize(
+    ("array", "field", "values"),
+    [
+        (pa.array([True, None]), Field("x", type="boolean"), [True, None]),
+        (pa.array([1, 0]), Field("x", type="boolean"), [True, False]),
+        (pa.array([5], pa.int8()), Field("x", type="integer"), [5]),
+        (pa.array([5], pa.uint64()), Field("x", type="integer"), [5]),
+        (pa.array([12.5]), Field("x", type="number", scale=2), [1250]),
+        (pa.array([5]), Field("x", type="number"), [5.0]),
+        (pa.array([1.5, float("nan"), None]), Field("x", type="number"), [1.5, None, None]),
+        (pa.array([DAY]), Field("x", type="date"), [DAY]),
+        (pa.array([dt.datetime(2026, 3, 1, 5)]), Field("x", type="date"), [DAY]),
+        (pa.array([DAY]), Field("x", type="instant"), [dt.datetime(2026, 2, 28, 22)]),
+        (
+            pa.array([dt.datetime(2026, 3, 1, 10)], pa.timestamp("us", "UTC")),
+            Field("x", type="instant"),
+            [dt.datetime(2026, 3, 1, 10)],
+        ),
+        (pa.array([DAY]), Field("x"), ["2026-03-01"]),
+        (pa.array(["a", "a"]).dictionary_encode(), Field("x", repeats=True), ["a", "a"]),
+        (pa.nulls(1), Field("x", type="date"), [None]),
+    ],
+)
+def test_typed_columns(array: pa.Array, field: Field, values: list[Any]) -> None:
+    """What Parquet brings with a type of its own."""
+    assert made(array, field) == (values, [False] * len(values))
+
+
+def test_an_infinite_number_is_bad() -> None:
+    """Neither a number nor missing."""
+    assert made(pa.array([float("inf"), 1.0]), Field("x", type="number")) == (
+        [None, 1.0], [True, False],
+    )  # fmt: skip
+
+
+def test_columns_without_cells_are_refused() -> None:
+    """A struct fills no field; bytes that are no UTF-8 no text."""
+    with pytest.raises(InputError, match="struct"):
+        convert(pa.array([{"a": 1}]), Field("x"), PLACE)
+    with pytest.raises(InputError, match="x"):
+        convert(pa.array([b"\xff"]), Field("x"), PLACE)
