@@ -64,12 +64,14 @@ _ODD = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_PIECES, max_size=12).map("".join).filter(lambda s: "--" not in s))
 def test_plain_emails_are_as_the_model_says(value: str) -> None:
     """Every ASCII address: the same answer as a few regular expressions give."""
     assert one_email(value) == plain_model(value)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(_ODD, st.text(max_size=4)), max_size=12).map("".join))
 def test_the_compiled_half_agrees_with_the_library(value: str) -> None:
     """Where the compiled half decides, idna and Unicode's tables would have said the same."""
@@ -79,6 +81,7 @@ def test_the_compiled_half_agrees_with_the_library(value: str) -> None:
     assert one_email(value) == normalise._email(value)
 
 
+@settings(deadline=None)
 @given(st.lists(_PIECES, max_size=6).map("".join))
 def test_what_was_normalised_stays(value: str) -> None:
     """Normalising twice is normalising once."""
@@ -169,8 +172,8 @@ _STARTS = st.sampled_from(
      "+1", "\u200e0", "97", "+97", "+44", "00 1"]
 )  # fmt: skip
 _AREAS = st.sampled_from(
-    ["2", "3", "4", "8", "9", "50", "51", "52", "53", "54", "55", "56", "57", "58", "59", "72", "73",
-     "74", "76", "77", "78", "79", "1", "6", "972", "29", "1800", "1700", "7"]
+    ["2", "3", "4", "8", "9", "50", "51", "52", "53", "54", "55", "56", "57", "58", "59", "72",
+     "73", "74", "76", "77", "78", "79", "1", "6", "972", "29", "1800", "1700", "7"]
 )  # fmt: skip
 _NUMBERS = st.one_of(
     st.text("0123456789", min_size=7, max_size=7), st.text("0123456789", min_size=3, max_size=10)
@@ -186,7 +189,7 @@ def phone_texts(draw: st.DrawFn) -> str:
     return "".join(pieces) + ending
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(phone_texts(), st.sampled_from(["IL", "IL", "US", "GB"]))
 def test_phones_are_as_the_library_says(value: str, country: str) -> None:
     """The compiled half gives what phonenumbers gives, or leaves the number to it."""
@@ -203,7 +206,7 @@ def test_rubbish_phones_are_as_the_library_says(value: str) -> None:
 def test_every_range_of_israel_is_as_the_library_says() -> None:
     """All prefixes of ordinary numbers, decided without the library and checked by it."""
     rng = np.random.default_rng(3)
-    numbers = [f"{n:05}{rng.integers(0, 10_000):04}" for n in range(50_000, 60_000, 7)]
+    numbers = [f"{n:05}{rng.integers(0, 10_000):04}" for n in range(50_000, 60_000, 13)]
     numbers += [f"{n:05}{rng.integers(0, 10_000):04}" for n in range(70_000, 80_000, 61)]
     numbers += [f"{n:04}{rng.integers(0, 10_000):04}" for n in range(2_000, 10_000, 41)]
     values = ["0" + number for number in numbers]

@@ -7,7 +7,7 @@ import re
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blaster.engine import cells
@@ -32,6 +32,7 @@ def plain_integer(text: str, scale: int) -> int | None:
     return int(value)
 
 
+@settings(deadline=None)
 @given(_NUMBER_TEXTS, st.integers(0, 4))
 def test_integers(text: str, scale: int) -> None:
     """Exactly the number that was written, or none."""
@@ -51,6 +52,7 @@ def test_a_scale_past_64_bits_is_refused() -> None:
         cells.integers(["1"], 19)
 
 
+@settings(deadline=None)
 @given(st.one_of(_NUMBER_TEXTS, st.floats(allow_nan=False).map(str)))
 def test_numbers(text: str) -> None:
     """Where this decides, the double is the one `float` gives, bit for bit."""
@@ -63,6 +65,7 @@ def test_numbers(text: str) -> None:
         assert states[0] == (LONG if text.strip() else MISSING)
 
 
+@settings(deadline=None)
 @given(
     st.dates(), st.sampled_from(["{0:04}-{1:02}-{2:02}", "{2}.{1}.{0:04}", "{2:02}/{1:02}/{0:04}"])
 )
@@ -73,6 +76,7 @@ def test_every_date(date: dt.date, form: str) -> None:
     assert int(days[0]) == (date - dt.date(1970, 1, 1)).days
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9999), st.integers(0, 14), st.integers(0, 33))
 def test_only_days_of_the_calendar_are_dates(year: int, month: int, day: int) -> None:
     """The thirtieth of February is none."""
@@ -84,6 +88,7 @@ def test_only_days_of_the_calendar_are_dates(year: int, month: int, day: int) ->
     assert cells.dates([f"{day}.{month}.{year:04}"])[1].tolist() == [expected]
 
 
+@settings(deadline=None)
 @given(
     st.datetimes(timezones=st.timezones()),
     st.sampled_from(["T", " ", "t"]),
@@ -159,6 +164,7 @@ def test_booleans() -> None:
     assert states.tolist() == [GOOD] * 8 + [BAD, MISSING, MISSING, BAD, BAD]
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=12), max_size=5))
 def test_rubbish_is_never_more_than_bad(texts: list[str]) -> None:
     """Any text at all, in every grammar."""

@@ -102,7 +102,8 @@ def some_number(rnd: random.Random) -> t.Value:
             return t.Literal(Kind.NUMBER, rnd.choice([0.0, 1.5, 0.1]))
         case 3:
             op = rnd.choice(["+", "-", "*", "/"])
-            return t.Arithmetic(op, REFS["visits"], rnd.choice([REFS["price"], REFS["ratio"]]))  # type: ignore[arg-type]
+            other = rnd.choice([REFS["price"], REFS["ratio"]])
+            return t.Arithmetic(op, REFS["visits"], other)  # type: ignore[arg-type]
         case 4:
             return t.Part(rnd.choice(["year", "month", "day", "weekday"]), some_time(rnd))
         case 5:
@@ -285,6 +286,11 @@ def test_a_shared_leaf_is_one_step_and_registers_are_few() -> None:
     facts = t.facts_of(t.Or(leaves))
     assert lower(t.Or(leaves), facts).program.registers == 2
     assert lower(t.And((leaves[0],) * 50), facts).program.step_count == 1
+    moved = t.Shift(REFS["arrival"], t.Duration(days=1))
+    here = t.Compare("<", moved, REFS["arrival"], start=5, end=9)
+    there = t.Compare("<", t.Shift(REFS["arrival"], t.Duration(days=1), start=3), REFS["arrival"])
+    plan = lower(t.Or((here, t.And((there, here)))), t.facts_of(here))
+    assert (plan.program.step_count, len(plan.derived)) == (1, 1)
     steps = [("const", 0, 0, 1, 0, 0), ("const", 0, 0, 0, 0, 0), ("not", 0, 0, 0, 0, 0)]
     placed, registers, result = assign_registers(steps, 2)
     assert (registers, result) == (2, placed[2][1])

@@ -36,7 +36,7 @@ def day_number(year: int, month: int, day: int) -> int:
 
 
 def utc(*parts: int) -> int:
-    return int((datetime(*parts, tzinfo=UTC) - EPOCH).total_seconds())  # type: ignore[arg-type,misc]
+    return int(datetime(*parts, tzinfo=UTC).timestamp())  # type: ignore[arg-type,misc]
 
 
 def some_instants(name: str) -> list[int]:
@@ -139,6 +139,17 @@ def test_the_next_look_is_midnight_or_a_transition() -> None:
     assert zones.near_transition(utc(2010, 12, 1), 1).tolist() == [2**63 - 1]
     assert Zones("UTC").next_look(5, 2).tolist() == [86_400, 86_400]
     assert Zones("UTC").near_transition(5, 1).tolist() == [2**63 - 1]
+
+
+def test_without_zone_files_the_rules_are_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every transition of this century is found without the file's list."""
+    want = zone_table("Europe/London")
+    monkeypatch.setattr("blaster.rules.zones._file_transitions", lambda _name: [])
+    found = zone_table.__wrapped__("Europe/London")
+    assert want is not None
+    assert found is not None
+    begin = utc(2000, 1, 1)
+    assert found.starts[found.starts > begin].tolist() == want.starts[want.starts > begin].tolist()
 
 
 def test_empty_arrays_and_a_wrong_default() -> None:

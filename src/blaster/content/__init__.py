@@ -8,19 +8,55 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from blaster.content.filters import FILTERS as FILTERS
     from blaster.content.filters import FUNCTIONS as FUNCTIONS
+    from blaster.content.nodes import Call as Call
+    from blaster.content.nodes import Case as Case
+    from blaster.content.nodes import Filter as Filter
+    from blaster.content.nodes import For as For
+    from blaster.content.nodes import Include as Include
+    from blaster.content.nodes import Node as Node
+    from blaster.content.nodes import Output as Output
     from blaster.content.nodes import Template as Template
     from blaster.content.nodes import TemplateProblem as TemplateProblem
+    from blaster.content.nodes import Text as Text
+    from blaster.content.nodes import Variable as Variable
+    from blaster.content.nodes import When as When
     from blaster.content.template import parse_template as parse_template
 
 _HOMES = {
     "FILTERS": "filters",
     "FUNCTIONS": "filters",
+    "Call": "nodes",
+    "Case": "nodes",
+    "Filter": "nodes",
+    "For": "nodes",
+    "Include": "nodes",
+    "Node": "nodes",
+    "Output": "nodes",
+    "Text": "nodes",
+    "Variable": "nodes",
+    "When": "nodes",
     "Template": "nodes",
     "TemplateProblem": "nodes",
     "parse_template": "template",
 }
 
-__all__ = ["FILTERS", "FUNCTIONS", "Template", "TemplateProblem", "parse_template"]
+__all__ = [
+    "FILTERS",
+    "FUNCTIONS",
+    "Call",
+    "Case",
+    "Filter",
+    "For",
+    "Include",
+    "Node",
+    "Output",
+    "Template",
+    "TemplateProblem",
+    "Text",
+    "Variable",
+    "When",
+    "parse_template",
+]
 
 
 def __getattr__(name: str) -> Any:

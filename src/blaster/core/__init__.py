@@ -10,38 +10,96 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blaster.core.apply import apply_entry as apply_entry
+    from blaster.core.apply import apply_operation as apply_operation
     from blaster.core.binding import Rows as Rows
+    from blaster.core.chunk import Chunk as Chunk
     from blaster.core.column import Column as Column
+    from blaster.core.cutting import only as only
+    from blaster.core.directory import Directory as Directory
+    from blaster.core.fitting import ARROW_TYPES as ARROW_TYPES
     from blaster.core.fitting import fit as fit
     from blaster.core.handover import orders_in_flight as orders_in_flight
     from blaster.core.handover import orders_of as orders_of
+    from blaster.core.index import Index as Index
+    from blaster.core.normalise import is_role as is_role
     from blaster.core.normalise import normalise_emails as normalise_emails
     from blaster.core.normalise import normalise_phones as normalise_phones
+    from blaster.core.numberset import NumberSet as NumberSet
+    from blaster.core.plan import LookStep as LookStep
     from blaster.core.plan import Plan as Plan
+    from blaster.core.plan import SendStep as SendStep
+    from blaster.core.plan import fields_of as fields_of
     from blaster.core.plan import make_plan as make_plan
     from blaster.core.state import State as State
+    from blaster.core.table import Table as Table
     from blaster.core.ticks import has_work as has_work
     from blaster.core.ticks import tick as tick
+    from blaster.core.timing import add_months as add_months
+    from blaster.core.timing import after_span as after_span
 
-_PUBLIC = {
+_HOMES = {
+    "ARROW_TYPES": "fitting",
+    "Chunk": "chunk",
     "Column": "column",
+    "Directory": "directory",
+    "Index": "index",
+    "LookStep": "plan",
+    "NumberSet": "numberset",
     "Plan": "plan",
     "Rows": "binding",
+    "SendStep": "plan",
     "State": "state",
+    "Table": "table",
+    "add_months": "timing",
+    "after_span": "timing",
     "apply_entry": "apply",
+    "apply_operation": "apply",
+    "fields_of": "plan",
     "fit": "fitting",
     "has_work": "ticks",
+    "is_role": "normalise",
     "make_plan": "plan",
     "normalise_emails": "normalise",
     "normalise_phones": "normalise",
+    "only": "cutting",
     "orders_in_flight": "handover",
     "orders_of": "handover",
     "tick": "ticks",
 }
-__all__ = sorted(_PUBLIC)
+
+__all__ = [
+    "ARROW_TYPES",
+    "Chunk",
+    "Column",
+    "Directory",
+    "Index",
+    "LookStep",
+    "NumberSet",
+    "Plan",
+    "Rows",
+    "SendStep",
+    "State",
+    "Table",
+    "add_months",
+    "after_span",
+    "apply_entry",
+    "apply_operation",
+    "fields_of",
+    "fit",
+    "has_work",
+    "is_role",
+    "make_plan",
+    "normalise_emails",
+    "normalise_phones",
+    "only",
+    "orders_in_flight",
+    "orders_of",
+    "tick",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"blaster.core.{_PUBLIC[name]}"), name)
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -4,10 +4,10 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
-Values: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str | None]
+_Bytes = np.ndarray[Any, np.dtype[np.uint8]]
+_Values: TypeAlias = pa.Array | pa.ChunkedArray | Sequence[str | None]
 
-def fast_emails(values: Values) -> tuple[pa.StringArray, Bytes]: ...
+def fast_emails(values: _Values) -> tuple[pa.StringArray, _Bytes]: ...
 def fast_phones(
-    values: Values, nine: Bytes, eight: Bytes, israel: bool
-) -> tuple[pa.StringArray, Bytes]: ...
+    values: _Values, nine: _Bytes, eight: _Bytes, israel: bool
+) -> tuple[pa.StringArray, _Bytes]: ...

@@ -30,28 +30,27 @@ def apply_entry(state: State, entry: records.Entry) -> None:
     """Applies one log entry."""
     state.now = max(state.now, entry.at)
     for operation in entry.operations:
-        apply(state, entry.at, operation)
+        apply_operation(state, entry.at, operation)
 
 
-def apply(state: State, at: int, operation: records.Operation) -> list[Effect]:
+def apply_operation(state: State, at: int, operation: records.Operation) -> list[Effect]:
     """Applies one operation; answers with what changed (replay ignores that)."""
     if type(operation) in TAKERS:
-        state.inbox.append(Queued(at, operation, rounds(state, operation)))
+        state.inputs += 1
+        turns = rounds(state, operation)
+        if turns:
+            state.inbox.append(Queued(state.inputs, at, operation, turns))
         return []
     return _DECISIONS[type(operation)](state, at, operation)
 
 
 def _took(state: State, at: int, operation: records.Took) -> list[Effect]:
-    while state.inbox:
-        item = state.inbox[0]
-        if not item.rounds:
-            state.inbox.popleft()
-            continue
-        positions = item.rounds.popleft()
-        if not item.rounds:
-            state.inbox.popleft()
-        return TAKERS[type(item.operation)](state, item.at, item.operation, positions)
-    return []
+    item = state.inbox[0]
+    positions = item.rounds.popleft()
+    item.turn += 1
+    if not item.rounds:
+        state.inbox.popleft()
+    return TAKERS[type(item.operation)](state, item.at, item.operation, positions)
 
 
 def _entered(state: State, at: int, operation: records.Entered) -> list[Effect]:

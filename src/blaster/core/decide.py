@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from blaster.core.apply import apply
+from blaster.core.apply import apply_operation
 from blaster.core.binding import Rows
 from blaster.core.plan import GONE, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.runs import JourneyState
@@ -57,7 +57,7 @@ class Decisions:
 
     def emit(self, operation: records.Operation) -> None:
         """Takes a decision: applies it, keeps it, and notes what changed."""
-        self.effects.extend(apply(self.state, self.now, operation))
+        self.effects.extend(apply_operation(self.state, self.now, operation))
         self.operations.append(operation)
 
     # --- runs between steps ---------------------------------------------------------------------

@@ -10,9 +10,23 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
+import pyarrow as pa
+
 from blaster.model.fields import Field, Kind
 
 Fitted = int | float | bool | str | list[str]
+
+ARROW_TYPES = {
+    Kind.BOOL: pa.bool_(),
+    Kind.INT: pa.int64(),
+    Kind.NUMBER: pa.float64(),
+    Kind.DATE: pa.int32(),
+    Kind.INSTANT: pa.int64(),
+    Kind.TEXT: pa.string(),
+    Kind.CODE: pa.string(),
+    Kind.LIST: pa.list_(pa.string()),
+}
+"""The Arrow type that fitted values of each kind make a column of."""
 
 _TRUE = frozenset({"true", "yes", "1", "כן"})
 _FALSE = frozenset({"false", "no", "0", "לא"})
@@ -45,7 +59,7 @@ def _fit_word(field: Field, text: str) -> str | None:
     for value in field.values:
         if value.casefold() == folded:
             return value
-    return None if field.other in (None, "reject") else field.other
+    return field.other if field.other in field.values else None
 
 
 def _fit_number(field: Field, text: str) -> int | float | None:

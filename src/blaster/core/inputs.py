@@ -15,7 +15,8 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.fields import write_fields
-from blaster.core.messages import first_time, note, note_not_sent, note_sent
+from blaster.core.messages import first_time, note, note_not_sent, note_sent, note_sent_to
+from blaster.core.numberset import NumberSet, hash_pairs
 from blaster.core.plan import Key, SendStep, make_plan
 from blaster.core.runs import rounds_of
 from blaster.core.sends import give_back, keep_reservation
@@ -172,9 +173,11 @@ def change_lists(state: State, at: int, join: str, leave: str, contacts: Array) 
 def take_happened(
     state: State, at: int, operation: records.Happened, positions: Array
 ) -> list[Effect]:
+    key = (operation.space, operation.name)
+    if operation.keys:
+        positions = _not_seen(state, key, operation.keys, positions)
     contacts = operation.contacts[positions]
     columns = rows_of(operation.columns, positions)
-    key = (operation.space, operation.name)
     first_time(state.column((*key, "first")), contacts, at)
     state.column((*key, "last")).put(contacts, at)
     state.column((*key, "count")).add_to(contacts, 1)
@@ -185,6 +188,21 @@ def take_happened(
             state.column((*key, "answer", name)).put_arrow(contacts, answers, keep_null=False)
     _happened_in_runs(state, at, key, contacts, columns)
     return [Change(key, contacts, columns)]
+
+
+def _not_seen(state: State, key: Key, keys: tuple[str, ...], positions: Array) -> Array:
+    """The rows whose idempotency key is new (or empty); remembers the new ones."""
+    given = [keys[position] for position in positions.tolist()]
+    hashes = hash_pairs(np.zeros(len(given), np.int64), tuple(given))
+    keyed = np.fromiter((k != "" for k in given), bool, len(given))
+    known = state.keys_entered.setdefault("/".join(key), NumberSet())
+    # Two contacts of one round may bring one key: the first row counts.
+    first = np.zeros(len(given), bool)
+    first[np.unique(hashes, return_index=True)[1]] = True
+    fresh = ~keyed | (first & ~known.contains(hashes))
+    known.add(hashes[fresh & keyed])
+    chosen: Array = positions[fresh]
+    return chosen
 
 
 def _happened_in_runs(
@@ -311,8 +329,6 @@ def _settle(
     reasons: Array,
 ) -> list[Effect]:
     """The outcomes of one step. A run that left meanwhile keeps only the contact's facts."""
-    from blaster.core.messages import note_sent_to
-
     outgoing, key = step.outgoing, step.outgoing.key
     runs, contacts = found["run"].copy(), found["contact"].copy()
     here = journey.column("order").take(runs) == numbers

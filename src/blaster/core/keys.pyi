@@ -3,7 +3,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from typing_extensions import disjoint_base
 
+@disjoint_base
 class Keys:
     def __new__(cls, array: pa.Array | pa.ChunkedArray | Sequence[str | None]) -> Keys: ...
     def __len__(self) -> int: ...

@@ -3,17 +3,19 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from typing_extensions import disjoint_base
 
-Rows = np.ndarray[Any, np.dtype[np.int64]]
-Flags = np.ndarray[Any, np.dtype[np.bool_]]
+_Rows = np.ndarray[Any, np.dtype[np.int64]]
+_Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
+@disjoint_base
 class Overlay:
     def __new__(cls, keys: pa.Array, seed: int, fold: bool) -> Overlay: ...
 
 def settle(
     keys: Sequence[pa.Array],
-    found: Sequence[Rows],
+    found: Sequence[_Rows],
     next_row: int,
     seed: int,
     folds: Sequence[bool],
-) -> tuple[Rows, Flags, Flags]: ...
+) -> tuple[_Rows, _Flags, _Flags]: ...

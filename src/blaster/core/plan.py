@@ -263,8 +263,7 @@ class _Compiler:
             case model.Send():
                 self.steps.append(SendStep(*base, self.outgoing[step.channel, step.message]))
             case model.Call():
-                (name,) = step.names
-                self.steps.append(SendStep(*base, Outgoing(step.target, name, "call", None, ())))
+                self._lower_call(step, then, otherwise)
             case model.Wait():
                 value = compile_value(step.until.text, scope) if step.until else None
                 self.steps.append(
@@ -295,6 +294,26 @@ class _Compiler:
         targets = tuple(self._target(case.then) for case in step.cases)
         span = step.span if isinstance(step, model.WaitUntil) else None
         self.steps.append(LookStep(*base, rules, targets, waits, span))
+
+    def _lower_call(self, call: model.Call, then: int, otherwise: int) -> None:
+        """All targets are called, whatever becomes of the others; one that failed counts at the end.
+
+        Behind the first target stand two chains: of runs that failed nowhere, and of the rest.
+        """
+        if otherwise == UNSET:
+            otherwise = then
+        count = len(call.names)
+        first = len(self.steps)
+
+        def place(position: int, failed: int) -> int:
+            last = otherwise if failed else then
+            return last if position == count else first + 2 * position - 1 + failed
+
+        for position, name in enumerate(call.names):
+            outgoing = Outgoing(call.target, name, "call", None, ())
+            for failed in (0, 1) if position else (0,):
+                good, bad = place(position + 1, failed), place(position + 1, 1)
+                self.steps.append(SendStep(len(self.steps), call.id, good, bad, outgoing))
 
     def _write(self, to: model.SetTo, scope: Scope) -> tuple[Field, str | None, Value | None]:
         field = self.fields[to.field]
@@ -334,6 +353,8 @@ def _item_width(item: model.SeriesItem) -> int:
 
 def _width(step: model.Step) -> int:
     """How many primitive steps a step becomes."""
+    if isinstance(step, model.Call):
+        return 2 * len(step.names) - 1
     return sum(map(_item_width, step.items)) if isinstance(step, model.Series) else 1
 
 

@@ -2,7 +2,6 @@
 
 from blaster.core.column cimport Column
 from blaster.core.store cimport BATCH_BITS, BATCH_MASK, TEXT, get_bit
-from blaster.core.text cimport View
 
 
 cdef class ColumnReader(KeyReader):

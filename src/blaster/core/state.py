@@ -76,9 +76,11 @@ Effect = Change | Settled
 class Queued:
     """An input that the tick has not wholly taken: the rounds that are left, first one first."""
 
+    number: int
     at: int
     operation: Operation
     rounds: deque[Array]
+    turn: int = 0
 
 
 class State:
@@ -94,9 +96,10 @@ class State:
         self.readers: dict[Key, list[JourneyState]] = {}
         self.orders = Orders()
         self.inbox: deque[Queued] = deque()
+        self.inputs = 0
         self.next_run = 1
         self.counts: Counter[tuple[str, ...]] = Counter()
-        self.keys_entered: dict[str, NumberSet] = {}
+        self.keys_entered: dict[str, NumberSet] = {}  # per journey, and per event name
         self.message_keys: dict[Key, list[Key]] = {}
         self.sms_messages = Dictionary()
         self.zones = Zones("Asia/Jerusalem")
@@ -222,10 +225,10 @@ class State:
         found = self.orders.find(numbers)
         for name in ("run", "contact", "version", "step", "at"):
             hasher.update(np.ascontiguousarray(found[name]).tobytes())
-        left = [(item.at, type(item.operation).__name__, len(item.rounds)) for item in self.inbox]
+        left = [(item.number, item.at, item.turn, len(item.rounds)) for item in self.inbox]
         counts = sorted((key, count) for key, count in self.counts.items() if count)
         keys = sorted((name, known.digest()) for name, known in self.keys_entered.items())
-        hasher.update(repr((self.next_run, self.orders.next, left, counts, keys)).encode())
+        hasher.update(repr((self.next_run, self.orders.next, self.inputs, left, counts, keys)).encode())
         return hasher.hexdigest()
 
 

@@ -14,7 +14,7 @@ from blaster.core.normalise import normalise_emails, normalise_phones
 from blaster.core.binding import Rows
 from blaster.core.column import Column
 from blaster.core.decide import Decisions, Travellers
-from blaster.core.fitting import fit
+from blaster.core.fitting import ARROW_TYPES, fit
 from blaster.core.plan import (
     UNSET,
     AddStep,
@@ -34,18 +34,6 @@ from blaster.model.fields import Field, Kind
 from blaster.rules import Value
 
 Array = np.ndarray[Any, Any]
-
-_ARROW = {
-    Kind.BOOL: pa.bool_(),
-    Kind.INT: pa.int64(),
-    Kind.NUMBER: pa.float64(),
-    Kind.DATE: pa.int32(),
-    Kind.INSTANT: pa.int64(),
-    Kind.TEXT: pa.string(),
-    Kind.CODE: pa.string(),
-    Kind.LIST: pa.list_(pa.string()),
-}
-
 
 def arrive(tick: Decisions, journey: JourneyState, index: int, runs: Array) -> None:
     """Runs come into a step: they stay in it, or go straight on."""
@@ -91,7 +79,7 @@ def act(tick: Decisions, journey: JourneyState, step: PlanStep, runs: Array) -> 
 
 def _write(tick: Decisions, field: Field, contacts: Array, values: list[Any] | Array) -> None:
     """Records new values; a null clears."""
-    array = pa.array(values, _ARROW[field.kind])
+    array = pa.array(values, ARROW_TYPES[field.kind])
     columns = [array]
     names = [field.name]
     if field.name in ("email", "phone"):

@@ -37,7 +37,8 @@ def tick(state: State, now: int, room: Mapping[str, int], limit: int) -> records
     """
     decisions = Decisions(state, now)
     while state.inbox and decisions.rows < limit:
-        decisions.emit(records.Took())
+        queued = state.inbox[0]
+        decisions.emit(records.Took(queued.number, queued.turn))
         decisions.rows += 1
         settle(decisions)
     _due(decisions, limit)

@@ -1,4 +1,4 @@
-"""From files to definitions: loading and checking a workspace. Public names, loaded on first use."""
+"""From files to definitions: loading and checking a workspace. Loaded on first use."""
 
 from __future__ import annotations
 

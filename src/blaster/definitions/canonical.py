@@ -14,7 +14,25 @@ from blaster.model.definitions import Workspace
 
 def to_json(workspace: Workspace) -> bytes:
     """The canonical form; keys of mappings are sorted, defaults left out."""
-    return msgspec.json.encode(workspace, order="deterministic")
+    return msgspec.json.encode(_settled(workspace), order="deterministic")
+
+
+def _settled(value: Any) -> Any:
+    """An equal value in which whatever equals its default is the default itself: the encoder
+    leaves a default out when it is the very object, not when it is an equal one.
+    """
+    if isinstance(value, tuple):
+        return tuple(_settled(item) for item in value)
+    if not isinstance(value, msgspec.Struct):
+        return value
+    settled: dict[str, Any] = {}
+    for field in msgspec.structs.fields(type(value)):
+        held = _settled(getattr(value, field.name))
+        default = field.default
+        settled[field.name] = (
+            default if default is not msgspec.NODEFAULT and held == default else held
+        )
+    return type(value)(**settled)
 
 
 def from_json(data: bytes) -> Workspace:

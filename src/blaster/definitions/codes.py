@@ -342,7 +342,7 @@ CODES: dict[str, Code] = {
     ),
     NOTHING_JOINS: Code(
         "warning",
-        "A list is used, but no journey, form or scenario joins it and lists.yaml does not name it.",
+        "A list is used, but nothing joins it: no journey, form or scenario, and no lists.yaml.",
         'when: list("vip")',
         "Correct the name, or declare the list in lists.yaml.",
     ),

@@ -112,7 +112,7 @@ def _named_do(book: Book, scalar: Scalar, verb: Verb, rest: _Rest) -> Do | None:
         return None
     if verb == "set":
         name, after = _name(rest, book.fields)
-        if name not in book.fields and re.match(r"\S", after.text) is None:
+        if not after.text:
             _needs(book.report, scalar, "", verb)
             return None
         place = scalar.stretch(rest.at, rest.at + len(name))

@@ -61,13 +61,14 @@ def _from_mapping(report: Report, key: Scalar, node: Mapping) -> Field:
     repeats = shapes.text_of(report, found, "repeats", what)
     scale = shapes.text_of(report, found, "scale", what)
     other = shapes.text_of(report, found, "other", what)
+    values = _values(report, found, what)
     field = Field(
         key.text,
         type_,
         repeats=bool(repeats and shapes.flag(report, repeats, "'repeats'")),
         scale=shapes.whole(report, scale, "'scale'", 0) if scale is not None else None,
-        values=_values(report, found, what),
-        other=shapes.choice(report, other, "'other'", ("reject", "keep")) if other else None,
+        values=values,
+        other=shapes.choice(report, other, "'other'", ("reject", *values)) if other else None,
     )
     _check_options(report, field, found, key)
     return _with_default(report, field, found)

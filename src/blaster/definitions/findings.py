@@ -36,7 +36,7 @@ class Report:
     """Collects findings while files are read."""
 
     def __init__(self) -> None:
-        self._found: list[Finding] = []
+        self._found: dict[Finding, None] = {}
 
     def add(self, code: str, place: Place, message: str, suggestion: str = "") -> None:
         """One finding at a place of a source; its severity is the code's."""
@@ -52,9 +52,7 @@ class Report:
         self, code: str, path: str, line: int, column: int, message: str, advice: str, length: int
     ) -> None:
         severity = CODES[code].severity
-        found = Finding(severity, code, path, line, column, message, advice, length)
-        if found not in self._found:
-            self._found.append(found)
+        self._found[Finding(severity, code, path, line, column, message, advice, length)] = None
 
     @property
     def broken(self) -> bool:

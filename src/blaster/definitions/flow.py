@@ -126,13 +126,14 @@ def _check_falls(
     exits: set[str],
 ) -> None:
     """A step without a written `then` before a step that a branch names by another arm."""
+    namers = _namers(flat)
     inside = {id(held) for draft in flat for way in draft.ways() for held in way.inside or ()}
     for draft in flat:
         onto = draft.next
         falls = any(way.falls for way in draft.ways())
         if not falls or onto not in steps or id(draft) in inside:
             continue
-        namer = _other_branch(draft, onto, flat, graph)
+        namer = _other_branch(draft, onto, namers, graph)
         if namer is not None:
             message = (
                 f"the step {show(draft.id)} runs on into {show(onto)}, which another branch of"
@@ -145,15 +146,25 @@ def _check_falls(
             report.add(codes.FALLS_INTO_EXIT, draft.place, message, "write its then")
 
 
-def _other_branch(draft: Draft, onto: str, flat: list[Draft], graph: Graph) -> Draft | None:
+def _namers(flat: list[Draft]) -> dict[str, list[Draft]]:
+    """By the step they name: the steps with several ways, one of which was written to it."""
+    namers: dict[str, list[Draft]] = {}
+    for draft in flat:
+        ways = draft.ways()
+        if len(ways) > 1:
+            for name in {way.name.text for way in ways if way.name is not None}:
+                namers.setdefault(name, []).append(draft)
+    return namers
+
+
+def _other_branch(
+    draft: Draft, onto: str, namers: Mapping[str, list[Draft]], graph: Graph
+) -> Draft | None:
     """The step that names `onto` by one way and leads to `draft` by another."""
-    for namer in flat:
-        ways = namer.ways()
-        if namer is draft or len(ways) < 2:
+    for namer in namers.get(onto, ()):
+        if namer is draft:
             continue
-        if not any(way.name is not None and way.name.text == onto for way in ways):
-            continue
-        others = [namer.target(way) for way in ways if namer.target(way) != onto]
+        others = [namer.target(way) for way in namer.ways() if namer.target(way) != onto]
         if draft.id in _reachable(graph, others, avoiding=onto):
             return namer
     return None

@@ -58,7 +58,8 @@ _FACTS = (
     "complained",
 )
 _FACT = re.compile(
-    r"(email|sms)\(\s*([\"'])(?P<name>.+?)\2\s*\)\.(?P<fact>\w+)(?:\(\s*([\"'])(?P<link>.+?)\5\s*\))?"
+    r"(email|sms)\(\s*([\"'])(?P<name>.+?)\2\s*\)\.(?P<fact>\w+)"
+    r"(?:\(\s*([\"'])(?P<link>.+?)\5\s*\))?"
 )
 
 

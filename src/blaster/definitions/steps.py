@@ -47,7 +47,9 @@ class StepKind(NamedTuple):
 
 
 def _otherwise(reader: StepReader, draft: Draft, found: dict[str, Entry]) -> None:
-    draft.otherwise = reader.way(found["else"], draft) if "else" in found else Way()
+    """The `else` of a step that can fail. Without one, who fails goes where `then` goes."""
+    if "else" in found:
+        draft.otherwise = reader.way(found["else"], draft)
 
 
 def _send(reader: StepReader, draft: Draft, entry: Entry, found: dict[str, Entry]) -> None:

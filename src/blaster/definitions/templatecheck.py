@@ -1,7 +1,8 @@
 """The names that messages use: variables, filters, links, blocks, and the rules in them.
 
 A contact field needs no default: when it is missing at sending, the message is not sent. An
-attribute of an event is known when an event declares it, and when there is no events.yaml.
+attribute of an event is known when an event declares it, and when there is no events.yaml. Rules
+stand where a journey's steps stand: what started the run may be asked for.
 """
 
 from __future__ import annotations
@@ -85,13 +86,12 @@ class TemplateChecker:
             return
         text = scope.text
         if text.style:
-            use = Use(text, start, "audience")
             shortened = replace(text, text=text.text[: start + len(rule)])
-            use = replace(use, scalar=shortened)
+            use = Use(shortened, start, "steps")
         else:
             begin = text.offset(start)
             exact = Scalar(rule, text.source, begin, begin + len(rule))
-            use = Use(exact, 0, "audience")
+            use = Use(exact, 0, "steps")
         self.book.uses.append(use)
 
     def _output(self, node: Output, scope: _Scope) -> None:

@@ -1,1 +1,64 @@
-"""TODO-ROOM"""
+"""Composes core, log, definitions and transport: what an account's owner opens and embeds.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blaster.engine.accounts import ImportReport as ImportReport
+    from blaster.engine.accounts import Upserts as Upserts
+    from blaster.engine.engine import Engine as Engine
+    from blaster.engine.engine import open_engine as open_engine
+    from blaster.engine.importer import ImportBatch as ImportBatch
+    from blaster.engine.importer import Reject as Reject
+    from blaster.engine.importer import read as read
+    from blaster.engine.importer import write_rejects as write_rejects
+    from blaster.engine.intake import form_operations as form_operations
+    from blaster.engine.intake import resolve as resolve
+    from blaster.engine.intake import upserted as upserted
+    from blaster.engine.machine import Machine as Machine
+    from blaster.engine.notices import Notice as Notice
+    from blaster.engine.timeline import TimelineItem as TimelineItem
+
+_HOMES = {
+    "Engine": "engine",
+    "ImportBatch": "importer",
+    "ImportReport": "accounts",
+    "Machine": "machine",
+    "Notice": "notices",
+    "Reject": "importer",
+    "TimelineItem": "timeline",
+    "Upserts": "accounts",
+    "form_operations": "intake",
+    "open_engine": "engine",
+    "read": "importer",
+    "resolve": "intake",
+    "upserted": "intake",
+    "write_rejects": "importer",
+}
+
+__all__ = [
+    "Engine",
+    "ImportBatch",
+    "ImportReport",
+    "Machine",
+    "Notice",
+    "Reject",
+    "TimelineItem",
+    "Upserts",
+    "form_operations",
+    "open_engine",
+    "read",
+    "resolve",
+    "upserted",
+    "write_rejects",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -9,7 +9,7 @@ no-break spaces and direction marks around a value do not matter. Laws:
 - boolean: true false, yes no, 1 0, כן לא, in any case.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 import numpy as np
 
@@ -258,7 +258,7 @@ cdef int64_t _days(int year, int month, int day) noexcept nogil:
 
 
 cdef bint _date(Cell* cell, int64_t* days) noexcept nogil:
-    cdef int first = 0, month = 0, last = 0, year, day, most
+    cdef int first = 0, month = 0, year, day, most
     cdef uint8_t mark
     cdef const uint8_t* start = cell.at
     if not _whole(cell, 1, 4, &first) or cell.at == cell.end:

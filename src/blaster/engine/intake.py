@@ -13,24 +13,16 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blaster.core import State, fit, normalise_emails, normalise_phones
+from blaster.core import State
+from blaster.engine.conversion import Place, convert
+from blaster.engine.headers import match_headers
 from blaster.errors import InputError
 from blaster.model import definitions as model
 from blaster.model import records
-from blaster.model.fields import Field, Kind
+from blaster.model.fields import Field
 
 Array = np.ndarray[Any, Any]
 
-ARROW_TYPES = {
-    Kind.BOOL: pa.bool_(),
-    Kind.INT: pa.int64(),
-    Kind.NUMBER: pa.float64(),
-    Kind.DATE: pa.int32(),
-    Kind.INSTANT: pa.int64(),
-    Kind.TEXT: pa.string(),
-    Kind.CODE: pa.string(),
-    Kind.LIST: pa.list_(pa.string()),
-}
 NAME_BYTES_MAX = 256
 """A list, event or form name; names are kept for ever."""
 BODY_ATTRIBUTES_MAX = 100
@@ -45,103 +37,40 @@ class Resolved(msgspec.Struct, frozen=True):
     conflict: Array
 
 
-def field_of(fields: Mapping[str, Field], name: str) -> Field:
-    """The field of this name. Raises InputError with the nearest known name."""
-    field = fields.get(name)
-    if field is None:
-        from difflib import get_close_matches
+def typed_batch(fields: Mapping[str, Field], batch: pa.RecordBatch, place: Place) -> pa.RecordBatch:
+    """An Arrow batch with each column in its field's type and addresses normalised.
 
-        near = get_close_matches(name, fields, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else "; declare it in fields.yaml"
-        raise InputError(f"there is no field {name!r}{hint}")
-    return field
-
-
-def typed_value(fields: Mapping[str, Field], name: str, value: object, country: str) -> Any:
-    """One value in its field's own form. Raises InputError when it does not fit."""
-    field = field_of(fields, name)
-    if value is None:
-        return None
-    if isinstance(value, list | tuple) and field.kind is Kind.LIST:
-        return [str(item) for item in value]
-    text = value if isinstance(value, str) else str(value)
-    typed = fit(field, text)
-    if typed is None:
-        raise InputError(f"{text!r} does not fit the field {name!r} ({field.type})")
-    if name == "email":
-        return _address(*normalise_emails(pa.array([text], pa.string())), text)
-    if name == "phone":
-        return _address(*normalise_phones(pa.array([text], pa.string()), country), text)
-    return typed
+    Column names are field names or their usual spellings in files. Raises InputError naming the
+    column and the first row (0-based) that does not fit.
+    """
+    matched = match_headers(batch.schema.names, fields)
+    arrays = []
+    for field, column in zip(matched, batch.columns, strict=True):
+        converted = convert(column, field, place)
+        if converted.bad.any():
+            row = int(converted.bad.argmax())
+            reason = converted.reason(row)
+            raise InputError(f"row {row}, {field.name}: {column[row].as_py()!r}: {reason}")
+        arrays.append(converted.values)
+    return pa.RecordBatch.from_arrays(arrays, names=[field.name for field in matched])
 
 
-def _address(normal: pa.Array, reasons: pa.Array, text: str) -> str:
-    if not normal[0].is_valid:
-        raise InputError(f"{text!r} is not an address: {reasons[0].as_py()}")
-    address: str = normal[0].as_py()
-    return address
-
-
-def typed_columns(
-    fields: Mapping[str, Field], rows: Sequence[Mapping[str, object]], country: str
+def typed_rows(
+    fields: Mapping[str, Field], rows: Sequence[Mapping[str, object]], place: Place
 ) -> pa.RecordBatch:
     """Rows given as mappings, as typed columns; a key that a row lacks is null."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    arrays = [
-        pa.array(
-            [typed_value(fields, name, row.get(name), country) for row in rows],
-            ARROW_TYPES[field_of(fields, name).kind],
-        )
-        for name in names
-    ]
-    return pa.RecordBatch.from_arrays(arrays, names=names)
+    arrays = [_plain_array([row.get(name) for row in rows]) for name in names]
+    batch = pa.RecordBatch.from_arrays(arrays, names=names)
+    return typed_batch(fields, batch, place)
 
 
-def typed_batch(
-    fields: Mapping[str, Field], batch: pa.RecordBatch, country: str
-) -> pa.RecordBatch:
-    """An Arrow batch with each column in its field's type and addresses normalised.
-
-    Raises InputError naming the column and the first row (0-based) that does not fit.
-    """
-    arrays = []
-    for name in batch.schema.names:
-        field = field_of(fields, name)
-        column = batch.column(name)
-        if name in ("email", "phone"):
-            texts = column.cast(pa.string())
-            normal, reasons = (
-                normalise_emails(texts) if name == "email" else normalise_phones(texts, country)
-            )
-            bad = pc.and_(texts.is_valid(), pc.invert(normal.is_valid()))
-            if pc.any(bad).as_py():
-                row = pc.index(bad, True).as_py()
-                raise InputError(f"row {row}: {name} is not an address: {reasons[row].as_py()}")
-            column = normal
-        arrays.append(_cast(field, column))
-    return pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
-
-
-def _cast(field: Field, column: pa.Array) -> pa.Array:
-    wanted = ARROW_TYPES[field.kind]
-    if pa.types.is_date(column.type) and field.kind is Kind.DATE:
-        return column.cast(pa.date32()).cast(wanted)
-    if pa.types.is_timestamp(column.type) and field.kind is Kind.INSTANT:
-        return column.cast(pa.timestamp("s", column.type.tz), safe=False).cast(wanted)
-    texts = pa.types.is_string(column.type) or pa.types.is_large_string(column.type)
-    if not texts and field.scale is None:
-        try:
-            return column.cast(wanted)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-            raise InputError(f"column {field.name!r} ({field.type}): {error}") from None
-    values = column.cast(pa.string()).to_pylist()
-    fitted = [None if value is None else fit(field, value) for value in values]
-    for row, (value, typed) in enumerate(zip(values, fitted, strict=True)):
-        if value is not None and typed is None:
-            raise InputError(
-                f"row {row}: {value!r} does not fit the field {field.name!r} ({field.type})"
-            )
-    return pa.array(fitted, wanted)
+def _plain_array(values: list[Any]) -> pa.Array:
+    """Values of one kind as they are, of several kinds as text."""
+    try:
+        return pa.array(values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):
+        return pa.array([None if v is None else str(v) for v in values], pa.string())
 
 
 def resolve(state: State, columns: pa.RecordBatch) -> Resolved:
@@ -209,13 +138,18 @@ def form_operations(
     contacts: Array,
     answers: pa.RecordBatch,
     evidence: dict[str, str],
+    *,
+    fields_done: bool = False,
 ) -> list[records.Operation]:
-    """What a filled form means, in order: fields, consent, list, then the form itself."""
+    """What a filled form means, in order: fields, consent, list, then the form itself.
+
+    `fields_done`: the caller has seen to the contact fields among the answers.
+    """
     operations: list[records.Operation] = []
     plan = state.plan
     if form is not None:
         known = [n for n in answers.schema.names if n in form.fields and plan and n in plan.fields]
-        if known:
+        if known and not fields_done:
             nobody_new = np.zeros(len(contacts), bool)
             operations.append(
                 records.Upserted(contacts, nobody_new, answers.select(known), f"form {form.name}")

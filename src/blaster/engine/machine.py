@@ -7,7 +7,7 @@ the machine must be thrown away.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from blaster.core import State, apply_entry, has_work, orders_of, tick
 from blaster.log import Log
@@ -19,11 +19,15 @@ APPEND_TIMEOUT_S = 60.0
 
 
 class Machine:
-    """`state` is for reading; `accept` and `tick` are the only ways to change it."""
+    """`state` is for reading; `accept` and `tick` are the only ways to change it.
+
+    `watch` is told of each input when it has its sequence, before it is applied.
+    """
 
     def __init__(self, log: Log) -> None:
         self.log = log
         self.state = State()
+        self.watch: Callable[[int, Entry], None] | None = None
 
     @classmethod
     def recover(cls, log: Log) -> Machine:
@@ -41,6 +45,8 @@ class Machine:
         """
         entry = Entry(max(now, self.state.now), tuple(operations))
         sequence = self.log.append(entry)
+        if self.watch is not None:
+            self.watch(sequence, entry)
         apply_entry(self.state, entry)
         return sequence
 

@@ -11,6 +11,8 @@ import codecs
 import csv
 import io
 import os
+import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -106,33 +108,28 @@ class CsvSource:
         """At most `batch_rows` rows each, in order; blank lines are no rows."""
         if self._empty:
             return
-        pending: list[Any] = []
+        lines = _Malformed()
         position = 2
         try:
             with self._path.open("rb") as file:
                 text = _Recoded(file, self._encoding)
-                for whole in self._open(text, pending):
+                for whole in self._open(text, lines):
                     for start in range(0, whole.num_rows, batch_rows):
                         cells = whole.slice(start, batch_rows)
-                        numbers = _numbers(position, cells.num_rows, pending)
+                        numbers = lines.numbers(position, cells.num_rows)
                         position = int(numbers[-1]) + 1
-                        yield self._batch(
-                            cells, numbers, _before(pending, position), text.damaged
-                        )
+                        yield self._batch(cells, numbers, lines.before(position), text.damaged)
         except (OSError, pa.ArrowException, UnicodeError) as error:
             raise InputError(self._explained(error, position)) from error
-        if pending:
-            none = pa.RecordBatch.from_pylist([], self._schema())
-            yield self._batch(none, np.zeros(0, np.int64), _before(pending, None), False)
+        none = pa.RecordBatch.from_pylist([], self._schema())
+        numbers = lines.numbers(position, 0)
+        if rest := lines.before(sys.maxsize):
+            yield self._batch(none, numbers, rest, damaged=False)
 
     def _schema(self) -> pa.Schema:
         return pa.schema([(name, pa.string()) for name in _distinct(self.header)])
 
-    def _open(self, text: _Recoded, pending: list[Any]) -> Any:
-        def keep(row: Any) -> str:
-            pending.append(row)
-            return "skip"
-
+    def _open(self, text: _Recoded, lines: _Malformed) -> Any:
         schema = self._schema()
         return pyarrow.csv.open_csv(
             pa.PythonFile(text, mode="r"),
@@ -142,7 +139,7 @@ class CsvSource:
             ),
             pyarrow.csv.ParseOptions(
                 delimiter=self._delimiter, newlines_in_values=True, ignore_empty_lines=False,
-                invalid_row_handler=keep,
+                invalid_row_handler=lines.keep,
             ),
             pyarrow.csv.ConvertOptions(
                 column_types=schema, null_values=[""], strings_can_be_null=True,
@@ -171,6 +168,33 @@ class CsvSource:
                 f"{BLOCK_BYTES // 2**20} MB; a quotation mark may not be closed"
             )
         return f"{self._path}, after row {position - 1}: {error}"
+
+
+class _Malformed:
+    """Lines that are no rows, as Arrow reports them: ahead of the rows, on a thread of its own."""
+
+    def __init__(self) -> None:
+        self._arrived: deque[Any] = deque()
+        self._pending: list[Any] = []
+
+    def keep(self, row: Any) -> str:
+        """Arrow's handler: pass over the line."""
+        self._arrived.append(row)
+        return "skip"
+
+    def numbers(self, position: int, count: int) -> _Array:
+        """The next `count` row numbers from `position` on that no malformed line has."""
+        while self._arrived:
+            self._pending.append(self._arrived.popleft())
+        candidates = np.arange(position, position + count + len(self._pending))
+        taken = np.array([row.number for row in self._pending], np.int64)
+        return candidates[~np.isin(candidates, taken)][:count]
+
+    def before(self, position: int) -> list[Any]:
+        """Takes out the lines before a row number; `numbers` was asked first."""
+        chosen = [row for row in self._pending if row.number < position]
+        self._pending = [row for row in self._pending if row.number >= position]
+        return chosen
 
 
 class _Recoded(io.RawIOBase):
@@ -230,20 +254,6 @@ def _read_header(text: IO[str]) -> tuple[tuple[str, ...], str]:
 def _distinct(header: tuple[str, ...]) -> list[str]:
     # Only positions matter here; names are the importer's affair, and Arrow wants them distinct.
     return [f"{position}" for position, _ in enumerate(header)]
-
-
-def _numbers(position: int, count: int, pending: list[Any]) -> _Array:
-    """The next `count` row numbers from `position` on that no malformed line has."""
-    candidates = np.arange(position, position + count + len(pending))
-    taken = np.array([row.number for row in pending], np.int64)
-    return candidates[~np.isin(candidates, taken)][:count]
-
-
-def _before(pending: list[Any], position: int | None) -> list[Any]:
-    """Takes out the malformed lines before a row number (None: all of them)."""
-    chosen = [row for row in pending if position is None or row.number < position]
-    pending[:] = [row for row in pending if position is not None and row.number >= position]
-    return chosen
 
 
 def _blank_rows(cells: pa.RecordBatch) -> _Array | None:

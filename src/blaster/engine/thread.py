@@ -15,7 +15,9 @@ from concurrent.futures import Future
 from typing import Any
 
 from blaster.clock import Clock
+from blaster.core import orders_in_flight
 from blaster.engine.machine import Machine
+from blaster.engine.notices import Notice, notices_of
 from blaster.errors import BlasterError, Busy, EngineClosed
 from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
 from blaster.model.orders import OrderBatch, OutcomeBatch
@@ -28,7 +30,7 @@ IDLE_S = 0.1
 """How long an idle engine sleeps at most: the tick of the documentation."""
 
 Command = Callable[[Machine, int], Any]
-Listener = Callable[[int, Entry], None]
+Listener = Callable[[list[Notice]], None]
 
 
 class EngineThread:
@@ -45,6 +47,7 @@ class EngineThread:
         self._orders: deque[tuple[int, OrderBatch]] = deque()
         self._outcomes: deque[OutcomeBatch] = deque()
         self._listeners: list[Listener] = []
+        self._told: deque[tuple[int, list[Notice]]] = deque()
         self._limit = LIMIT_FIRST
         self._closing = False
         self._failure: BaseException | None = None
@@ -71,10 +74,10 @@ class EngineThread:
             self._news.notify()
         return future
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Calls `listener(sequence, entry)` on the engine thread for each entry; ends it."""
+    def listen(self, listener: Listener) -> None:
+        """Tells `listener` of notices when they are durable, on whichever thread that is."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        self._machine.watch = self._watch
 
     def close(self) -> None:
         """Finishes the commands that wait, stops, and closes transport and log."""
@@ -104,9 +107,21 @@ class EngineThread:
         with self._mutex:
             while self._answers and self._answers[0][0] <= durable:
                 ready.append(self._answers.popleft())
+            told = []
+            while self._told and self._told[0][0] <= durable:
+                told.extend(self._told.popleft()[1])
             self._news.notify()
         for _, future, answer in ready:
             future.set_result(answer)
+        if told:
+            for listener in self._listeners:
+                listener(told)
+
+    def _watch(self, sequence: int, entry: Entry) -> None:
+        notices = notices_of(self._machine.state, sequence, entry.at, entry.operations)
+        if notices:
+            with self._mutex:
+                self._told.append((sequence, notices))
 
     # --- on the engine thread -------------------------------------------------------------------
 
@@ -135,8 +150,6 @@ class EngineThread:
 
     def _again_in_flight(self) -> None:
         """Orders without an outcome at the last stop go to the transport again, same numbers."""
-        from blaster.core import orders_in_flight
-
         for batch in orders_in_flight(self._machine.state):
             self._transport.hand_over(batch)
 
@@ -211,15 +224,13 @@ class EngineThread:
         if not self._machine.has_work(now, room):
             return
         began = self._clock.monotonic()
-        sequence, entry, orders = self._machine.tick(now, room, self._limit)
+        sequence, _, orders = self._machine.tick(now, room, self._limit)
         spent = self._clock.monotonic() - began
         if spent > SLICE_S:
             self._limit = max(LIMIT_MIN, self._limit // 2)
         elif spent < SLICE_S / 4:
             self._limit = min(LIMIT_MAX, self._limit * 2)
         self._orders.extend((sequence, batch) for batch in orders)
-        for listener in list(self._listeners):
-            listener(sequence, entry)
 
     def _hand_over(self) -> None:
         durable = self._machine.log.durable

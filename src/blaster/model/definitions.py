@@ -56,7 +56,7 @@ class OnForm(_Struct, frozen=True, tag="form"):
 
 
 class OnDate(_Struct, frozen=True, tag="date"):
-    """`field` is a DATE or INSTANT field, `contact.created`, or a list's `joined` as `list:NAME`."""
+    """`field` is a DATE or INSTANT field, `contact.created`, or `list:NAME` for its `joined`."""
 
     field: str
     offset_days: int = 0

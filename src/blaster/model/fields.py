@@ -42,6 +42,7 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     """One contact field, event attribute or form field, as declared.
 
     `default` is the text that was written; it is checked against the type when the workspace is.
+    `other`: what becomes of a value outside `values`: "reject", or the one of them that it means.
     """
 
     name: str

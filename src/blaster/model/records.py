@@ -67,6 +67,7 @@ class Happened(Operation, frozen=True):
     """A custom event, one per row; `space` is "event", "form", "page" or "file".
 
     For a form the answers are the attributes. A row may repeat a contact: rows are in order.
+    `keys` are idempotency keys, empty or one per row ("": none); one that was seen counts no more.
     """
 
     KIND: ClassVar[int] = 4
@@ -74,6 +75,7 @@ class Happened(Operation, frozen=True):
     name: str
     contacts: Array
     columns: pa.RecordBatch
+    keys: tuple[str, ...] = ()
 
 
 class Consented(Operation, frozen=True):
@@ -142,9 +144,11 @@ class FieldsSet(Operation, frozen=True):
 
 
 class Took(Operation, frozen=True):
-    """The next round of the oldest queued input entered the state."""
+    """Round `turn` of the oldest queued input entered the state; `input` counts inputs from 1."""
 
     KIND: ClassVar[int] = 64
+    input: int
+    turn: int
 
 
 class Entered(Operation, frozen=True):

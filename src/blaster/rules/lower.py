@@ -53,7 +53,7 @@ class Lowering:
         self.needles: dict[bytes, int] = {}
 
     def plan(self, node: tree.Node) -> Plan:
-        answer = self.node(node, True)
+        answer = self.node(tree.without_spans(node), True)
         steps, registers, result = assign_registers(self.steps, answer)
         return Plan(
             Program(steps, registers, result),

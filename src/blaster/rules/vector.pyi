@@ -1,7 +1,7 @@
-from typing import Any, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy.typing as npt
-from typing_extensions import Buffer, Self, disjoint_base
+from typing_extensions import Buffer, disjoint_base
 
 from blaster.rules.dictionary import Dictionary
 

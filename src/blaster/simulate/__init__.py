@@ -14,16 +14,23 @@ if TYPE_CHECKING:
     from blaster.simulate.scenario import run_scenario as run_scenario
     from blaster.simulate.world import World as World
 
-_PUBLIC = {
+_HOMES = {
     "Mismatch": "results",
     "Result": "results",
     "World": "world",
     "run_scenario": "scenario",
 }
-__all__ = sorted(_PUBLIC)
+
+__all__ = [
+    "Mismatch",
+    "Result",
+    "World",
+    "run_scenario",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"blaster.simulate.{_PUBLIC[name]}"), name)
+    return getattr(import_module(f"{__name__}.{home}"), name)

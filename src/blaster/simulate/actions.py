@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import fit, normalise_emails, normalise_phones
-from blaster.engine.intake import ARROW_TYPES, form_operations
+from blaster.core import ARROW_TYPES, fit, normalise_emails, normalise_phones
+from blaster.engine import form_operations
 from blaster.errors import InputError
 from blaster.model import records
 from blaster.model.scenarios import Do

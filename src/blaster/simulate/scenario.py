@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.timing import add_months
+from blaster.engine import read, resolve, upserted
 from blaster.errors import InputError
 from blaster.log import Log
 from blaster.model import definitions as model
@@ -123,20 +124,16 @@ class _Run:
         world.settle()
 
     def _create_from(self, name: str) -> None:
-        from blaster.engine.importer import open_source
-        from blaster.engine.intake import resolve, upserted
-
         account = self.world.workspace.account
         path = (self.folder or Path()) / name
         fields = self.world.state.plan.fields
-        with open_source(path, fields=fields, country=account.country) as source:
-            for batch in source:
-                if batch.rejects:
-                    row, reason = batch.rejects[0]
-                    raise InputError(f"{path}: row {row}: {reason}")
-                found = resolve(self.world.state, batch.columns)
-                self.world.accept(upserted(batch.columns, found, "scenario"))
-                self.world.settle()
+        for batch in read(path, fields=fields, country=account.country, zone=account.zone):
+            if batch.rejects:
+                reject = batch.rejects[0]
+                raise InputError(f"{path}: row {reject.row}: {reject.reason}")
+            found = resolve(self.world.state, batch.columns)
+            self.world.accept(upserted(batch.columns, found, "scenario"))
+            self.world.settle()
 
     # --- what happens -------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from blaster.engine.machine import Machine
+from blaster.engine import Machine
 from blaster.errors import BlasterError
 from blaster.log import Log, MemoryLog
 from blaster.model import definitions as model

@@ -1,4 +1,4 @@
-"""Delivery: what takes orders and answers with outcomes. Holds no contacts, evaluates no rules.
+"""Delivery: takes orders, answers with outcomes. Holds no contacts, evaluates no rules.
 
 Today: the door (`Transport`) and the stub that accepts everything without sending anything.
 """
@@ -12,11 +12,19 @@ if TYPE_CHECKING:
     from blaster.transport.protocol import Transport as Transport
     from blaster.transport.stub import StubTransport as StubTransport
 
-_PUBLIC = {"StubTransport": "stub", "Transport": "protocol"}
-__all__ = sorted(_PUBLIC)
+_HOMES = {
+    "StubTransport": "stub",
+    "Transport": "protocol",
+}
+
+__all__ = [
+    "StubTransport",
+    "Transport",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    home = _HOMES.get(name)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"blaster.transport.{_PUBLIC[name]}"), name)
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -1,0 +1,59 @@
+"""One contact's part of the log: each operation cut down to what concerns him.
+
+Applying the cut operations gives a state in which only this contact lives, with the rows and numbers
+it has in the whole one; so its past can be looked at without holding everybody else's.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from blaster.core.state import State
+from blaster.model import records
+
+Array = np.ndarray[Any, Any]
+
+
+def only(state: State, operation: records.Operation, contact: int) -> records.Operation | None:
+    """The operation as far as it concerns `contact`, given the state before it; None: not at all."""
+    if isinstance(operation, records.Published):
+        return operation
+    if isinstance(operation, records.Took):
+        head = state.inbox[0] if state.inbox else None
+        return operation if head is not None and head.number == operation.input else None
+    if isinstance(operation, records.Outcomes):
+        mine = state.orders.find(operation.orders)["open"]
+    elif hasattr(operation, "contacts"):
+        mine = operation.contacts == contact
+    else:
+        journey = state.by_version[operation.journey]  # type: ignore[attr-defined]
+        runs = operation.runs  # type: ignore[attr-defined]
+        mine = np.zeros(len(runs), bool)
+        known = runs < journey.table.rows
+        rows = runs[known]
+        alive = journey.column("number").take(rows) != 0
+        mine[known] = alive & (journey.contacts(rows) == contact)
+    return _cut(operation, mine) if mine.any() else None
+
+
+def _cut(operation: records.Operation, mine: Array) -> records.Operation:
+    positions = np.flatnonzero(mine)
+    changes: dict[str, Any] = {}
+    for name in operation.__struct_fields__:
+        value = getattr(operation, name)
+        if isinstance(value, np.ndarray):
+            changes[name] = value[mine]
+        elif isinstance(value, pa.RecordBatch) and value.num_columns:
+            changes[name] = value.take(pa.array(positions))
+        elif isinstance(value, tuple) and name in _PER_ROW and value:
+            changes[name] = tuple(value[position] for position in positions.tolist())
+    cut: records.Operation = msgspec.structs.replace(operation, **changes)
+    return cut
+
+
+_PER_ROW = frozenset({"keys", "texts", "reasons"})
+"""Tuples of one text per row; others (topics) belong to the whole operation."""

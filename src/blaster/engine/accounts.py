@@ -1,0 +1,453 @@
+"""The verbs of an open engine, by noun: contacts, lists, events. Each runs on the engine thread.
+
+Answers come when what they rest on is durable. Nothing of a refused call is applied.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from blaster.core import Rows, State
+from blaster.engine.conversion import Place
+from blaster.engine.importer import ImportBatch, read, write_rejects
+from blaster.engine.intake import (
+    attributes,
+    form_operations,
+    one_name,
+    resolve,
+    typed_batch,
+    typed_rows,
+    upserted,
+)
+from blaster.engine.machine import Machine
+from blaster.errors import InputError
+from blaster.model import definitions as model
+from blaster.model import records
+from blaster.model.fields import BATCH_ROWS
+from blaster.rules import Scope, compile_rule
+
+Array = np.ndarray[Any, Any]
+Answer = TypeVar("Answer")
+Run = Callable[[Callable[[Machine, int], Any]], Awaitable[Any]]
+Given = Sequence[Mapping[str, object]] | pa.Table | pa.RecordBatch
+
+
+class Upserts(msgspec.Struct, frozen=True):
+    """What an upsert did, each counted on its own; `contacts` int64[] row by row, -1: a conflict.
+
+    A conflict is a row whose id, e-mail and phone belong to different contacts: it was left out.
+    """
+
+    read: int
+    created: int
+    updated: int
+    conflicts: int
+    contacts: Array
+
+
+class ImportReport(msgspec.Struct, frozen=True):
+    """Rows of a file: read = accepted (new) + merged (into known contacts) + rejected."""
+
+    read: int
+    accepted: int
+    merged: int
+    rejected: int
+    rejects_path: str | None = None
+
+
+def place_of(state: State) -> Place:
+    """The account's country and zone."""
+    account = state.plan.workspace.account if state.plan is not None else model.Account()
+    return Place(account.country, account.zone)
+
+
+def find_contact(state: State, who: str | int) -> int:
+    """The contact with this number (int, or "#12"), id, e-mail address or phone number.
+
+    Raises InputError when there is none.
+    """
+    if isinstance(who, str) and who.startswith("#") and who[1:].isdigit():
+        who = int(who[1:])
+    if isinstance(who, int):
+        if 0 <= who < state.contacts.rows:
+            return who
+        raise InputError(f"there is no contact #{who}; there are {state.contacts.rows}")
+    keys = ([who.strip()], _email(who), _phone(state, who))
+    for index, normal in zip(state.directory.indexes, keys, strict=True):
+        if normal:
+            row = int(index.find(pa.array(normal, pa.string()))[0])
+            if row >= 0:
+                return row
+    raise InputError(f"no contact has the id, e-mail address or phone number {who!r}")
+
+
+def _email(who: str) -> list[str]:
+    from blaster.core import normalise_emails
+
+    normal, _ = normalise_emails(pa.array([who], pa.string()))
+    return [normal[0].as_py()] if normal[0].is_valid else []
+
+
+def _phone(state: State, who: str) -> list[str]:
+    from blaster.core import normalise_phones
+
+    normal, _ = normalise_phones(pa.array([who], pa.string()), place_of(state).country)
+    return [normal[0].as_py()] if normal[0].is_valid else []
+
+
+def find_all(state: State, contacts: Sequence[str | int]) -> Array:
+    """The numbers of several contacts, in order, one each."""
+    return np.array([find_contact(state, who) for who in contacts], np.int64)
+
+
+def _known_fields(state: State) -> dict[str, Any]:
+    from blaster.core import fields_of
+
+    return state.plan.fields if state.plan is not None else fields_of(model.Workspace())
+
+
+class Contacts:
+    """`engine.contacts`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    async def upsert(self, rows: Given, *, source: str = "api") -> Upserts:
+        """Creates contacts, or updates those found by id, else e-mail, else phone.
+
+        `rows` are mappings, or Arrow columns, named for fields; a missing or null value leaves the
+        field as it is. Raises InputError naming row and field for the first value that does not
+        fit; then nothing of the call is applied.
+        """
+        totals = []
+        for part in _parts(rows):
+            totals.append(await self._run(lambda m, now, part=part: _upsert(m, now, part, source)))
+        return Upserts(
+            sum(t.read for t in totals),
+            sum(t.created for t in totals),
+            sum(t.updated for t in totals),
+            sum(t.conflicts for t in totals),
+            np.concatenate([t.contacts for t in totals]) if totals else np.empty(0, np.int64),
+        )
+
+    async def set(self, contact: str | int, values: Mapping[str, object]) -> None:
+        """Sets fields of one contact; None clears one."""
+
+        def command(machine: Machine, now: int) -> None:
+            state = machine.state
+            row = find_all(state, [contact])
+            columns = typed_rows(_known_fields(state), [values], place_of(state))
+            machine.accept(now, (records.FieldsSet(row, columns),))
+
+        await self._run(command)
+
+    async def get(self, contact: str | int) -> dict[str, Any]:
+        """The contact's fields that have a value, its number and its lists."""
+        return dict(await self._run(lambda m, now: describe(m.state, find_contact(m.state, contact))))
+
+    async def count(self, rule: str | None = None) -> int:
+        """How many contacts there are, or for how many the rule is true. Raises DefinitionError."""
+        return int(await self._run(lambda m, now: _count(m.state, rule, now)))
+
+    async def consent(
+        self,
+        contact: str | int,
+        channel: model.Channel,
+        *,
+        topics: Sequence[str] = (),
+        given: bool = True,
+        evidence: Mapping[str, str] | None = None,
+    ) -> None:
+        """Records permission given, or withdrawn, with its evidence (asset, wording, address)."""
+
+        def command(machine: Machine, now: int) -> None:
+            row = find_all(machine.state, [contact])
+            proof = dict(evidence or {})
+            operation = records.Consented(row, channel, tuple(topics), given, proof)
+            machine.accept(now, (operation,))
+
+        await self._run(command)
+
+    async def suppress(self, contact: str | int, channel: model.Channel, reason: str) -> None:
+        """Sends this contact no more marketing on the channel."""
+
+        def command(machine: Machine, now: int) -> None:
+            row = find_all(machine.state, [contact])
+            machine.accept(now, (records.Suppressed(row, channel, "marketing", reason),))
+
+        await self._run(command)
+
+    async def import_file(
+        self,
+        path: str | Path,
+        *,
+        list: str | None = None,  # noqa: A002 - the verb's own word, as on the command line
+        encoding: str = "utf-8",
+        source: str = "import",
+        progress: Callable[[int], None] | None = None,
+    ) -> ImportReport:
+        """Imports a CSV or Parquet file; rejected rows go to FILE.rejected.csv.
+
+        `progress` gets the rows read so far. Raises InputError for a file that cannot be read or a
+        column that no field has; then nothing is imported.
+        """
+        if list is not None:
+            one_name(list, "list")
+        fields, place = await self._run(lambda m, now: (_known_fields(m.state), place_of(m.state)))
+        batches = read(
+            path, fields=fields, encoding=encoding, country=place.country, zone=place.zone
+        )
+        totals = {"read": 0, "accepted": 0, "merged": 0, "rejected": 0}
+        rejects_path: Path | None = None
+        while True:
+            batch = await asyncio.to_thread(next, batches, None)
+            if batch is None:
+                break
+            counts, conflicts = await self._run(
+                lambda m, now, batch=batch: _take_import(m, now, batch, list, source)
+            )
+            for name, count in counts.items():
+                totals[name] += count
+            rejects = sorted((*batch.rejects, *conflicts), key=lambda reject: reject.row)
+            if rejects:
+                target = rejects_path or Path(f"{path}.rejected.csv")
+                await asyncio.to_thread(
+                    write_rejects, target, batch.header, rejects, append=rejects_path is not None
+                )
+                rejects_path = target
+            if progress is not None:
+                progress(totals["read"])
+        return ImportReport(**totals, rejects_path=str(rejects_path) if rejects_path else None)
+
+
+def _parts(rows: Given) -> list[Any]:
+    """A call's rows in batches of bounded size."""
+    if isinstance(rows, pa.Table):
+        return list(rows.to_batches(max_chunksize=BATCH_ROWS))
+    if isinstance(rows, pa.RecordBatch):
+        return [rows.slice(i, BATCH_ROWS) for i in range(0, rows.num_rows, BATCH_ROWS)]
+    return [rows[i : i + BATCH_ROWS] for i in range(0, len(rows), BATCH_ROWS)]
+
+
+def _upsert(machine: Machine, now: int, rows: Any, source: str) -> Upserts:
+    state = machine.state
+    fields, place = _known_fields(state), place_of(state)
+    columns = (
+        typed_batch(fields, rows, place)
+        if isinstance(rows, pa.RecordBatch)
+        else typed_rows(fields, rows, place)
+    )
+    found = resolve(state, columns)
+    operation = upserted(columns, found, source)
+    if len(operation.contacts):
+        machine.accept(now, (operation,))
+    created, conflicts = int(found.created.sum()), int(found.conflict.sum())
+    updated = len(found.contacts) - created - conflicts
+    return Upserts(len(found.contacts), created, updated, conflicts, found.contacts)
+
+
+def _take_import(
+    machine: Machine, now: int, batch: ImportBatch, list_name: str | None, source: str
+) -> tuple[dict[str, int], list[Any]]:
+    """One batch of a file: contacts, then their membership, as one entry."""
+    from blaster.engine.importer import Reject
+
+    found = resolve(machine.state, batch.columns)
+    operation = upserted(batch.columns, found, source)
+    operations: list[records.Operation] = [operation]
+    if list_name is not None:
+        operations.append(records.Joined(list_name, operation.contacts, False, source))
+    if len(operation.contacts):
+        machine.accept(now, operations)
+    conflicts = [
+        Reject(
+            int(batch.row_numbers[row]),
+            "id, e-mail and phone belong to different contacts",
+            tuple(
+                "" if value is None else str(value)
+                for value in batch.columns.slice(row, 1).to_pylist()[0].values()
+            ),
+        )
+        for row in np.flatnonzero(found.conflict).tolist()
+    ]
+    created = int((found.created & ~found.conflict).sum())
+    counts = {
+        "read": batch.read,
+        "accepted": created,
+        "merged": int((~found.created & ~found.conflict).sum()),
+        "rejected": batch.rejected + len(conflicts),
+    }
+    return counts, conflicts
+
+
+def describe(state: State, row: int) -> dict[str, Any]:
+    """What is known of a contact, in words and numbers."""
+    rows = np.array([row], np.int64)
+    known: dict[str, Any] = {"number": row}
+    lists = []
+    for key in state.contacts.names:
+        if not isinstance(key, tuple):
+            continue
+        column = state.contacts.column(key)
+        if key[0] == "field" and column.take_valid(rows)[0]:
+            known[key[1]] = column.export(row // BATCH_ROWS)[row % BATCH_ROWS].as_py()
+        elif key[0] == "list" and key[2] == "member" and column.take(rows)[0]:
+            lists.append(key[1])
+    known["lists"] = sorted(lists)
+    return known
+
+
+def _count(state: State, text: str | None, now: int) -> int:
+    if text is None:
+        return state.contacts.rows
+    rule = compile_rule(text, Scope(fields=_known_fields(state), place="audience"))
+    total = 0
+    for first in range(0, state.contacts.rows, BATCH_ROWS):
+        last = min(first + BATCH_ROWS, state.contacts.rows)
+        rows = Rows(state, np.arange(first, last, dtype=np.int64))
+        total += int(rows.true(rule, now).sum())
+    return total
+
+
+class Lists:
+    """`engine.lists`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    async def join(self, name: str, contacts: Sequence[str | int], *, source: str = "api") -> None:
+        """Contacts become members; those who are already stay as they are."""
+        await self._change(name, contacts, source, leaving=False)
+
+    async def leave(self, name: str, contacts: Sequence[str | int], *, source: str = "api") -> None:
+        """Contacts are members no more."""
+        await self._change(name, contacts, source, leaving=True)
+
+    async def _change(
+        self, name: str, contacts: Sequence[str | int], source: str, *, leaving: bool
+    ) -> None:
+        one_name(name, "list")
+
+        def command(machine: Machine, now: int) -> None:
+            rows = find_all(machine.state, contacts)
+            machine.accept(now, (records.Joined(name, rows, leaving, source),))
+
+        await self._run(command)
+
+    async def members(self, name: str) -> int:
+        """How many members the list has."""
+        return int(await self._run(lambda m, now: m.state.counts["list", name]))
+
+
+class Events:
+    """`engine.events`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    async def send(
+        self,
+        name: str,
+        contact: str | int,
+        data: Mapping[str, object] | None = None,
+        *,
+        key: str = "",
+    ) -> None:
+        """Something happened to a contact. The same `key` (idempotency) of an event counts once."""
+        one_name(name, "event")
+
+        def command(machine: Machine, now: int) -> None:
+            rows = find_all(machine.state, [contact])
+            columns = attributes([data or {}])
+            keys = (key,) if key else ()
+            machine.accept(now, (records.Happened("event", name, rows, columns, keys),))
+
+        await self._run(command)
+
+    async def fill(
+        self,
+        form: str,
+        answers: Mapping[str, object],
+        *,
+        contact: str | int | None = None,
+        evidence: Mapping[str, str] | None = None,
+    ) -> int:
+        """A form was filled, by a known contact or by whom its answers name; answers the contact.
+
+        Contact fields of the form are set, consent and membership recorded, then the form itself.
+        """
+        one_name(form, "form")
+
+        def command(machine: Machine, now: int) -> int:
+            return _fill(machine, now, form, answers, contact, dict(evidence or {}))
+
+        return int(await self._run(command))
+
+    async def note(
+        self, channel: model.Channel, message: str, fact: str, contact: str | int, text: str = ""
+    ) -> None:
+        """A recipient opened, clicked (`text`: the link), replied, or the message bounced."""
+        if fact not in ("opened", "clicked", "replied", "bounced", "complained", "delivered"):
+            raise InputError(f"{fact!r} is nothing that happens to a message")
+
+        def command(machine: Machine, now: int) -> None:
+            rows = find_all(machine.state, [contact])
+            newest = np.zeros(1, np.uint64)
+            texts = (text,) if text else ()
+            operation = records.Noted(channel, message, fact, rows, newest, texts)
+            machine.accept(now, (operation,))
+
+        await self._run(command)
+
+    async def receive(self, contact: str | int, text: str) -> None:
+        """An inbound text (SMS) that is no keyword."""
+
+        def command(machine: Machine, now: int) -> None:
+            rows = find_all(machine.state, [contact])
+            machine.accept(now, (records.Received(rows, (text,)),))
+
+        await self._run(command)
+
+
+def _fill(
+    machine: Machine,
+    now: int,
+    name: str,
+    answers: Mapping[str, object],
+    contact: str | int | None,
+    evidence: dict[str, str],
+) -> int:
+    state = machine.state
+    forms = {f.name: f for f in state.plan.workspace.forms} if state.plan is not None else {}
+    form = forms.get(name)
+    fields = _known_fields(state)
+    known = {
+        key: value
+        for key, value in answers.items()
+        if key in fields and (form is None or key in form.fields or key in ("email", "phone"))
+    }
+    typed = typed_rows(fields, [known], place_of(state)) if known else None
+    operations: list[records.Operation] = []
+    if contact is None:
+        if typed is None or not {"id", "email", "phone"} & set(typed.schema.names):
+            raise InputError("a form needs a contact, or an e-mail address or phone in its answers")
+        found = resolve(state, typed)
+        if found.conflict.any():
+            raise InputError("e-mail and phone belong to different contacts")
+        operations.append(upserted(typed, found, f"form {name}"))
+        rows = found.contacts
+    else:
+        rows = find_all(state, [contact])
+        if typed is not None:
+            operations.append(records.FieldsSet(rows, typed))
+    plain = attributes([answers])
+    operations += form_operations(state, form, name, rows, plain, evidence, fields_done=True)
+    machine.accept(now, operations)
+    return int(rows[0])

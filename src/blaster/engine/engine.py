@@ -1,0 +1,285 @@
+"""An open engine: one account's folder, its state and log, its thread; what a host embeds.
+
+No globals, no signal handlers, no logging set up; runs beside the host's own event loop. Several
+engines live in one process, one per folder.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from blaster.clock import Clock, SystemClock
+from blaster.definitions import check, load, to_json
+from blaster.engine.accounts import Contacts, Events, Lists, find_contact
+from blaster.engine.machine import Machine
+from blaster.engine.notices import Notice
+from blaster.engine.thread import EngineThread
+from blaster.engine.timeline import TimelineItem, timeline
+from blaster.errors import Busy, DefinitionError, EngineClosed, InputError
+from blaster.limits import NOTICES_MAX
+from blaster.log import EmbeddedLog, Log
+from blaster.model import definitions as model
+from blaster.model import records
+from blaster.transport import StubTransport, Transport
+
+LOG_FOLDER = "data/log"
+
+
+class Engine:
+    """One account. Use `async with blaster.open(folder) as engine`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        clock: Clock | None = None,
+        transport: Transport | None = None,
+        log: Log | None = None,
+    ) -> None:
+        self.folder = folder
+        self._clock = clock or SystemClock()
+        self._given_transport = transport
+        self._given_log = log
+        self._thread: EngineThread | None = None
+        self._subscriptions: list[Subscription] = []
+        self.contacts = Contacts(self._run)
+        self.lists = Lists(self._run)
+        self.events = Events(self._run)
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Opens the log, rebuilds the state from it, and begins to run.
+
+        Raises FolderInUse when another engine owns the folder, LogError when the log cannot be read.
+        """
+        if self._thread is not None:
+            raise InputError("the engine is open already")
+        machine = await asyncio.to_thread(self._recover)
+        transport = self._given_transport or self._transport_of(machine)
+        self._thread = EngineThread(machine, self._clock, transport)
+        self._thread.listen(self._notify)
+        self._thread.start()
+
+    def _recover(self) -> Machine:
+        if self._given_log is not None:
+            return Machine.recover(self._given_log)
+        if not self.folder.is_dir():
+            raise InputError(f"{self.folder} is no folder; `blaster init {self.folder}` makes one")
+        log = EmbeddedLog.open(self.folder / LOG_FOLDER)
+        try:
+            return Machine.recover(log)
+        except BaseException:
+            log.close()
+            raise
+
+    def _transport_of(self, machine: Machine) -> Transport:
+        """Channels whose transport is the stub accept everything; the others take nothing yet."""
+        kinds = self._account(machine).transports
+        closed = [
+            channel
+            for channel in ("email", "sms", "crm", "webhook")
+            if kinds.get(channel, {}).get("kind") != "stub"
+        ]
+        return StubTransport(closed_channels=closed)
+
+    def _account(self, machine: Machine) -> model.Account:
+        if machine.state.plan is not None:
+            return machine.state.plan.workspace.account
+        loaded = load(self.folder) if (self.folder / "blaster.toml").is_file() else None
+        if loaded is None or loaded.workspace is None:
+            return model.Account()
+        return loaded.workspace.account
+
+    async def close(self) -> None:
+        """Finishes what was accepted, makes it durable, and lets go of the folder."""
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            await asyncio.to_thread(thread.close)
+        for subscription in list(self._subscriptions):
+            subscription.end()
+
+    async def _run(self, command: Callable[[Machine, int], Any]) -> Any:
+        if self._thread is None:
+            raise EngineClosed("the engine is not open")
+        return await asyncio.wrap_future(self._thread.run(command))
+
+    # --- definitions --------------------------------------------------------------------------
+
+    async def publish(self, workspace: model.Workspace | None = None) -> int:
+        """Publishes the folder's definitions, or the given ones; answers with how many journeys.
+
+        Unchanged journeys go on as they are; runs inside a changed one stay on their version.
+        Raises DefinitionError with every finding; then nothing changes.
+        """
+        if workspace is None:
+            checked = await asyncio.to_thread(check, self.folder)
+            errors = tuple(f for f in checked.findings if f.severity == "error")
+            if checked.workspace is None or errors:
+                raise DefinitionError(errors)
+            workspace = checked.workspace
+        operation = records.Published(to_json(workspace))
+        made = workspace
+
+        def command(machine: Machine, now: int) -> int:
+            _refuse_retyping(machine, made)
+            machine.accept(now, (operation,))
+            return len(made.journeys)
+
+        return int(await self._run(command))
+
+    # --- looking ------------------------------------------------------------------------------
+
+    async def explain(self, contact: str | int) -> list[TimelineItem]:
+        """What happened to a contact and what was decided, each with its facts as they were."""
+
+        def command(machine: Machine, now: int) -> tuple[int, Log]:
+            return find_contact(machine.state, contact), machine.log
+
+        number, log = await self._run(command)
+        return await asyncio.to_thread(timeline, log.read(), number)
+
+    async def audit(self, journey: str) -> dict[str, int]:
+        """A journey's entries and where they are: entered = running + finished + exited."""
+
+        def command(machine: Machine, now: int) -> dict[str, int]:
+            counts = machine.state.counts
+            running = sum(
+                version.running
+                for version in machine.state.versions
+                if version.plan.name == journey
+            )
+            return {
+                "entered": counts["journey", journey, "entered"],
+                "running": running,
+                "finished": counts["journey", journey, "finished"],
+                "exited": counts["journey", journey, "exited"],
+                "dropped": counts["journey", journey, "dropped"],
+            }
+
+        return dict(await self._run(command))
+
+    async def counts(self, channel: str, message: str) -> dict[str, int]:
+        """What became of a message's sendings: sent, opened, ..., and `not_sent:REASON`."""
+
+        def command(machine: Machine, now: int) -> dict[str, int]:
+            return {
+                ":".join(key[3:]): count
+                for key, count in machine.state.counts.items()
+                if key[:3] == ("message", channel, message)
+            }
+
+        return dict(await self._run(command))
+
+    async def digest(self) -> str:
+        """A hash of the state's logical values: equal states give equal digests."""
+        return str(await self._run(lambda machine, now: machine.state.digest()))
+
+    # --- being told ---------------------------------------------------------------------------
+
+    def subscribe(self) -> Subscription:
+        """An async iterator of notices from now on; ends when the engine is closed.
+
+        At most NOTICES_MAX wait: a subscriber that lags further gets Busy, and no more.
+        """
+        subscription = Subscription(asyncio.get_running_loop(), self._subscriptions.remove)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def _notify(self, notices: list[Notice]) -> None:
+        for subscription in list(self._subscriptions):
+            subscription.offer(notices)
+
+
+class Subscription(AsyncIterator[Notice]):
+    """Notices for one listener. Iterate it; `end` stops it."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, forget: Callable[[Subscription], None]
+    ) -> None:
+        self._loop = loop
+        self._forget: Callable[[Subscription], None] | None = forget
+        self._news = asyncio.Event()
+        self._mutex = threading.Lock()
+        self._waiting: deque[Notice] = deque()
+        self._lagged = False
+
+    def offer(self, notices: list[Notice]) -> None:
+        """Called on the engine thread, when they are durable."""
+        with self._mutex:
+            if self._forget is None or self._lagged:
+                return
+            if len(self._waiting) + len(notices) > NOTICES_MAX:
+                self._lagged = True
+            else:
+                self._waiting.extend(notices)
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._news.set)
+
+    def end(self) -> None:
+        """No more notices after those that wait."""
+        with self._mutex:
+            forget, self._forget = self._forget, None
+        if forget is not None:
+            forget(self)
+            self._news.set()
+
+    async def __anext__(self) -> Notice:
+        while True:
+            with self._mutex:
+                if self._waiting:
+                    return self._waiting.popleft()
+                self._news.clear()
+                ended, lagged = self._forget is None, self._lagged
+            if lagged:
+                raise Busy(f"more than {NOTICES_MAX} notices waited; subscribe again")
+            if ended:
+                raise StopAsyncIteration
+            await self._news.wait()
+
+
+def _refuse_retyping(machine: Machine, workspace: model.Workspace) -> None:
+    """A field keeps its type for as long as it holds data."""
+    plan = machine.state.plan
+    if plan is None:
+        return
+    for field in workspace.fields:
+        known = plan.fields.get(field.name)
+        if known is not None and (known.kind, known.scale) != (field.kind, field.scale):
+            raise InputError(
+                f"field {field.name!r} is {known.type} in this account and cannot become "
+                f"{field.type}; declare a new field instead"
+            )
+
+
+def open_engine(
+    folder: str | Path,
+    *,
+    clock: Clock | None = None,
+    transport: Transport | None = None,
+    log: Log | None = None,
+) -> Engine:
+    """An engine over an account's folder, to be entered with `async with`.
+
+    `transport` takes the orders (default: what blaster.toml says), `clock` tells the time, `log`
+    keeps the records (default: in the folder's data/log).
+    """
+    return Engine(Path(folder), clock=clock, transport=transport, log=log)
+
+

@@ -1,0 +1,66 @@
+"""What subscribers are told: outcomes of orders, and what recipients did, once they are durable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from blaster.core import State
+from blaster.model import records
+from blaster.model.outcomes import OutcomeCode
+
+Array = np.ndarray[Any, Any]
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """A fact of one message, for some contacts: `fact` is "accepted", "failed", "opened", ...
+
+    `contacts` int64[] and `orders` uint64[] are aligned. `sequence` is the log's.
+    """
+
+    sequence: int
+    at: int
+    fact: str
+    channel: str
+    message: str
+    contacts: Array
+    orders: Array
+
+
+def notices_of(
+    state: State, sequence: int, at: int, operations: tuple[records.Operation, ...]
+) -> list[Notice]:
+    """The notices that inputs give; asked before the inputs are applied."""
+    notices: list[Notice] = []
+    for operation in operations:
+        if isinstance(operation, records.Noted):
+            notices.append(
+                Notice(
+                    sequence, at, operation.fact, operation.channel, operation.message,
+                    operation.contacts, operation.orders,
+                )
+            )  # fmt: skip
+        elif isinstance(operation, records.Outcomes):
+            notices.extend(_outcomes(state, sequence, at, operation))
+    return notices
+
+
+def _outcomes(
+    state: State, sequence: int, at: int, operation: records.Outcomes
+) -> list[Notice]:
+    found = state.orders.find(operation.orders)
+    notices = []
+    live = found["open"]
+    kinds = np.stack([found["version"], found["step"], operation.codes.astype(np.int32)], axis=1)
+    for version, step, code in np.unique(kinds[live], axis=0).tolist():
+        mine = live & (kinds == (version, step, code)).all(axis=1)
+        outgoing = state.versions[version].plan.steps[step].outgoing  # type: ignore[attr-defined]
+        notices.append(
+            Notice(
+                sequence, at, OutcomeCode(code).name.lower(), outgoing.channel, outgoing.name,
+                found["contact"][mine], operation.orders[mine],
+            )
+        )  # fmt: skip
+    return notices

@@ -1,0 +1,258 @@
+"""A contact's past in words: what happened, what was decided, and the facts as they were.
+
+The contact's own records are folded again, and before each decision is applied its rule is looked at
+on the state of that instant; so a field that changed later still shows its old value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from blaster.core import LookStep, Rows, SendStep, State, apply_operation, only
+from blaster.model import definitions as model
+from blaster.model import records
+from blaster.model.outcomes import OutcomeCode
+from blaster.rules import Explained, Rule
+
+Array = np.ndarray[Any, Any]
+
+
+class TimelineItem(msgspec.Struct, frozen=True):
+    """One thing that happened or was decided; `details` are its facts, a line each.
+
+    `local` is the contact's own time; `sequence` the log entry it stands in.
+    """
+
+    at: int
+    local: str
+    kind: str
+    text: str
+    details: tuple[str, ...] = ()
+    sequence: int = 0
+
+
+def timeline(entries: Iterable[tuple[int, records.Entry]], contact: int) -> list[TimelineItem]:
+    """Everything in these log entries that concerns the contact, in order."""
+    state = State()
+    items: list[TimelineItem] = []
+    inputs = 0
+    for sequence, entry in entries:
+        state.now = max(state.now, entry.at)
+        for operation in entry.operations:
+            inputs += isinstance(operation, records.INPUTS)
+            mine = only(state, operation, contact)
+            if mine is None:
+                continue
+            told = list(tell(state, entry.at, contact, mine))
+            # Inputs are numbered over everybody's; `Took` names them by that number.
+            state.inputs = inputs - isinstance(operation, records.INPUTS)
+            apply_operation(state, entry.at, mine)
+            local = _local(state, contact, entry.at)
+            items += [
+                TimelineItem(entry.at, local, kind, text, details, sequence)
+                for kind, text, details in told
+            ]
+    return items
+
+
+def _local(state: State, contact: int, at: int) -> str:
+    rows = Rows(state, np.array([contact], np.int64))
+    here = np.array([at], np.int64)
+    zone = rows.zones() if contact < state.contacts.rows else None
+    day = int(state.zones.local_day(here, zone)[0])
+    second = int(state.zones.local_seconds(here, zone)[0])
+    moment = datetime.fromtimestamp(day * 86_400 + second, UTC)
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+# --- one operation in words -----------------------------------------------------------------------
+
+Told = tuple[str, str, tuple[str, ...]]
+
+
+def tell(
+    state: State, at: int, contact: int, operation: records.Operation
+) -> Iterator[Told]:
+    """(kind, text, details) of an operation that concerns only this contact, before it applies."""
+    match operation:
+        case records.Published() | records.Took() | records.Armed():
+            return
+        case records.Upserted() | records.FieldsSet() | records.Wrote():
+            yield _fields(operation)
+        case records.Joined(list=name, leaving=leaving, source=source):
+            yield ("list", f"{'left' if leaving else 'joined'} list {name}", _by(source))
+        case records.Listed(join=join, leave=leave):
+            parts = [f"left list {leave}"] * bool(leave) + [f"joined list {join}"] * bool(join)
+            yield ("list", ", ".join(parts), ())
+        case records.Happened(space=space, name=name, columns=columns):
+            for row in columns.to_pylist() if columns.num_columns else [{}] * len(
+                operation.contacts
+            ):
+                yield (space, f"{space} {name}", _pairs(row))
+        case records.Consented(channel=channel, topics=topics, given=given, evidence=evidence):
+            about = f" for {', '.join(topics)}" if topics else ""
+            verb = "given" if given else "withdrawn"
+            yield ("consent", f"consent to {channel}{about} {verb}", _pairs(evidence))
+        case records.Suppressed(channel=channel, scope=scope, reason=reason):
+            yield ("suppressed", f"no more {scope} on {channel}", _by(reason))
+        case records.Noted(channel=channel, message=message, fact=fact, texts=texts):
+            yield ("message", f"{channel} {message} {fact}", tuple(t for t in texts if t))
+        case records.Received(texts=texts):
+            for text in texts:
+                yield ("message", f"inbound text: {text}", ())
+        case records.Outcomes():
+            yield from _outcomes(state, operation)
+        case _:
+            yield from _decisions(state, at, contact, operation)
+
+
+def _by(source: str) -> tuple[str, ...]:
+    return (f"by {source}",) if source else ()
+
+
+def _pairs(values: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(f"{name} = {value}" for name, value in values.items() if value is not None)
+
+
+def _fields(operation: records.Upserted | records.FieldsSet | records.Wrote) -> Told:
+    values: dict[str, Any] = {}
+    for row in operation.columns.to_pylist():
+        values |= {n: v for n, v in row.items() if not n.startswith("invalid:")}
+    clears = not isinstance(operation, records.Upserted)
+    details = tuple(
+        f"{name} = {'(cleared)' if value is None else value}"
+        for name, value in values.items()
+        if clears or value is not None
+    )
+    if isinstance(operation, records.Upserted) and operation.created.any():
+        return ("created", "contact created", (*_by(operation.source), *details))
+    return ("fields", "fields changed", details)
+
+
+def _outcomes(state: State, operation: records.Outcomes) -> Iterator[Told]:
+    found = state.orders.find(operation.orders)
+    for row, order in enumerate(found):
+        step = state.versions[order["version"]].plan.steps[order["step"]]
+        assert isinstance(step, SendStep)
+        what = f"{step.outgoing.channel} {step.outgoing.name}"
+        code = OutcomeCode(int(operation.codes[row]))
+        reason = operation.reasons[row] if operation.reasons else ""
+        number = f"order {int(operation.orders[row])}"
+        if code is OutcomeCode.ACCEPTED:
+            yield ("sent", f"{what} sent", (number,))
+        else:
+            yield ("not sent", f"{what} not sent: {reason or code.name.lower()}", (number,))
+
+
+def _decisions(
+    state: State, at: int, contact: int, operation: records.Operation
+) -> Iterator[Told]:
+    journey = state.by_version[operation.journey]  # type: ignore[attr-defined]
+    name = journey.version
+    match operation:
+        case records.Entered(entry=entry, keys=keys, columns=columns):
+            rule = journey.plan.entries[entry].only_if
+            data = _pairs(columns.to_pylist()[0]) if columns.num_columns else ()
+            about = tuple(f"key {key}" for key in keys if key)
+            why: tuple[str, ...] = ()
+            if rule is not None:
+                rows = Rows(state, np.array([contact], np.int64), columns=columns)
+                why = explain_rule(state, at, rule, rows)
+            yield ("entered", f"entered journey {name}", (*why, *about, *data))
+        case records.Moved(step=target, runs=runs):
+            yield from _moved(state, at, journey, runs, target)
+        case records.Ended(runs=runs, how=how, rule=index):
+            details: tuple[str, ...] = ()
+            if index >= 0:
+                details = explain_rule(
+                    state, at, journey.plan.exits[index][0], Rows.of_runs(state, journey, runs)
+                )
+            else:
+                details = _why(state, at, journey, runs)
+            yield (how, f"{how} journey {name}", details)
+        case records.Ordered(step=index, numbers=numbers):
+            step = journey.plan.steps[index]
+            what = f"{step.outgoing.channel} {step.outgoing.name}"
+            yield ("ordered", f"{what} handed over", (f"order {int(numbers[0])}", f"in {name}"))
+        case records.Withheld(step=index, reason=reason):
+            step = journey.plan.steps[index]
+            what = f"{step.outgoing.channel} {step.outgoing.name}"
+            yield ("not sent", f"{what} not sent: {reason}", (f"in {name}",))
+        case records.Deferred(step=index, due=due):
+            step = journey.plan.steps[index]
+            what = f"{step.outgoing.channel} {step.outgoing.name}"
+            until = _local(state, contact, int(due[0]))
+            yield ("deferred", f"{what} held back by policy until {until}", (f"in {name}",))
+        case records.Crossed(entry=entry, values=values):
+            rule = journey.plan.entries[entry].when
+            if rule is not None:
+                rows = Rows(state, np.array([contact], np.int64), journey)
+                became = "true" if values[0] else "false"
+                yield ("rule", f"rule of {name} became {became}", explain_rule(state, at, rule, rows))
+        case records.Dropped():
+            yield ("dropped", f"not let into journey {name} again", ())
+
+
+def _moved(state: State, at: int, journey: Any, runs: Array, target: int) -> Iterator[Told]:
+    """A step inside one step as written is not told; a wait that goes on waiting neither."""
+    before = int(journey.column("step").take(runs)[0])
+    source = journey.plan.steps[before].source if before >= 0 else None
+    step = journey.plan.steps[target]
+    if source == step.source and before == target:
+        return
+    kind = type(step).__name__.removesuffix("Step").lower()
+    kind = "wait until" if isinstance(step, LookStep) and step.waits else kind
+    kind = {"look": "branch", "member": "lists"}.get(kind, kind)
+    yield (
+        "step", f"{journey.version}: to step {step.source} ({kind})",
+        _why(state, at, journey, runs),
+    )  # fmt: skip
+
+
+def _why(state: State, at: int, journey: Any, runs: Array) -> tuple[str, ...]:
+    """The rules of the step that the run comes from, as they are now."""
+    before = int(journey.column("step").take(runs)[0])
+    step = journey.plan.steps[before] if before >= 0 else None
+    if not isinstance(step, LookStep):
+        return ()
+    rows = Rows.of_runs(state, journey, runs)
+    lines: list[str] = []
+    for rule in step.rules:
+        lines += explain_rule(state, at, rule, rows)
+    if step.waits and journey.column("until").take(runs)[0] <= at:
+        lines.append("the time of the wait is over")
+    return tuple(lines)
+
+
+def explain_rule(state: State, at: int, rule: Rule, rows: Rows) -> tuple[str, ...]:
+    """The rule's parts with their truth and values for the first of the rows, a line each."""
+    answer = rule.explain(rows.vectors(rule.facts), 0, at, state.zones)
+    lines = list(_lines(answer, 0))
+    for fact in rule.facts:
+        if fact.key[0] == "list" and fact.key[2] == "member":
+            lines += _membership(state, fact.key[1], rows)
+    return tuple(lines)
+
+
+def _lines(answer: Explained, depth: int) -> Iterator[str]:
+    truth = f"{answer.truth}: " if answer.truth else ""
+    value = f" = {answer.value}" if answer.value else ""
+    yield f"{'  ' * depth}{truth}{answer.text}{value}"
+    for child in answer.children:
+        yield from _lines(child, depth + 1)
+
+
+def _membership(state: State, name: str, rows: Rows) -> list[str]:
+    contact = rows.contacts[:1]
+    times = []
+    for what in ("joined", "left"):
+        column = state.find(("list", name, what))
+        if column is not None and column.take_valid(contact)[0]:
+            when = _local(state, int(contact[0]), int(column.take(contact)[0]))
+            times.append(f"{name}: {what} {when}")
+    return times or [f"{name}: never joined"]
