@@ -63,6 +63,8 @@ _OTHERS: dict[Any, Any] = {
     "reasons": ("", "550 5.1.1 no such user", "", "421 later"),
     "keys": ("booking-1", "booking-2", "booking-2", "ב"),
     "entry": 1,
+    "input": 70_000,
+    "turn": 3,
     "step": 12,
     "rule": -1,
 }
