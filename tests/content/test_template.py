@@ -6,15 +6,15 @@ import pytest
 
 from blaster.content import parse_template
 from blaster.content.nodes import (
-    Call,
-    Case,
     Filter,
     For,
+    FunctionCall,
     Include,
     Output,
     Text,
     Variable,
     When,
+    WhenCase,
 )
 
 
@@ -76,8 +76,8 @@ def test_filters_and_calls():
             Filter(43, 49, "upper", ()),
         ),
     )
-    assert output("{{ map(1.5, -2) }}").value == Call(3, 15, "map", (1.5, -2.0))
-    assert output("{{ f() }}").value == Call(3, 6, "f", ())
+    assert output("{{ map(1.5, -2) }}").value == FunctionCall(3, 15, "map", (1.5, -2.0))
+    assert output("{{ f() }}").value == FunctionCall(3, 6, "f", ())
 
 
 def test_when():
@@ -98,7 +98,7 @@ def test_nested_blocks():
     assert isinstance(loop, For)
     assert (loop.variable, loop.items.path) == ("i", ("items",))
     (when,) = loop.body
-    assert isinstance(when.cases[0], Case)
+    assert isinstance(when.cases[0], WhenCase)
     assert isinstance(when.cases[0].body[0], Include)
     assert when.otherwise == ()
 

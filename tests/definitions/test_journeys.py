@@ -10,7 +10,7 @@ from blaster.model.definitions import (
     Call,
     Case,
     End,
-    Entry,
+    Entrance,
     Exit,
     Membership,
     OnCreated,
@@ -85,8 +85,8 @@ def test_a_whole_head(tmp_path):
     )
     assert (made.name, made.title, made.again, made.priority) == ("גבייה", "T", "each time", 5)
     assert made.entries == (
-        Entry(OnEvent("buy"), rule('event.total == "3"', 6, 9), "order"),
-        Entry(OnRule(rule("visits > 3", 9, 12))),
+        Entrance(OnEvent("buy"), rule('event.total == "3"', 6, 9), "order"),
+        Entrance(OnRule(rule("visits > 3", 9, 12))),
     )
     assert made.exits == (
         Exit(rule("visits > 5", 11, 12)),

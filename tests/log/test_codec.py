@@ -310,7 +310,7 @@ def test_a_stream_that_is_no_stream():
 
 def test_newer_releases_are_named():
     frame = encode_entry(Entry(0, (Took(1, 0),)))
-    body = frame.index(bytes((64, 1, 0)))
+    body = frame.index(bytes((64, 1)))
     for change, kind, version in ((63, 63, 1), (65, 65, 9)):
         lie = bytearray(frame)
         lie[body], lie[body + 1] = change, version

@@ -111,9 +111,7 @@ def answers(rule: Rule, vectors: list[Any], rows: int, now: int) -> Any:
 
 def look(node: t.Node, value: int | None, now: int = NOW) -> int:
     rule = Rule("", node)
-    vectors = [
-        vector_of(f.kind, [None if f == t.ZONE_FACT else value]) for f in rule.facts
-    ]
+    vectors = [vector_of(f.kind, [None if f == t.ZONE_FACT else value]) for f in rule.facts]
     return int(rule.next_change(vectors, 1, now, ZONES)[0])
 
 

@@ -134,6 +134,7 @@ def test_anniversaries() -> None:
 
 def test_anniversaries_against_the_calendar() -> None:
     """The next anniversary of every birthday, asked on days of four years and a century."""
+
     def kept(born: date, year: int) -> date:
         leap = born.month == 2 and born.day == 29
         return born.replace(year=year, day=28) if leap and (

@@ -154,7 +154,7 @@ def date_test(rnd: random.Random) -> t.Leaf:
     return t.DateTest(op, subject, window, other, rnd.random() < 0.3)  # type: ignore[arg-type]
 
 
-def some_leaf(rnd: random.Random) -> t.Leaf:  # noqa: PLR0911
+def some_leaf(rnd: random.Random) -> t.Leaf:
     exact = rnd.random() < 0.3
     match rnd.randrange(14):
         case 0 | 1:

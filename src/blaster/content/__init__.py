@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from blaster.content.filters import FILTERS as FILTERS
     from blaster.content.filters import FUNCTIONS as FUNCTIONS
-    from blaster.content.nodes import Call as Call
-    from blaster.content.nodes import Case as Case
     from blaster.content.nodes import Filter as Filter
     from blaster.content.nodes import For as For
+    from blaster.content.nodes import FunctionCall as FunctionCall
     from blaster.content.nodes import Include as Include
     from blaster.content.nodes import Node as Node
     from blaster.content.nodes import Output as Output
@@ -20,13 +19,14 @@ if TYPE_CHECKING:
     from blaster.content.nodes import Text as Text
     from blaster.content.nodes import Variable as Variable
     from blaster.content.nodes import When as When
+    from blaster.content.nodes import WhenCase as WhenCase
     from blaster.content.template import parse_template as parse_template
 
 _HOMES = {
     "FILTERS": "filters",
     "FUNCTIONS": "filters",
-    "Call": "nodes",
-    "Case": "nodes",
+    "FunctionCall": "nodes",
+    "WhenCase": "nodes",
     "Filter": "nodes",
     "For": "nodes",
     "Include": "nodes",
@@ -43,10 +43,9 @@ _HOMES = {
 __all__ = [
     "FILTERS",
     "FUNCTIONS",
-    "Call",
-    "Case",
     "Filter",
     "For",
+    "FunctionCall",
     "Include",
     "Node",
     "Output",
@@ -55,6 +54,7 @@ __all__ = [
     "Text",
     "Variable",
     "When",
+    "WhenCase",
     "parse_template",
 ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import cast
 
-from blaster.content.nodes import Call, Filter, Output, Root, TemplateProblem, Variable
+from blaster.content.nodes import Filter, FunctionCall, Output, Root, TemplateProblem, Variable
 
 _LETTER = r"[^\W\d]|[\u0591-\u05c7]"
 _NAME = re.compile(
@@ -48,7 +48,7 @@ class ExpressionReader:
         self.finish()
         return Output(start, end, value, tuple(filters))
 
-    def value(self) -> Variable | Call:
+    def value(self) -> Variable | FunctionCall:
         """A variable or a call of a function."""
         start = self._skip()
         if self._take("`"):
@@ -62,7 +62,7 @@ class ExpressionReader:
             self._at += 1
             values = self._values()
             if name != "field":
-                return Call(start, self._at, name, values)
+                return FunctionCall(start, self._at, name, values)
             if len(values) != 1 or not isinstance(values[0], str):
                 raise self._error('write field("NAME")', start)
             return Variable(start, self._at, "field", (values[0],))

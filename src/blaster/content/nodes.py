@@ -33,7 +33,7 @@ class Variable(_Node, frozen=True):
     path: tuple[str, ...]
 
 
-class Call(_Node, frozen=True):
+class FunctionCall(_Node, frozen=True):
     """`map(32.0853, 34.7818)`."""
 
     name: str
@@ -50,11 +50,11 @@ class Filter(_Node, frozen=True):
 class Output(_Node, frozen=True):
     """`{{ value | filter | filter }}`."""
 
-    value: Variable | Call
+    value: Variable | FunctionCall
     filters: tuple[Filter, ...]
 
 
-class Case(_Node, frozen=True):
+class WhenCase(_Node, frozen=True):
     """`{% when RULE %}` or `{% else when RULE %}` and what it guards; the rule is at `start`."""
 
     rule: str
@@ -64,7 +64,7 @@ class Case(_Node, frozen=True):
 class When(_Node, frozen=True):
     """The first case whose rule is true, else `otherwise`."""
 
-    cases: tuple[Case, ...]
+    cases: tuple[WhenCase, ...]
     otherwise: tuple[Node, ...]
 
 

@@ -11,7 +11,6 @@ from typing import Literal
 
 from blaster.content.expressions import ExpressionError, ExpressionReader
 from blaster.content.nodes import (
-    Case,
     For,
     Include,
     Node,
@@ -20,6 +19,7 @@ from blaster.content.nodes import (
     Text,
     Variable,
     When,
+    WhenCase,
 )
 
 TEMPLATE_MARKS_MAX = 10_000
@@ -39,7 +39,7 @@ class _Block:
     body: list[Node] = field(default_factory=list)
     rule: str = ""
     rule_start: int = 0
-    cases: list[Case] = field(default_factory=list)
+    cases: list[WhenCase] = field(default_factory=list)
     in_else: bool = False
     variable: str = ""
     items: Variable | None = None
@@ -147,7 +147,7 @@ class _Parser:
         block.body.clear()
         if not block.in_else:
             stop = block.rule_start + len(block.rule)
-            block.cases.append(Case(block.rule_start, stop, block.rule, body))
+            block.cases.append(WhenCase(block.rule_start, stop, block.rule, body))
         return body
 
     def _else(self, reader: ExpressionReader, start: int, end: int) -> None:

@@ -25,7 +25,6 @@ from blaster.model.fields import Kind
 Array = np.ndarray[Any, Any]
 
 
-
 def apply_entry(state: State, entry: records.Entry) -> None:
     """Applies one log entry."""
     state.now = max(state.now, entry.at)
@@ -202,4 +201,3 @@ _DECISIONS: dict[type[records.Operation], Callable[[State, int, Any], list[Effec
     records.Armed: _armed,
     records.Dropped: _dropped,
 }
-

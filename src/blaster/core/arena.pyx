@@ -6,6 +6,8 @@ Laws:
 2. `garbage` counts what was overwritten or cleared. When it is more than a third of what is used,
    the batch is compacted at the end of the call that wrote it.
 3. A call that could take a batch over ARENA_BYTES_MAX raises before it has written anything.
+
+Python never sees this module.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Realloc

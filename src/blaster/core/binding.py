@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pyarrow as pa
@@ -125,9 +125,9 @@ class Rows:
         """The values of a text expression; None is missing."""
         found = self._evaluate(value, now)
         assert not isinstance(found, ValueResult)
-        return found
+        return cast("tuple[str | None, ...]", found)
 
-    def _evaluate(self, value: Value, now: int) -> ValueResult | tuple[str | None, ...]:
+    def _evaluate(self, value: Value, now: int) -> ValueResult | tuple[Any, ...]:
         return value.evaluate(self.vectors(value.facts), len(self), now, self.state.zones)
 
 
@@ -149,7 +149,9 @@ def _typed(kind: Kind, values: pa.Array) -> Vector:
     try:
         typed = values.cast(wanted)
     except pa.ArrowInvalid:
-        typed = pa.array([_number(text, kind) for text in values.cast(pa.string()).to_pylist()], wanted)
+        typed = pa.array(
+            [_number(text, kind) for text in values.cast(pa.string()).to_pylist()], wanted
+        )
     column = Column(kind)
     column.grow(len(values))
     rows = np.arange(len(values), dtype=np.int64)

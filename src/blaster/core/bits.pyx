@@ -1,4 +1,7 @@
-"""Columns of one bit a row: BOOL. A missing value lies as 0 (or as the column's default)."""
+"""Columns of one bit a row: BOOL. A missing value lies as 0 (or as the column's default).
+
+Python never sees this module.
+"""
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 

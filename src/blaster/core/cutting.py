@@ -1,7 +1,7 @@
 """One contact's part of the log: each operation cut down to what concerns him.
 
-Applying the cut operations gives a state in which only this contact lives, with the rows and numbers
-it has in the whole one; so its past can be looked at without holding everybody else's.
+Applying the cut operations gives a state in which only this contact lives, with the rows and
+numbers it has in the whole one; so its past can be looked at without holding everybody else's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 
 def only(state: State, operation: records.Operation, contact: int) -> records.Operation | None:
-    """The operation as far as it concerns `contact`, given the state before it; None: not at all."""
+    """What concerns `contact` of an operation, given the state before it; None: nothing."""
     if isinstance(operation, records.Published):
         return operation
     if isinstance(operation, records.Took):

@@ -2,14 +2,14 @@
 
 Every decision is applied the moment it is taken, by the same `apply` that replays the log, so that
 the next look sees it. `arrivals` are runs on their way into a step; `effects` are facts that
-changed and whose readers have not looked yet; `parked` runs stand in an immediate step behind another
-run of their contact.
+changed and whose readers have not looked yet; `parked` runs stand in an immediate step behind
+another run of their contact.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -40,7 +40,8 @@ class Travellers:
 
     def left(self) -> Array:
         """Those that have not ended meanwhile."""
-        return self.runs[self.journey.column("number").take(self.runs) == self.numbers]
+        same: Array = self.journey.column("number").take(self.runs) == self.numbers
+        return cast("Array", self.runs[same])
 
 
 class Decisions:
@@ -102,9 +103,7 @@ class Decisions:
         target = wait_target(step, Rows.of_runs(self.state, journey, runs), self.now)
         self.place_wait(journey, step, runs, target)
 
-    def place_wait(
-        self, journey: JourneyState, step: WaitStep, runs: Array, target: Array
-    ) -> None:
+    def place_wait(self, journey: JourneyState, step: WaitStep, runs: Array, target: Array) -> None:
         """Puts runs into a wait whose instants are known (NEVER: the date is missing)."""
         times = as_times(target)
         missing = target == NEVER

@@ -1,4 +1,4 @@
-"""Triggers: who enters a journey because of what changed, and when dates and rules of time look again."""
+"""Triggers: who enters a journey because of what changed, and when dates and time look again."""
 
 from __future__ import annotations
 
@@ -88,12 +88,11 @@ def cross(tick: Decisions, journey: JourneyState, entry: PlanEntry, contacts: Ar
     before = np.zeros(len(contacts), bool) if column is None else column.take(contacts)
     changed = truth != before
     if changed.any():
-        tick.emit(
-            records.Crossed(journey.version, entry.index, contacts[changed], truth[changed])
-        )
+        tick.emit(records.Crossed(journey.version, entry.index, contacts[changed], truth[changed]))
     if entry.when.time_dependent:
         _arm(tick, journey, entry, contacts, rows.next_change(entry.when, tick.now))
-    return contacts[changed & truth]
+    crossed: Array = contacts[changed & truth]
+    return crossed
 
 
 def arm_date(
@@ -158,9 +157,7 @@ def enter(
     runs = journey.free_rows(len(contacts))
     first = tick.state.next_run
     numbers = np.arange(first, first + len(contacts), dtype=np.uint64)
-    tick.emit(
-        records.Entered(journey.version, entry.index, contacts, runs, numbers, keys, columns)
-    )
+    tick.emit(records.Entered(journey.version, entry.index, contacts, runs, numbers, keys, columns))
     tick.rows += len(contacts)
     for index in range(len(journey.plan.exits)):
         tick.exit(journey, index, runs[journey.column("number").take(runs) == numbers])
@@ -200,5 +197,3 @@ def _let_in(
         busy = (when.take(contacts) == tick.now) & (count.take(contacts) >= ENTRIES_PER_INSTANT_MAX)
         allowed &= ~busy
     return allowed
-
-

@@ -3,6 +3,8 @@
 A value moves as so many bits, whatever it means; only adding, finding what is due and leaving
 for Arrow look inside. A CODE that is missing lies as 0 and is given out as -1. NUMBER keeps no
 NaN (it is missing) and no negative zero.
+
+Python never sees this module.
 """
 
 from cpython.mem cimport PyMem_Free, PyMem_Realloc

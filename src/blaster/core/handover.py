@@ -1,4 +1,4 @@
-"""From the orders of a tick to what the transport gets: numbers, contacts, addresses, in batches."""
+"""From the orders of a tick to what the transport gets: batches of numbers and addresses."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def take_consented(
             state.column(("opt-out", channel, "marketing")).put(contacts, False)
         return [Change(("consent", channel), contacts)]
     left = np.zeros(len(contacts), bool)
-    for key in list(state.contacts.names):
+    for key in state.fact_keys():
         if key[:2] == ("consent", channel) and len(key) == 3:
             if not operation.topics:
                 state.column(key).put(contacts, False)
@@ -313,7 +313,14 @@ def take_outcomes(
             plan_step = journey.plan.steps[step]
             assert isinstance(plan_step, SendStep)
             effects += _settle(
-                state, at, journey, plan_step, numbers[mine], found[mine], codes[mine], reasons[mine]
+                state,
+                at,
+                journey,
+                plan_step,
+                numbers[mine],
+                found[mine],
+                codes[mine],
+                reasons[mine],
             )
     return effects
 
@@ -365,4 +372,3 @@ TAKERS: dict[type[records.Operation], Taker] = {
     records.Received: take_received,
     records.Outcomes: take_outcomes,
 }
-

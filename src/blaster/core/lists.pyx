@@ -2,6 +2,8 @@
 
 Offsets and sizes count codes, the arena counts bytes. An empty list is a value and names nothing;
 a missing one has size 0 too and no validity bit.
+
+Python never sees this module.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t

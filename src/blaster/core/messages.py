@@ -57,7 +57,7 @@ def note_sent_to(state: State, key: Key, contacts: Array, orders: Array, at: int
         code = state.sms_messages.add(key[2])
         state.column(("sms", "message")).put(contacts, np.full(len(contacts), code, np.int32))
     for journey in _other_readers(state, key):
-        runs, positions = journey.runs_of(contacts)
+        runs, _ = journey.runs_of(contacts)
         for name in journey.message_keys[key]:
             journey.table.column(name).put(runs, None)
         if journey.table.has((*key, "sent")):
@@ -74,14 +74,14 @@ def note_not_sent(
         state.column((*key, fact)).put(contacts, at)
         if journey.table.has((*key, fact)):
             journey.table.column((*key, fact)).put(runs, at)
-    for column, rows in (
-        (state.column((*key, "reason")), contacts),
-        (journey.table.column((*key, "reason")), runs)
-        if journey.table.has((*key, "reason"))
-        else (None, runs),
-    ):
-        if column is not None:
-            column.put(rows, np.full(len(rows), column.dictionary.add(reason), np.int32))
+    _put_word(state.column((*key, "reason")), contacts, reason)
+    if journey.table.has((*key, "reason")):
+        _put_word(journey.table.column((*key, "reason")), runs, reason)
+
+
+def _put_word(column: Column, rows: Array, word: str) -> None:
+    assert column.dictionary is not None
+    column.put(rows, np.full(len(rows), column.dictionary.add(word), np.int32))
 
 
 def note(

@@ -1,4 +1,4 @@
-"""A growing set of 64-bit numbers (hashes): sorted blocks merged as they grow, no object per entry."""
+"""A growing set of 64-bit numbers (hashes): sorted blocks, merged as they grow."""
 
 from __future__ import annotations
 

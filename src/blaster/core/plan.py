@@ -7,6 +7,7 @@ Steps become few primitive kinds: a series is lowered to waits, looks and sends.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from blaster.model import definitions as model
 from blaster.model.fields import BUILT_IN_FIELDS, Field
@@ -134,6 +135,10 @@ class JourneyPlan:
         steps = [rule for step in self.steps if isinstance(step, LookStep) for rule in step.rules]
         return [rule for rule, _ in self.exits] + steps
 
+    def facts(self) -> list[tuple[Fact, ...]]:
+        """What every rule and expression reads."""
+        return [rule.facts for rule in self.rules()] + [value.facts for value in self.values()]
+
     def values(self) -> list[Value]:
         """Every expression that runs of this journey are looked at with."""
         waits = [s.value for s in self.steps if isinstance(s, WaitStep) and s.value is not None]
@@ -168,7 +173,7 @@ def make_plan(workspace: model.Workspace) -> Plan:
     """Compiles a checked workspace. Raises DefinitionError if a rule does not compile."""
     fields = fields_of(workspace)
     caps = workspace.account.caps
-    outgoing = {
+    outgoing: dict[tuple[str, str], Outgoing] = {
         (message.channel, message.name): Outgoing(
             message.channel,
             message.name,
@@ -230,12 +235,16 @@ class _Compiler:
             tuple(self.steps),
             {},
             frozenset(),
-            tuple({f.name: f for s in self.steps if isinstance(s, ResetStep) for f in s.fields}.values()),
+            tuple(
+                {
+                    f.name: f for s in self.steps if isinstance(s, ResetStep) for f in s.fields
+                }.values()
+            ),
             self.own,
         )
         return _with_readers(plan)
 
-    def _scope(self, place: str) -> Scope:
+    def _scope(self, place: Literal["enter", "steps"]) -> Scope:
         return Scope(
             fields=self.fields,
             place=place,
@@ -248,9 +257,11 @@ class _Compiler:
             return UNSET
         return GONE if name == model.END else self.first[name]
 
-    def _entry(self, index: int, entry: model.Entry) -> PlanEntry:
+    def _entry(self, index: int, entry: model.Entrance) -> PlanEntry:
         scope = self._scope("enter")
-        when = compile_rule(entry.on.when.text, scope) if isinstance(entry.on, model.OnRule) else None
+        when = (
+            compile_rule(entry.on.when.text, scope) if isinstance(entry.on, model.OnRule) else None
+        )
         only_if = compile_rule(entry.only_if.text, scope) if entry.only_if else None
         return PlanEntry(index, entry.on, entry.key, only_if, when)
 
@@ -272,7 +283,9 @@ class _Compiler:
             case model.WaitUntil() | model.Branch():
                 self._lower_look(step, base, scope)
             case model.Set():
-                self.steps.append(SetStep(*base, tuple(self._write(to, scope) for to in step.values)))
+                self.steps.append(
+                    SetStep(*base, tuple(self._write(to, scope) for to in step.values))
+                )
             case model.Add():
                 self.steps.append(
                     AddStep(*base, tuple((self.fields[name], by) for name, by in step.amounts))
@@ -296,7 +309,7 @@ class _Compiler:
         self.steps.append(LookStep(*base, rules, targets, waits, span))
 
     def _lower_call(self, call: model.Call, then: int, otherwise: int) -> None:
-        """All targets are called, whatever becomes of the others; one that failed counts at the end.
+        """All targets are called, whatever becomes of the others; a failure counts at the end.
 
         Behind the first target stand two chains: of runs that failed nowhere, and of the rest.
         """
@@ -322,7 +335,7 @@ class _Compiler:
         return field, None, compile_value(to.expression.text, scope, field.kind)
 
     def _lower_series(self, series: model.Series, then: int, scope: Scope) -> None:
-        """Each item: wait for its day, look at `unless`, send; the next item follows in any case."""
+        """Each item: wait for its day, look at `unless`, send; then the next in any case."""
         start = compile_value(series.start.text, scope) if series.start else None
         for position, item in enumerate(series.items):
             number = len(self.steps)
@@ -331,7 +344,15 @@ class _Compiler:
             late = after if series.late_skip else UNSET
             self.steps.append(
                 WaitStep(
-                    number, series.id, number + 1, late, None, item.at_seconds, None, item.day, start
+                    number,
+                    series.id,
+                    number + 1,
+                    late,
+                    None,
+                    item.at_seconds,
+                    None,
+                    item.day,
+                    start,
                 )
             )
             if item.unless is not None:
@@ -341,9 +362,12 @@ class _Compiler:
                 )
             self.steps.append(
                 SendStep(
-                    number + width - 1, series.id, after, after,
+                    number + width - 1,
+                    series.id,
+                    after,
+                    after,
                     self.outgoing[item.channel, item.message],
-                )  # fmt: skip
+                )
             )
 
 
@@ -359,7 +383,7 @@ def _width(step: model.Step) -> int:
 
 
 def _messages_sent(journey: model.Journey) -> list[tuple[str, str]]:
-    sent = []
+    sent: list[tuple[str, str]] = []
     for step in journey.steps:
         if isinstance(step, model.Send):
             sent.append((step.channel, step.message))
@@ -387,8 +411,8 @@ def _with_readers(plan: JourneyPlan) -> JourneyPlan:
                 reads(rule.facts, "steps", step.index)
         elif isinstance(step, WaitStep) and step.value is not None:
             reads(step.value.facts, "steps", step.index)
-    for look in (*plan.rules(), *plan.values()):
-        for fact in look.facts:
+    for facts in plan.facts():
+        for fact in facts:
             # Looked at later, by a branch: its columns are kept all the same.
             plan.readers.setdefault(base_key(fact.key), Readers())
             if fact.key[0] == "attribute":

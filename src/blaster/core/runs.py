@@ -80,8 +80,7 @@ class JourneyState:
         self._add_fact_columns()
 
     def _add_fact_columns(self) -> None:
-        looks = (*self.plan.rules(), *self.plan.values())
-        for fact in (fact for look in looks for fact in look.facts):
+        for fact in (fact for facts in self.plan.facts() for fact in facts):
             if fact.space == "run" and fact.key != ("entered",):
                 self._add_fact(fact.key, fact.kind)
         for name in sorted(self.plan.attributes):
@@ -94,8 +93,7 @@ class JourneyState:
     def _add_fact(self, key: Key, kind: Kind) -> None:
         if self.table.has(key):
             return
-        extra = {"dictionary": Dictionary()} if kind is Kind.CODE else {}
-        self.table.add(key, kind, **extra)
+        self.table.add(key, kind, dictionary=Dictionary() if kind is Kind.CODE else None)
         if key[0] == "message":
             self.message_keys.setdefault(key[:3], []).append(key)
 
@@ -228,7 +226,8 @@ class JourneyState:
             & (self.column("order").take(runs) == 0)
             & (self.column("due").take(runs) == NEVER)
         )
-        return runs[waiting]
+        chosen: Array = runs[waiting]
+        return chosen
 
     def put_back(self, step: int, runs: Array) -> None:
         """Returns runs that found no room to the head of the queue."""

@@ -3,7 +3,8 @@
 Contacts are rows; every fact about them is a column, named by its key (see `rules.facts`) and made
 when it is first written. The keys that only the core uses: ("message", C, M, "order") the newest
 sending, ("runs", V) the newest run in version V, ("when", V, N) what rule N was, ("armed", V, N)
-when entry N looks again, ("opt-out", C, SCOPE), ("bounced", C), ("invalid", FIELD), ("cap", ID, N), ("sms", "order" | "message") the newest text.
+when entry N looks again, ("opt-out", C, SCOPE), ("bounced", C), ("invalid", FIELD), ("cap", ID, N),
+("sms", "order" | "message") the newest text, ("entries",) and ("entries at",) their bound.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from blaster.core.orders import Orders
 from blaster.core.plan import JourneyPlan, Key, Plan
 from blaster.core.runs import NONE_IS_MINUS_1, JourneyState
 from blaster.core.table import Table
-from blaster.model import definitions as model
 from blaster.model.fields import NEVER, Field, Kind
 from blaster.model.records import Operation
 from blaster.rules import Dictionary, Zones
@@ -119,13 +119,21 @@ class State:
             return self.contacts.column(key)
         kind, extra = self._kind_of(key)
         self.contacts.add(key, kind, **extra)
-        if key[0] == "message" and key[3] not in ("order", "sent") and not key[-1].endswith(":ever"):
+        if (
+            key[0] == "message"
+            and key[3] not in ("order", "sent")
+            and not key[-1].endswith(":ever")
+        ):
             self.message_keys.setdefault(key[:3], []).append(key)
         return self.contacts.column(key)
 
     def find(self, key: Key) -> Column | None:
         """The column of a fact, or None when nothing was ever written to it."""
         return self.contacts.column(key) if self.contacts.has(key) else None
+
+    def fact_keys(self) -> list[Key]:
+        """The facts that have a column."""
+        return [name for name in self.contacts.names if isinstance(name, tuple)]
 
     def _kind_of(self, key: Key) -> tuple[Kind, dict[str, Any]]:
         head, tail = key[0], key[-1]
@@ -228,7 +236,9 @@ class State:
         left = [(item.number, item.at, item.turn, len(item.rounds)) for item in self.inbox]
         counts = sorted((key, count) for key, count in self.counts.items() if count)
         keys = sorted((name, known.digest()) for name, known in self.keys_entered.items())
-        hasher.update(repr((self.next_run, self.orders.next, self.inputs, left, counts, keys)).encode())
+        hasher.update(
+            repr((self.next_run, self.orders.next, self.inputs, left, counts, keys)).encode()
+        )
         return hasher.hexdigest()
 
 

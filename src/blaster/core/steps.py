@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blaster.core.normalise import normalise_emails, normalise_phones
 from blaster.core.binding import Rows
-from blaster.core.column import Column
 from blaster.core.decide import Decisions, Travellers
 from blaster.core.fitting import ARROW_TYPES, fit
+from blaster.core.normalise import normalise_emails, normalise_phones
 from blaster.core.plan import (
     UNSET,
     AddStep,
@@ -34,6 +33,7 @@ from blaster.model.fields import Field, Kind
 from blaster.rules import Value
 
 Array = np.ndarray[Any, Any]
+
 
 def arrive(tick: Decisions, journey: JourneyState, index: int, runs: Array) -> None:
     """Runs come into a step: they stay in it, or go straight on."""
@@ -137,11 +137,11 @@ def _addresses(state: State, field: Field, values: list[Any]) -> list[Any]:
     return addresses
 
 
-def _number_of(state: State, field: Field, contacts: Array) -> tuple[Column, Array]:
-    """The column, and its values with the default (or 0) where one is missing."""
+def _number_of(state: State, field: Field, contacts: Array) -> Array:
+    """The field's values, with the default (or 0) where one is missing."""
     column = state.column(("field", field.name))
     start = default_of(field) or 0
-    return column, np.where(column.take_valid(contacts), column.take(contacts), start)
+    return np.where(column.take_valid(contacts), column.take(contacts), start)
 
 
 def _add(tick: Decisions, journey: JourneyState, step: AddStep, runs: Array) -> None:
@@ -151,11 +151,11 @@ def _add(tick: Decisions, journey: JourneyState, step: AddStep, runs: Array) -> 
     for field, amount_text in step.amounts:
         amount = fit(field, amount_text)
         assert isinstance(amount, int | float)
-        _, before = _number_of(tick.state, field, contacts)
-        total = before + amount
+        before = _number_of(tick.state, field, contacts)
+        total: Array = before + amount
         if field.kind is Kind.INT:
             # Two's complement: an overflow shows as a sign that neither addend had.
-            fits &= ((before ^ total) & (np.int64(amount) ^ total)) >= 0
+            fits &= ((before ^ total) & (np.full_like(total, amount) ^ total)) >= 0
         else:
             fits &= np.isfinite(total)
         sums.append((field, total))
@@ -174,7 +174,7 @@ def _reset(tick: Decisions, journey: JourneyState, step: ResetStep, runs: Array)
         if field.kind not in (Kind.INT, Kind.NUMBER):
             _write(tick, field, contacts, [default] * len(contacts))
             continue
-        _, now_value = _number_of(tick.state, field, contacts)
+        now_value = _number_of(tick.state, field, contacts)
         kept = journey.table.column(("at entry", field.name))
         at_entry = np.where(kept.take_valid(runs), kept.take(runs), default or 0)
         _write(tick, field, contacts, now_value - at_entry + (default or 0))

@@ -8,6 +8,8 @@ Laws:
    capacity is a power of two of rows; only the last batch's is below a whole batch's.
 3. Memory is canonical: a missing value, and every row past the last, reads `fill` (0; NEVER for
    TIME; the default where nothing is ever missing). So equal values are equal bytes.
+
+Python never sees this module.
 """
 
 from cpython.mem cimport PyMem_Calloc, PyMem_Free, PyMem_Realloc

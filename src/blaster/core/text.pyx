@@ -2,6 +2,8 @@
 
 Values enter as Arrow strings and are copied byte by byte, without Python objects. A text equal to
 the one that lies there already is not written again and costs no arena.
+
+Python never sees this module.
 """
 
 from cpython.unicode cimport PyUnicode_DecodeUTF8

@@ -1,8 +1,8 @@
 """The tick: what happened, then what is due, then what may be sent.
 
-Pure: a function of the state, `now`, `room` and `limit`; it applies its own decisions as it goes and
-answers with them as one log entry. Facts of one contact are taken one after another, each with all
-its consequences (exits, then waits, then entries) before the next.
+Pure: a function of the state, `now`, `room` and `limit`; it applies its own decisions as it goes
+and answers with them as one log entry. Facts of one contact are taken one after another, each with
+all its consequences (exits, then waits, then entries) before the next.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NO_ROOM: Mapping[str, int] = {}
 
 
 def tick(state: State, now: int, room: Mapping[str, int], limit: int) -> records.Entry:
-    """Decides about `limit` rows at most. `room` is orders per channel; no entry: as many as wanted.
+    """Decides about `limit` rows at most; `room` is orders per channel, unbounded where unnamed.
 
     A slice is a whole tick: what it does not reach is still queued or due.
     """
@@ -300,5 +300,3 @@ def _withhold(
     if len(runs):
         tick.emit(records.Withheld(journey.version, step.index, runs, reason))
         tick.go(journey, step.otherwise, runs)
-
-

@@ -42,15 +42,16 @@ def after_span(
     return result
 
 
-def add_months(days: Array, months: int) -> Array:
+def add_months(days: Array, months: Array | int) -> Array:
     """Day numbers so many months later, cut to the month's end."""
     dates = days.astype("datetime64[D]")
     month = dates.astype("datetime64[M]")
+    target = (month + months).astype("datetime64[D]")
+    following = (month + months + 1).astype("datetime64[D]")
     day_of_month = (dates - month).astype(np.int64)
-    target = month + months
-    length = ((target + 1).astype("datetime64[D]") - target.astype("datetime64[D]")).astype(np.int64)
-    last = np.minimum(day_of_month, length - 1)
-    return (target.astype("datetime64[D]").astype(np.int64) + last).astype(np.int32)
+    last = np.minimum(day_of_month, (following - target).astype(np.int64) - 1)
+    moved: Array = (target.astype(np.int64) + last).astype(np.int32)
+    return moved
 
 
 def wait_target(step: WaitStep, rows: Rows, now: int) -> Array:
@@ -61,14 +62,14 @@ def wait_target(step: WaitStep, rows: Rows, now: int) -> Array:
         return _series_day(step, rows, now)
     if step.value is not None:
         return expression_instants(rows, step.value, now, 0)
-    if step.span is not None and step.at_seconds is None:
+    if step.at_seconds is None:
+        assert step.span is not None
         return after_span(zones, zone, here, step.span)
     if step.span is not None:
         _, days, months = step.span
         target = zones.local_day(here, zone) + np.int32(days)
         target = add_months(target, months) if months else target
         return zones.instant(target, step.at_seconds, zone)
-    assert step.at_seconds is not None
     today = zones.local_day(here, zone)
     if step.weekday is not None:
         today = today + (step.weekday - today - _EPOCH_WEEKDAY) % 7
@@ -95,7 +96,7 @@ def _series_day(step: WaitStep, rows: Rows, now: int) -> Array:
     assert rows.runs is not None
     assert step.day is not None
     zones, zone = rows.state.zones, rows.zones()
-    entered = rows.journey.column("entered").take(rows.runs).astype(np.int64)
+    entered: Array = rows.journey.column("entered").take(rows.runs).astype(np.int64)
     clock = zones.local_seconds(entered, zone) if step.at_seconds is None else step.at_seconds
     missing = np.zeros(len(rows), bool)
     if step.value is None:
@@ -168,21 +169,10 @@ def _next_anniversary(
     year = (today - trigger.offset_days).astype("datetime64[D]").astype("datetime64[Y]")
     years = np.maximum(year.astype(np.int64) - first - 1, 0)
     for _ in range(3):
-        candidate = anniversary(days, years)
+        candidate = add_months(days, 12 * years)
         instants = zones.instant(
             (candidate + trigger.offset_days).astype(np.int32), trigger.at_seconds, zone
         )
         behind = instants <= now if again else instants < now
         years = years + behind
-    return anniversary(days, years)
-
-
-def anniversary(days: Array, years: Array) -> Array:
-    """Day numbers so many whole years later."""
-    dates = days.astype("datetime64[D]")
-    month = dates.astype("datetime64[M]")
-    day_of_month = (dates - month).astype(np.int64)
-    target = month + 12 * years
-    length = ((target + 1).astype("datetime64[D]") - target.astype("datetime64[D]")).astype(np.int64)
-    last = np.minimum(day_of_month, length - 1)
-    return (target.astype("datetime64[D]").astype(np.int64) + last).astype(np.int32)
+    return add_months(days, 12 * years)

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from blaster.content import FILTERS, FUNCTIONS, parse_template
-from blaster.content.nodes import Call, Filter, For, Include, Node, Output, Variable, When
+from blaster.content.nodes import Filter, For, FunctionCall, Include, Node, Output, Variable, When
 from blaster.definitions import codes, shapes
 from blaster.definitions.book import Book, Use
 from blaster.definitions.messagefile import MessageText
@@ -98,7 +98,7 @@ class TemplateChecker:
         for each in node.filters:
             self._filter(each, scope)
         defaulted = any(each.name == "default" for each in node.filters)
-        if isinstance(node.value, Call):
+        if isinstance(node.value, FunctionCall):
             self._call(node.value, scope)
         else:
             self._variable(node.value, scope, defaulted)
@@ -114,7 +114,7 @@ class TemplateChecker:
             message = f"the filter {show(node.name)} takes {arity}"
             self.book.report.add(codes.UNKNOWN_FILTER, place, message)
 
-    def _call(self, node: Call, scope: _Scope) -> None:
+    def _call(self, node: FunctionCall, scope: _Scope) -> None:
         place = scope.place(node.start, node.end)
         if node.name in _LATER_FUNCTIONS:
             shapes.not_supported(self.book.report, place, f"'{node.name}(..)' in a message")

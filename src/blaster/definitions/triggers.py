@@ -12,8 +12,8 @@ from blaster.definitions.names import did_you_mean, show
 from blaster.definitions.nodes import Mapping, Node, Scalar
 from blaster.definitions.shapes import Entry
 from blaster.definitions.times import DAY_S, parse_clock, parse_span
-from blaster.model.definitions import Entry as EntryPoint
 from blaster.model.definitions import (
+    Entrance,
     OnCreated,
     OnDate,
     OnEvent,
@@ -62,7 +62,7 @@ _DATES = (Kind.DATE, Kind.INSTANT)
 class Entered(NamedTuple):
     """One entry of `enter` with what the journey's head takes from it."""
 
-    entry: EntryPoint
+    entry: Entrance
     again: str
     priority: int
 
@@ -101,7 +101,7 @@ def _read_entry(book: Book, journey: str, node: Node) -> Entered | None:
         message = f"each contact enters at its first {show(trigger.event)} only"
         advice = "add again: each time, or key: ATTRIBUTE; again: never if that is meant"
         report.add(codes.NEITHER_KEY_NOR_AGAIN, found["on"].node.place, message, advice)
-    return Entered(EntryPoint(trigger, only_if, key), again, priority)
+    return Entered(Entrance(trigger, only_if, key), again, priority)
 
 
 def _read_if(

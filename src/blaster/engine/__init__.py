@@ -1,5 +1,4 @@
-"""Composes core, log, definitions and transport: what an account's owner opens and embeds.
-"""
+"""Composes core, log, definitions and transport: what an account's owner opens and embeds."""
 
 from __future__ import annotations
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -34,9 +35,8 @@ from blaster.model.fields import BATCH_ROWS
 from blaster.rules import Scope, compile_rule
 
 Array = np.ndarray[Any, Any]
-Answer = TypeVar("Answer")
 Run = Callable[[Callable[[Machine, int], Any]], Awaitable[Any]]
-Given = Sequence[Mapping[str, object]] | pa.Table | pa.RecordBatch
+Given: TypeAlias = Sequence[Mapping[str, object]] | pa.Table | pa.RecordBatch
 
 
 class Upserts(msgspec.Struct, frozen=True):
@@ -126,9 +126,7 @@ class Contacts:
         field as it is. Raises InputError naming row and field for the first value that does not
         fit; then nothing of the call is applied.
         """
-        totals = []
-        for part in _parts(rows):
-            totals.append(await self._run(lambda m, now, part=part: _upsert(m, now, part, source)))
+        totals = [await self._run(partial(_upsert, rows=p, source=source)) for p in _parts(rows)]
         return Upserts(
             sum(t.read for t in totals),
             sum(t.created for t in totals),
@@ -150,7 +148,9 @@ class Contacts:
 
     async def get(self, contact: str | int) -> dict[str, Any]:
         """The contact's fields that have a value, its number and its lists."""
-        return dict(await self._run(lambda m, now: describe(m.state, find_contact(m.state, contact))))
+        return dict(
+            await self._run(lambda m, now: describe(m.state, find_contact(m.state, contact)))
+        )
 
     async def count(self, rule: str | None = None) -> int:
         """How many contacts there are, or for how many the rule is true. Raises DefinitionError."""
@@ -210,9 +210,8 @@ class Contacts:
             batch = await asyncio.to_thread(next, batches, None)
             if batch is None:
                 break
-            counts, conflicts = await self._run(
-                lambda m, now, batch=batch: _take_import(m, now, batch, list, source)
-            )
+            take = partial(_take_import, batch=batch, list_name=list, source=source)
+            counts, conflicts = await self._run(take)
             for name, count in counts.items():
                 totals[name] += count
             rejects = sorted((*batch.rejects, *conflicts), key=lambda reject: reject.row)

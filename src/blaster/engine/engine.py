@@ -67,7 +67,7 @@ class Engine:
     async def start(self) -> None:
         """Opens the log, rebuilds the state from it, and begins to run.
 
-        Raises FolderInUse when another engine owns the folder, LogError when the log cannot be read.
+        Raises FolderInUse when another engine owns the folder, LogError when the log is unreadable.
         """
         if self._thread is not None:
             raise InputError("the engine is open already")
@@ -281,5 +281,3 @@ def open_engine(
     keeps the records (default: in the folder's data/log).
     """
     return Engine(Path(folder), clock=clock, transport=transport, log=log)
-
-

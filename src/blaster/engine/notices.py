@@ -47,16 +47,14 @@ def notices_of(
     return notices
 
 
-def _outcomes(
-    state: State, sequence: int, at: int, operation: records.Outcomes
-) -> list[Notice]:
+def _outcomes(state: State, sequence: int, at: int, operation: records.Outcomes) -> list[Notice]:
     found = state.orders.find(operation.orders)
     notices = []
     live = found["open"]
     kinds = np.stack([found["version"], found["step"], operation.codes.astype(np.int32)], axis=1)
     for version, step, code in np.unique(kinds[live], axis=0).tolist():
         mine = live & (kinds == (version, step, code)).all(axis=1)
-        outgoing = state.versions[version].plan.steps[step].outgoing  # type: ignore[attr-defined]
+        outgoing = state.versions[version].plan.steps[step].outgoing
         notices.append(
             Notice(
                 sequence, at, OutcomeCode(code).name.lower(), outgoing.channel, outgoing.name,

@@ -130,7 +130,7 @@ class EngineThread:
             self._again_in_flight()
             while self._step():
                 pass
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - whatever it was, nobody may wait for ever
             # Memory may be ahead of the log: nothing may be answered from it any more.
             with self._mutex:
                 self._failure = error

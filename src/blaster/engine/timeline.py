@@ -1,7 +1,7 @@
 """A contact's past in words: what happened, what was decided, and the facts as they were.
 
-The contact's own records are folded again, and before each decision is applied its rule is looked at
-on the state of that instant; so a field that changed later still shows its old value.
+The contact's own records are folded again, and before each decision is applied its rule is looked
+at on the state of that instant; so a field that changed later still shows its old value.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import msgspec
 import numpy as np
 
 from blaster.core import LookStep, Rows, SendStep, State, apply_operation, only
-from blaster.model import definitions as model
 from blaster.model import records
 from blaster.model.outcomes import OutcomeCode
 from blaster.rules import Explained, Rule
@@ -75,9 +74,7 @@ def _local(state: State, contact: int, at: int) -> str:
 Told = tuple[str, str, tuple[str, ...]]
 
 
-def tell(
-    state: State, at: int, contact: int, operation: records.Operation
-) -> Iterator[Told]:
+def tell(state: State, at: int, contact: int, operation: records.Operation) -> Iterator[Told]:
     """(kind, text, details) of an operation that concerns only this contact, before it applies."""
     match operation:
         case records.Published() | records.Took() | records.Armed():
@@ -90,8 +87,8 @@ def tell(
             parts = [f"left list {leave}"] * bool(leave) + [f"joined list {join}"] * bool(join)
             yield ("list", ", ".join(parts), ())
         case records.Happened(space=space, name=name, columns=columns):
-            for row in columns.to_pylist() if columns.num_columns else [{}] * len(
-                operation.contacts
+            for row in (
+                columns.to_pylist() if columns.num_columns else [{}] * len(operation.contacts)
             ):
                 yield (space, f"{space} {name}", _pairs(row))
         case records.Consented(channel=channel, topics=topics, given=given, evidence=evidence):
@@ -137,9 +134,7 @@ def _fields(operation: records.Upserted | records.FieldsSet | records.Wrote) -> 
 def _outcomes(state: State, operation: records.Outcomes) -> Iterator[Told]:
     found = state.orders.find(operation.orders)
     for row, order in enumerate(found):
-        step = state.versions[order["version"]].plan.steps[order["step"]]
-        assert isinstance(step, SendStep)
-        what = f"{step.outgoing.channel} {step.outgoing.name}"
+        what = _message_of(state.versions[order["version"]], order["step"])
         code = OutcomeCode(int(operation.codes[row]))
         reason = operation.reasons[row] if operation.reasons else ""
         number = f"order {int(operation.orders[row])}"
@@ -149,9 +144,7 @@ def _outcomes(state: State, operation: records.Outcomes) -> Iterator[Told]:
             yield ("not sent", f"{what} not sent: {reason or code.name.lower()}", (number,))
 
 
-def _decisions(
-    state: State, at: int, contact: int, operation: records.Operation
-) -> Iterator[Told]:
+def _decisions(state: State, at: int, contact: int, operation: records.Operation) -> Iterator[Told]:
     journey = state.by_version[operation.journey]  # type: ignore[attr-defined]
     name = journey.version
     match operation:
@@ -176,16 +169,13 @@ def _decisions(
                 details = _why(state, at, journey, runs)
             yield (how, f"{how} journey {name}", details)
         case records.Ordered(step=index, numbers=numbers):
-            step = journey.plan.steps[index]
-            what = f"{step.outgoing.channel} {step.outgoing.name}"
+            what = _message_of(journey, index)
             yield ("ordered", f"{what} handed over", (f"order {int(numbers[0])}", f"in {name}"))
         case records.Withheld(step=index, reason=reason):
-            step = journey.plan.steps[index]
-            what = f"{step.outgoing.channel} {step.outgoing.name}"
+            what = _message_of(journey, index)
             yield ("not sent", f"{what} not sent: {reason}", (f"in {name}",))
         case records.Deferred(step=index, due=due):
-            step = journey.plan.steps[index]
-            what = f"{step.outgoing.channel} {step.outgoing.name}"
+            what = _message_of(journey, index)
             until = _local(state, contact, int(due[0]))
             yield ("deferred", f"{what} held back by policy until {until}", (f"in {name}",))
         case records.Crossed(entry=entry, values=values):
@@ -193,9 +183,19 @@ def _decisions(
             if rule is not None:
                 rows = Rows(state, np.array([contact], np.int64), journey)
                 became = "true" if values[0] else "false"
-                yield ("rule", f"rule of {name} became {became}", explain_rule(state, at, rule, rows))
+                yield (
+                    "rule",
+                    f"rule of {name} became {became}",
+                    explain_rule(state, at, rule, rows),
+                )
         case records.Dropped():
             yield ("dropped", f"not let into journey {name} again", ())
+
+
+def _message_of(journey: Any, index: int) -> str:
+    step = journey.plan.steps[index]
+    assert isinstance(step, SendStep)
+    return f"{step.outgoing.channel} {step.outgoing.name}"
 
 
 def _moved(state: State, at: int, journey: Any, runs: Array, target: int) -> Iterator[Told]:

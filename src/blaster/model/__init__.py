@@ -1,4 +1,276 @@
-"""The values that flow between rooms: field types, definitions, records, batches.
+"""What flows between rooms: types, definitions, records, orders. Values, no behaviour."""
 
-It has no behaviour and does no I/O.
-"""
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blaster.model.definitions import END as END
+    from blaster.model.definitions import Account as Account
+    from blaster.model.definitions import Add as Add
+    from blaster.model.definitions import Again as Again
+    from blaster.model.definitions import Block as Block
+    from blaster.model.definitions import Branch as Branch
+    from blaster.model.definitions import Call as Call
+    from blaster.model.definitions import Cap as Cap
+    from blaster.model.definitions import Case as Case
+    from blaster.model.definitions import Category as Category
+    from blaster.model.definitions import Channel as Channel
+    from blaster.model.definitions import ContactList as ContactList
+    from blaster.model.definitions import DkimKey as DkimKey
+    from blaster.model.definitions import End as End
+    from blaster.model.definitions import Entrance as Entrance
+    from blaster.model.definitions import EventType as EventType
+    from blaster.model.definitions import Exit as Exit
+    from blaster.model.definitions import Form as Form
+    from blaster.model.definitions import Journey as Journey
+    from blaster.model.definitions import Membership as Membership
+    from blaster.model.definitions import Message as Message
+    from blaster.model.definitions import OnCreated as OnCreated
+    from blaster.model.definitions import OnDate as OnDate
+    from blaster.model.definitions import OnEvent as OnEvent
+    from blaster.model.definitions import OnForm as OnForm
+    from blaster.model.definitions import OnList as OnList
+    from blaster.model.definitions import OnRule as OnRule
+    from blaster.model.definitions import Reset as Reset
+    from blaster.model.definitions import RuleText as RuleText
+    from blaster.model.definitions import Send as Send
+    from blaster.model.definitions import Sender as Sender
+    from blaster.model.definitions import Series as Series
+    from blaster.model.definitions import SeriesItem as SeriesItem
+    from blaster.model.definitions import Set as Set
+    from blaster.model.definitions import SetTo as SetTo
+    from blaster.model.definitions import Step as Step
+    from blaster.model.definitions import Trigger as Trigger
+    from blaster.model.definitions import Wait as Wait
+    from blaster.model.definitions import WaitUntil as WaitUntil
+    from blaster.model.definitions import Workspace as Workspace
+    from blaster.model.fields import BATCH_ROWS as BATCH_ROWS
+    from blaster.model.fields import BUILT_IN_FIELDS as BUILT_IN_FIELDS
+    from blaster.model.fields import NEVER as NEVER
+    from blaster.model.fields import Field as Field
+    from blaster.model.fields import FieldType as FieldType
+    from blaster.model.fields import Kind as Kind
+    from blaster.model.orders import OrderBatch as OrderBatch
+    from blaster.model.orders import OutcomeBatch as OutcomeBatch
+    from blaster.model.outcomes import OutcomeCode as OutcomeCode
+    from blaster.model.records import DECISIONS as DECISIONS
+    from blaster.model.records import INPUTS as INPUTS
+    from blaster.model.records import Armed as Armed
+    from blaster.model.records import Array as Array
+    from blaster.model.records import Consented as Consented
+    from blaster.model.records import Crossed as Crossed
+    from blaster.model.records import Deferred as Deferred
+    from blaster.model.records import Dropped as Dropped
+    from blaster.model.records import Ended as Ended
+    from blaster.model.records import Entered as Entered
+    from blaster.model.records import Entry as Entry
+    from blaster.model.records import FieldsSet as FieldsSet
+    from blaster.model.records import Happened as Happened
+    from blaster.model.records import Joined as Joined
+    from blaster.model.records import Listed as Listed
+    from blaster.model.records import Moved as Moved
+    from blaster.model.records import Noted as Noted
+    from blaster.model.records import Operation as Operation
+    from blaster.model.records import Ordered as Ordered
+    from blaster.model.records import Outcomes as Outcomes
+    from blaster.model.records import Published as Published
+    from blaster.model.records import Received as Received
+    from blaster.model.records import Suppressed as Suppressed
+    from blaster.model.records import Took as Took
+    from blaster.model.records import Upserted as Upserted
+    from blaster.model.records import Withheld as Withheld
+    from blaster.model.records import Wrote as Wrote
+    from blaster.model.scenarios import Behaviour as Behaviour
+    from blaster.model.scenarios import Do as Do
+    from blaster.model.scenarios import Expectation as Expectation
+    from blaster.model.scenarios import ExpectKind as ExpectKind
+    from blaster.model.scenarios import Population as Population
+    from blaster.model.scenarios import Scenario as Scenario
+    from blaster.model.scenarios import ScenarioEvent as ScenarioEvent
+    from blaster.model.scenarios import Span as Span
+    from blaster.model.scenarios import Verb as Verb
+
+_HOMES = {
+    "Account": "definitions",
+    "Add": "definitions",
+    "Again": "definitions",
+    "Armed": "records",
+    "Array": "records",
+    "BATCH_ROWS": "fields",
+    "BUILT_IN_FIELDS": "fields",
+    "Behaviour": "scenarios",
+    "Block": "definitions",
+    "Branch": "definitions",
+    "Call": "definitions",
+    "Cap": "definitions",
+    "Case": "definitions",
+    "Category": "definitions",
+    "Channel": "definitions",
+    "Consented": "records",
+    "ContactList": "definitions",
+    "Crossed": "records",
+    "DECISIONS": "records",
+    "Deferred": "records",
+    "DkimKey": "definitions",
+    "Do": "scenarios",
+    "Dropped": "records",
+    "END": "definitions",
+    "End": "definitions",
+    "Ended": "records",
+    "Entered": "records",
+    "Entrance": "definitions",
+    "Entry": "records",
+    "EventType": "definitions",
+    "Exit": "definitions",
+    "ExpectKind": "scenarios",
+    "Expectation": "scenarios",
+    "Field": "fields",
+    "FieldType": "fields",
+    "FieldsSet": "records",
+    "Form": "definitions",
+    "Happened": "records",
+    "INPUTS": "records",
+    "Joined": "records",
+    "Journey": "definitions",
+    "Kind": "fields",
+    "Listed": "records",
+    "Membership": "definitions",
+    "Message": "definitions",
+    "Moved": "records",
+    "NEVER": "fields",
+    "Noted": "records",
+    "OnCreated": "definitions",
+    "OnDate": "definitions",
+    "OnEvent": "definitions",
+    "OnForm": "definitions",
+    "OnList": "definitions",
+    "OnRule": "definitions",
+    "Operation": "records",
+    "OrderBatch": "orders",
+    "Ordered": "records",
+    "OutcomeBatch": "orders",
+    "OutcomeCode": "outcomes",
+    "Outcomes": "records",
+    "Population": "scenarios",
+    "Published": "records",
+    "Received": "records",
+    "Reset": "definitions",
+    "RuleText": "definitions",
+    "Scenario": "scenarios",
+    "ScenarioEvent": "scenarios",
+    "Send": "definitions",
+    "Sender": "definitions",
+    "Series": "definitions",
+    "SeriesItem": "definitions",
+    "Set": "definitions",
+    "SetTo": "definitions",
+    "Span": "scenarios",
+    "Step": "definitions",
+    "Suppressed": "records",
+    "Took": "records",
+    "Trigger": "definitions",
+    "Upserted": "records",
+    "Verb": "scenarios",
+    "Wait": "definitions",
+    "WaitUntil": "definitions",
+    "Withheld": "records",
+    "Workspace": "definitions",
+    "Wrote": "records",
+}
+
+__all__ = [
+    "BATCH_ROWS",
+    "BUILT_IN_FIELDS",
+    "DECISIONS",
+    "END",
+    "INPUTS",
+    "NEVER",
+    "Account",
+    "Add",
+    "Again",
+    "Armed",
+    "Array",
+    "Behaviour",
+    "Block",
+    "Branch",
+    "Call",
+    "Cap",
+    "Case",
+    "Category",
+    "Channel",
+    "Consented",
+    "ContactList",
+    "Crossed",
+    "Deferred",
+    "DkimKey",
+    "Do",
+    "Dropped",
+    "End",
+    "Ended",
+    "Entered",
+    "Entrance",
+    "Entry",
+    "EventType",
+    "Exit",
+    "ExpectKind",
+    "Expectation",
+    "Field",
+    "FieldType",
+    "FieldsSet",
+    "Form",
+    "Happened",
+    "Joined",
+    "Journey",
+    "Kind",
+    "Listed",
+    "Membership",
+    "Message",
+    "Moved",
+    "Noted",
+    "OnCreated",
+    "OnDate",
+    "OnEvent",
+    "OnForm",
+    "OnList",
+    "OnRule",
+    "Operation",
+    "OrderBatch",
+    "Ordered",
+    "OutcomeBatch",
+    "OutcomeCode",
+    "Outcomes",
+    "Population",
+    "Published",
+    "Received",
+    "Reset",
+    "RuleText",
+    "Scenario",
+    "ScenarioEvent",
+    "Send",
+    "Sender",
+    "Series",
+    "SeriesItem",
+    "Set",
+    "SetTo",
+    "Span",
+    "Step",
+    "Suppressed",
+    "Took",
+    "Trigger",
+    "Upserted",
+    "Verb",
+    "Wait",
+    "WaitUntil",
+    "Withheld",
+    "Workspace",
+    "Wrote",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -72,7 +72,7 @@ class OnRule(_Struct, frozen=True, tag="rule"):
 Trigger = OnList | OnCreated | OnEvent | OnForm | OnDate | OnRule
 
 
-class Entry(_Struct, frozen=True):
+class Entrance(_Struct, frozen=True):
     """One way into a journey. `key` names an attribute of the event (one run per key)."""
 
     on: Trigger
@@ -217,7 +217,7 @@ Step = Send | Wait | WaitUntil | Branch | Set | Add | Reset | Membership | Serie
 
 class Journey(_Struct, frozen=True):
     name: str
-    entries: tuple[Entry, ...]
+    entries: tuple[Entrance, ...]
     steps: tuple[Step, ...]
     title: str = ""
     again: Again = "never"

@@ -82,4 +82,4 @@ BUILT_IN_FIELDS: tuple[Field, ...] = (
     Field("language", repeats=True),
     Field("source", repeats=True),
 )
-"""Fields every contact has. `id` is the owner's own key (external id); `contact.created` is a TIME."""
+"""Fields every contact has. `id` is the owner's own key (external id)."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
-import numpy as np
 import pyarrow as pa
 
-Array = np.ndarray[Any, Any]
+from blaster.model.records import Array
 
 
 class OrderBatch(msgspec.Struct, frozen=True):
@@ -26,7 +23,7 @@ class OrderBatch(msgspec.Struct, frozen=True):
 
 
 class OutcomeBatch(msgspec.Struct, frozen=True):
-    """What became of orders: `codes` are `OutcomeCode` values (uint8); `reasons` per row or empty."""
+    """What became of orders: `codes` are `OutcomeCode` values (uint8); `reasons` per row, or ()."""
 
     numbers: Array
     codes: Array

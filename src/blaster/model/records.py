@@ -168,7 +168,7 @@ class Entered(Operation, frozen=True):
 
 
 class Moved(Operation, frozen=True):
-    """Runs went to step `step` (its index in the plan), due then; `until` is the step's deadline."""
+    """Runs went to step `step` (its index in the plan); `until` is the step's own deadline."""
 
     KIND: ClassVar[int] = 66
     journey: str
@@ -269,7 +269,8 @@ INPUTS: tuple[type[Operation], ...] = (
     FieldsSet,
 )  # fmt: skip
 DECISIONS: tuple[type[Operation], ...] = (
-    Took, Entered, Moved, Ended, Wrote, Listed, Ordered, Withheld, Deferred, Crossed, Armed, Dropped,
+    Took, Entered, Moved, Ended, Wrote, Listed, Ordered, Withheld, Deferred, Crossed, Armed,
+    Dropped,
 )  # fmt: skip
 
 

@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from blaster.rules.dictionary import Dictionary
     from blaster.rules.explain import Explained
     from blaster.rules.facts import Fact
-    from blaster.rules.json_form import from_json, to_json
     from blaster.rules.parser import parse
     from blaster.rules.printer import show
     from blaster.rules.problems import Problem, caret
@@ -38,11 +37,9 @@ _MODULES = {
     "compile_value": "rule",
     "count": "bitmap",
     "from_bools": "bitmap",
-    "from_json": "json_form",
     "parse": "parser",
     "show": "printer",
     "to_bools": "bitmap",
-    "to_json": "json_form",
     "to_list": "vectors",
     "vector_of": "vectors",
 }
@@ -64,11 +61,9 @@ __all__ = [
     "compile_value",
     "count",
     "from_bools",
-    "from_json",
     "parse",
     "show",
     "to_bools",
-    "to_json",
     "to_list",
     "vector_of",
 ]

@@ -134,9 +134,7 @@ def _is_plain_now(value: tree.Value) -> bool:
 def _at_dates(ev: Evaluation, dates: Column, *offsets: int) -> list[_Ints]:
     """The first instants of dates so many days away, and a transition that is near."""
     days = np.where(dates.valid, dates.values, 0).astype(np.int64)
-    out = [
-        _some(ev.zones.instant(days + offset, 0, ev.zone), dates.valid) for offset in offsets
-    ]
+    out = [_some(ev.zones.instant(days + offset, 0, ev.zone), dates.valid) for offset in offsets]
     return [*out, ev.zones.near_transition(ev.now, ev.length, ev.zone)]
 
 

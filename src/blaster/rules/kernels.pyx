@@ -3,6 +3,8 @@
 Owns loops over plain arrays and nothing else: no Python object, no GIL, no memory of its own.
 Laws: a kernel fills 64 flags and packs them, so that the inner loop has no branch and vectorises;
 the last, partial word is padded with zeros.
+
+Python never sees this module.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
@@ -244,7 +246,6 @@ cdef void engaged_rows(
                 done = (not done) & (refused | (known & (now >= deadline)))
             flags[index] = done
         out[word] = pack64(flags)
-
 
 
 cdef inline int64_t floor_div(int64_t value, int64_t by) noexcept nogil:

@@ -30,7 +30,7 @@ from blaster.rules.values import (
 Truths = tuple[Bools, Bools]
 
 
-def truths_of(ev: Evaluation, leaf: tree.Leaf) -> Truths:  # noqa: PLR0911
+def truths_of(ev: Evaluation, leaf: tree.Leaf) -> Truths:
     """Where a leaf is surely true, and where it is surely false."""
     match leaf:
         case tree.Compare(op=op, left=left, right=right):

@@ -184,7 +184,7 @@ class Lowering:
         return self.emit("bits", self.derive(Derived("truth", leaf)), negated=not want)
 
     def in_range(self, slot: int, is_time: bool, low: Bound, high: Bound, hit: bool) -> int:
-        """low <= value <= high (`hit` False: outside) of a slot of whole numbers."""
+        """Low <= value <= high (`hit` False: outside) of a slot of whole numbers."""
         out = self.emit("range", slot, k=self.range_at(low, high), negated=not hit)
         # A TIME has no validity bitmap: what never happened is outside, so cut it off here.
         return self.emit("and", out, self.emit("set", slot)) if is_time and not hit else out
@@ -213,9 +213,7 @@ class Lowering:
             return self.compare_columns(op, left, right, want)
         return self.plain(leaf, want)
 
-    def compare_days(
-        self, op: tree.Order, left: tree.Value, right: tree.Value, want: bool
-    ) -> int:
+    def compare_days(self, op: tree.Order, left: tree.Value, right: tree.Value, want: bool) -> int:
         hit = want != (op == "!=")
         slot = self.days_slot(left)
         if isinstance(right, tree.Literal) and right.kind == Kind.DATE:
@@ -336,9 +334,7 @@ class Lowering:
         if op in ("anniversary_today", "anniversary_in_next"):
             limit = self.derive(Derived("limit", window or tree.Duration(days=1)))
             today = self.derive(Derived("today"))
-            return self.emit(
-                "anniversary", self.days_slot(subject), today, limit, negated=not want
-            )
+            return self.emit("anniversary", self.days_slot(subject), today, limit, negated=not want)
         assert window is not None
         if op == "within":
             return self.within(leaf, window, want)

@@ -17,7 +17,8 @@ cdef enum Op:
     OP_LIST = 11      # a: LIST slot; any entry with tables[k][code]
     OP_TEXT = 12      # a: TEXT slot; needles[k]; c: op, plus 8 with folding
     OP_BLANK = 13     # a: TEXT slot; never missing
-    OP_ENGAGED = 14   # a, b, c: TIME slots fact, sent, not sent (-1: none); ints[k] -window, [k+1] now
+    # a, b, c: TIME slots fact, sent, not sent (-1: none); ints[k] -window, [k+1] now
+    OP_ENGAGED = 14
     OP_ANNIVERSARY = 15  # a, b, c: DATE slots subject, today, first day behind the window
     OP_END = 16
 

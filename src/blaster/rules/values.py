@@ -174,7 +174,7 @@ def _sum_overflows(left: npt.NDArray[np.int64], right: Any) -> Bools:
     return overflow
 
 
-def _compute(ev: Evaluation, value: tree.Value) -> Column:  # noqa: PLR0911
+def _compute(ev: Evaluation, value: tree.Value) -> Column:
     match value:
         case tree.FactRef():
             return _fact(ev.vector(value))
@@ -247,12 +247,12 @@ def _arithmetic(ev: Evaluation, value: tree.Arithmetic) -> Column:
                   valid)  # fmt: skip
 
 
+_REAL = {"+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide}
+
+
 def _real(op: str, a: npt.NDArray[Any], b: npt.NDArray[Any], valid: Bools) -> Column:
     with np.errstate(all="ignore"):
-        if op == "/":
-            out = a / b
-        else:
-            out = a + b if op == "+" else a - b if op == "-" else a * b
+        out = _REAL[op](a, b)
     return _checked(out, valid & np.isfinite(out))
 
 

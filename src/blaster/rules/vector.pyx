@@ -6,7 +6,7 @@ here, once, so that no kernel has to); bitmaps are padded to whole 64-bit words.
 """
 
 from cpython.buffer cimport (
-    PyBUF_SIMPLE, PyBuffer_Release, PyObject_CheckBuffer, PyObject_GetBuffer,
+    PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer,
 )
 from libc.stdint cimport int32_t, uint64_t
 

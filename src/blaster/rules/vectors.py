@@ -28,9 +28,7 @@ DTYPES: dict[int, type[np.generic]] = {
 TEXT_INLINE_BYTES_MAX = 12
 
 
-def vector_of(
-    kind: Kind, values: Sequence[Any], dictionary: Dictionary | None = None
-) -> Vector:
+def vector_of(kind: Kind, values: Sequence[Any], dictionary: Dictionary | None = None) -> Vector:
     """A vector of Python values, None where missing; CODE and LIST words join `dictionary`."""
     rows = len(values)
     valid = from_bools(np.array([value is not None for value in values], dtype=bool))

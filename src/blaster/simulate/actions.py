@@ -65,9 +65,7 @@ def field_columns(world: World, name: str, texts: list[str]) -> pa.RecordBatch:
     if name in ("email", "phone"):
         given = pa.array(texts, pa.string())
         country = world.workspace.account.country
-        normal, _ = (
-            normalise_emails(given) if name == "email" else normalise_phones(given, country)
-        )
+        normal, _ = normalise_emails(given) if name == "email" else normalise_phones(given, country)
         bad = [not value.is_valid for value in normal]
         kept = [text if wrong else value.as_py() for text, value, wrong in zip(
             texts, normal, bad, strict=True
@@ -91,9 +89,7 @@ def _data_columns(world: World, data: dict[str, str], contacts: Array) -> pa.Rec
     )
 
 
-def operations_for(
-    world: World, do: Do, contacts: Array, orders: Array
-) -> list[records.Operation]:
+def operations_for(world: World, do: Do, contacts: Array, orders: Array) -> list[records.Operation]:
     """The inputs that an action of these contacts is; `orders` 0 means their newest sending."""
     if not len(contacts):
         return []
@@ -112,7 +108,9 @@ def operations_for(
         assert do.channel is not None
         return [
             records.Suppressed(contacts, do.channel, "marketing", "unsubscribe"),
-            records.Consented(contacts, do.channel, (), False, {"asset": f"{do.channel} {do.name}"}),
+            records.Consented(
+                contacts, do.channel, (), False, {"asset": f"{do.channel} {do.name}"}
+            ),
         ]
     if verb in ("join", "leave"):
         return [records.Joined(do.name, contacts, verb == "leave", "scenario")]

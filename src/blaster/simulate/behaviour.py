@@ -84,9 +84,9 @@ class Behaviours:
     def notice(self, channel: str, message: str, fact: str, contacts: Array, orders: Array) -> None:
         """A fact of these sendings; `link` texts are looked at by `notice_click`."""
         for index, behaviour in enumerate(self._all):
-            if (behaviour.channel, behaviour.message, behaviour.fact) == (channel, message, fact):
-                if behaviour.link is None:
-                    self._plan(index, behaviour, contacts, orders)
+            key = (behaviour.channel, behaviour.message, behaviour.fact)
+            if key == (channel, message, fact) and behaviour.link is None:
+                self._plan(index, behaviour, contacts, orders)
 
     def notice_clicks(
         self, channel: str, message: str, links: tuple[str, ...], contacts: Array, orders: Array
@@ -117,9 +117,7 @@ class Behaviours:
         for instant in np.unique(when).tolist():
             mine = when == instant
             self._count += 1
-            heapq.heappush(
-                self._heap, (instant, index, self._count, contacts[mine], orders[mine])
-            )
+            heapq.heappush(self._heap, (instant, index, self._count, contacts[mine], orders[mine]))
 
     def next_instant(self) -> int | None:
         """When the next action comes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from blaster.simulate.world import World
 
 Array = np.ndarray[Any, Any]
 
-DAY_S = 86_400
+EPOCH_DAY = date(1970, 1, 1).toordinal()
 
 
 def run_scenario(
@@ -168,9 +168,7 @@ class _Run:
             self._notice(do, contacts, orders, operations[0])
         self.world.accept(*operations)
 
-    def _notice(
-        self, do: Do, contacts: Array, orders: Array, operation: records.Operation
-    ) -> None:
+    def _notice(self, do: Do, contacts: Array, orders: Array, operation: records.Operation) -> None:
         """Other behaviours may follow from what was done with a message."""
         assert do.channel is not None
         newest = self.world.state.column(("message", do.channel, do.name, "order")).take(contacts)
@@ -222,7 +220,7 @@ def instant_of(
 ) -> int:
     """The instant of a local time of the account's zone, moved on `turn` times by the calendar."""
     moment = datetime.fromisoformat(local)
-    days = np.array([moment.toordinal() - datetime(1970, 1, 1).toordinal()], np.int32)
+    days = np.array([moment.toordinal() - EPOCH_DAY], np.int32)
     seconds = moment.hour * 3600 + moment.minute * 60 + moment.second
     step_seconds, step_days, step_months = every or (0, 0, 0)
     if step_months:
@@ -241,5 +239,5 @@ def local_minute(world: World, now: int) -> str:
     here = np.array([now], np.int64)
     day = int(world.zones.local_day(here, None)[0])
     second = int(world.zones.local_seconds(here, None)[0])
-    date = datetime.fromordinal(datetime(1970, 1, 1).toordinal() + day)
-    return f"{date:%Y-%m-%d} {second // 3600:02d}:{second % 3600 // 60:02d}"
+    local = date.fromordinal(EPOCH_DAY + day)
+    return f"{local:%Y-%m-%d} {second // 3600:02d}:{second % 3600 // 60:02d}"

@@ -15,7 +15,6 @@ from blaster.engine import Machine
 from blaster.errors import BlasterError
 from blaster.log import Log, MemoryLog
 from blaster.model import definitions as model
-from blaster.model.fields import NEVER
 from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Entry, Operation, Outcomes, Published

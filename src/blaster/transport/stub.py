@@ -1,4 +1,4 @@
-"""A transport that sends nothing and accepts what its channels take: the double of the real ones."""
+"""A transport that sends nothing and accepts what its channels take."""
 
 from __future__ import annotations
 
