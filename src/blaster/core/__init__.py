@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from blaster.core.plan import SendStep as SendStep
     from blaster.core.plan import fields_of as fields_of
     from blaster.core.plan import make_plan as make_plan
+    from blaster.core.rows import distinct as distinct
     from blaster.core.state import State as State
     from blaster.core.table import Table as Table
     from blaster.core.ticks import has_work as has_work
@@ -54,6 +55,7 @@ _HOMES = {
     "after_span": "timing",
     "apply_entry": "apply",
     "apply_operation": "apply",
+    "distinct": "rows",
     "fields_of": "plan",
     "fit": "fitting",
     "has_work": "ticks",
@@ -84,6 +86,7 @@ __all__ = [
     "after_span",
     "apply_entry",
     "apply_operation",
+    "distinct",
     "fields_of",
     "fit",
     "has_work",

@@ -16,7 +16,8 @@ from blaster.core.inputs import TAKERS, change_lists, rounds
 from blaster.core.messages import note_not_sent
 from blaster.core.numberset import NumberSet, hash_pairs
 from blaster.core.plan import SendStep
-from blaster.core.runs import JourneyState, rounds_of
+from blaster.core.rows import rounds_of
+from blaster.core.runs import JourneyState
 from blaster.core.sends import reserve
 from blaster.core.state import Change, Effect, Queued, State
 from blaster.model import records

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.plan import SendStep
+from blaster.core.rows import distinct
 from blaster.core.runs import JourneyState
 from blaster.core.sends import ADDRESS_FIELDS
 from blaster.core.state import State
@@ -35,7 +36,7 @@ def orders_in_flight(state: State) -> list[OrderBatch]:
     batches = []
     for version, journey in enumerate(state.versions):
         mine = found["version"] == version
-        for step in np.unique(found["step"][mine]).tolist():
+        for step in distinct(found["step"][mine]).tolist():
             chosen = numbers[mine & (found["step"] == step)]
             batches.append(_batch(state, journey, step, chosen))
     return batches

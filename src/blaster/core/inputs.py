@@ -18,7 +18,7 @@ from blaster.core.fields import write_fields
 from blaster.core.messages import first_time, note, note_not_sent, note_sent, note_sent_to
 from blaster.core.numberset import NumberSet, hash_pairs
 from blaster.core.plan import Key, SendStep, make_plan
-from blaster.core.runs import rounds_of
+from blaster.core.rows import distinct, rounds_of
 from blaster.core.sends import give_back, keep_reservation
 from blaster.core.state import Change, Effect, Settled, State
 from blaster.model import definitions as model
@@ -286,7 +286,7 @@ def take_received(
     codes = state.column(("sms", "message")).take(contacts)
     orders = state.column(("sms", "order")).take(contacts)
     changes: list[Effect] = []
-    for code in np.unique(codes[codes >= 0]).tolist():
+    for code in distinct(codes[codes >= 0]).tolist():
         mine = codes == code
         answers = [text for text, keep in zip(texts, mine.tolist(), strict=True) if keep]
         key = ("message", "sms", state.sms_messages.values[code])
@@ -306,9 +306,9 @@ def take_outcomes(
     reasons = np.array(operation.reasons or ("",) * len(operation.orders), object)[positions]
     state.orders.settle(numbers)
     effects: list[Effect] = []
-    for version in np.unique(found["version"]).tolist():
+    for version in distinct(found["version"]).tolist():
         journey = state.versions[version]
-        for step in np.unique(found["step"][found["version"] == version]).tolist():
+        for step in distinct(found["step"][found["version"] == version]).tolist():
             mine = (found["version"] == version) & (found["step"] == step)
             plan_step = journey.plan.steps[step]
             assert isinstance(plan_step, SendStep)

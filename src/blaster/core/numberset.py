@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from blaster.core.rows import distinct
+
 Array = np.ndarray[Any, Any]
 
 
@@ -46,7 +48,7 @@ class NumberSet:
 
     def add(self, numbers: Array) -> None:
         """Adds numbers; those already there change nothing."""
-        fresh = np.unique(numbers[~self.contains(numbers)])
+        fresh = distinct(numbers[~self.contains(numbers)])
         if not len(fresh):
             return
         self._blocks.append(fresh)

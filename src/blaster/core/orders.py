@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from blaster.core.rows import distinct
 from blaster.model.fields import BATCH_ROWS
 
 Array = np.ndarray[Any, Any]
@@ -86,6 +87,12 @@ def _offset(numbers: Array) -> Array:
 
 def _by_block(numbers: Array) -> Iterator[tuple[int, Array]]:
     """Positions per block; numbers of one hand-over are almost always in one."""
-    blocks = (numbers - np.uint64(1)) // np.uint64(BATCH_ROWS)
-    for block in np.unique(blocks):
-        yield int(block), np.flatnonzero(blocks == block)
+    if not len(numbers):
+        return
+    blocks = ((numbers - np.uint64(1)) // np.uint64(BATCH_ROWS)).astype(np.int64)
+    first, last = int(blocks.min()), int(blocks.max())
+    if first == last:
+        yield first, np.arange(len(numbers))
+        return
+    for block in distinct(blocks).tolist():
+        yield block, np.flatnonzero(blocks == block)

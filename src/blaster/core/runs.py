@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from blaster.core.column import Column
 from blaster.core.plan import JourneyPlan, Key, SendStep
+from blaster.core.rows import distinct, rounds_of
 from blaster.core.table import Table
 from blaster.model.fields import NEVER, Kind
 from blaster.rules import Dictionary
@@ -34,27 +35,6 @@ _OWN_COLUMNS = (
 _ROW_COLUMNS = ("step", "next", "prev")
 """Numbers of steps and run rows; -1 is none."""
 NONE_IS_MINUS_1: dict[str, Any] = {"default": -1, "never_missing": True}
-
-
-def occurrences(values: Array) -> Array:
-    """How often each value stood before, row by row: 0 for the first, 1 for the second, ..."""
-    count = len(values)
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if count else np.empty(0, int)
-    lengths = np.diff(np.r_[starts, count])
-    ranks = np.empty(count, np.int64)
-    ranks[order] = np.arange(count) - np.repeat(starts, lengths)
-    return ranks
-
-
-def rounds_of(values: Array) -> list[Array]:
-    """Row positions in rounds: round k holds the k-th row of each value, in row order."""
-    if len(values) <= 1 or len(np.unique(values)) == len(values):
-        return [np.arange(len(values))]
-    ranks = occurrences(values)
-    order = np.argsort(ranks, kind="stable")
-    return np.split(order, np.flatnonzero(np.diff(ranks[order])) + 1)
 
 
 class JourneyState:
@@ -220,7 +200,7 @@ class JourneyState:
             count += len(taken[-1])
         if not taken:
             return np.empty(0, np.int64)
-        runs = np.unique(np.concatenate(taken))
+        runs = distinct(np.concatenate(taken))
         waiting = (
             (self.column("step").take(runs) == step)
             & (self.column("order").take(runs) == 0)

@@ -26,7 +26,8 @@ from blaster.core.plan import (
     SetStep,
     WaitStep,
 )
-from blaster.core.runs import JourneyState, rounds_of
+from blaster.core.rows import rounds_of
+from blaster.core.runs import JourneyState
 from blaster.core.state import State, default_of
 from blaster.model import records
 from blaster.model.fields import Field, Kind

@@ -16,7 +16,8 @@ from blaster.core.binding import Rows
 from blaster.core.decide import Decisions
 from blaster.core.entering import fire, publish, trigger
 from blaster.core.plan import LookStep, SendStep, WaitStep
-from blaster.core.runs import JourneyState, occurrences
+from blaster.core.rows import distinct, occurrences
+from blaster.core.runs import JourneyState
 from blaster.core.sends import CLASSES, capped, is_allowed
 from blaster.core.state import Change, Settled, State
 from blaster.core.steps import act, arrive
@@ -103,7 +104,7 @@ def _wake(tick: Decisions, effects: list[Change | Settled]) -> None:
             publish(tick, tick.state.by_version[change.key[1]])
         for journey in tick.state.readers.get(change.key, ()):
             for index in journey.plan.readers[change.key].exits:
-                tick.exit(journey, index, np.unique(journey.runs_of(change.contacts)[0]))
+                tick.exit(journey, index, distinct(journey.runs_of(change.contacts)[0]))
     for change in changes:
         for journey in tick.state.readers.get(change.key, ()):
             _wake_steps(tick, journey, change)
@@ -121,7 +122,7 @@ def _wake_steps(tick: Decisions, journey: JourneyState, change: Change) -> None:
     waiting = journey.plan.readers[change.key].steps
     if not waiting or not journey.running:
         return
-    runs = np.unique(journey.runs_of(change.contacts)[0])
+    runs = distinct(journey.runs_of(change.contacts)[0])
     steps = journey.column("step").take(runs)
     for index in waiting:
         mine = runs[steps == index]
@@ -140,7 +141,7 @@ def _go_on(tick: Decisions, settled: Settled) -> None:
     """The sends of these runs are done, one way or the other."""
     journey, runs = settled.journey, settled.runs
     steps = journey.column("step").take(runs)
-    for index in np.unique(steps[steps >= 0]).tolist():
+    for index in distinct(steps[steps >= 0]).tolist():
         step = journey.plan.steps[index]
         mine = steps == index
         tick.go(journey, step.then, runs[mine & settled.sent])
@@ -177,7 +178,7 @@ def _due_runs(tick: Decisions, journey: JourneyState, runs: Array) -> None:
             runs = runs[journey.column("step").take(runs) >= 0]
     steps = journey.column("step").take(runs)
     tick.rows += len(runs)
-    for index in np.unique(steps[steps >= 0]).tolist():
+    for index in distinct(steps[steps >= 0]).tolist():
         mine = runs[steps == index]
         step = journey.plan.steps[index]
         if isinstance(step, SendStep):

@@ -12,9 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from blaster.core import Column, Rows
-from blaster.core.numberset import NumberSet
-from blaster.core.timing import after_span
+from blaster.core import Column, NumberSet, Rows, after_span, distinct
 from blaster.model.fields import Field, Kind
 from blaster.model.scenarios import Behaviour, Scenario
 from blaster.rules import Rule, Scope, compile_rule
@@ -114,7 +112,7 @@ class Behaviours:
             return
         now = np.full(len(contacts), self._world.now, np.int64)
         when = after_span(self._world.zones, None, now, behaviour.after)
-        for instant in np.unique(when).tolist():
+        for instant in distinct(when).tolist():
             mine = when == instant
             self._count += 1
             heapq.heappush(self._heap, (instant, index, self._count, contacts[mine], orders[mine]))

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from blaster.core.timing import add_months
+from blaster.core import add_months
 from blaster.engine import read, resolve, upserted
 from blaster.errors import InputError
 from blaster.log import Log
@@ -202,14 +203,10 @@ def _same(behaviour: Any) -> bool:
 
 def synthetic(contacts: Array) -> pa.RecordBatch:
     """An e-mail address and a phone number for each row number."""
-    numbers = contacts.tolist()
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array([f"contact{n}@example.com" for n in numbers], pa.string()),
-            pa.array([f"+97250{n:07d}" for n in numbers], pa.string()),
-        ],
-        names=["email", "phone"],
-    )
+    numbers = pa.array(contacts).cast(pa.string())
+    emails = pc.binary_join_element_wise("contact", numbers, "@example.com", "")
+    phones = pc.binary_join_element_wise("+97250", pc.utf8_lpad(numbers, 7, "0"), "")
+    return pa.RecordBatch.from_arrays([emails, phones], names=["email", "phone"])
 
 
 # --- local times ----------------------------------------------------------------------------------
