@@ -17,8 +17,9 @@ import pyarrow as pa
 from blaster.core.fields import write_fields
 from blaster.core.messages import first_time, note, note_not_sent, note_sent, note_sent_to
 from blaster.core.numberset import NumberSet, hash_pairs
-from blaster.core.plan import Key, SendStep, make_plan
+from blaster.core.plan import Key, PlanEntry, SendStep, make_plan
 from blaster.core.rows import distinct, rounds_of
+from blaster.core.runs import JourneyState
 from blaster.core.sends import give_back, keep_reservation
 from blaster.core.state import Change, Effect, Settled, State
 from blaster.model import definitions as model
@@ -212,26 +213,40 @@ def _happened_in_runs(
     for journey in state.readers.get(key, ()):
         if not journey.running:
             continue
-        names = [name for name in ("first", "last") if journey.table.has((*key, name))]
-        if not names:
-            continue
         runs, at_rows = journey.runs_of(contacts)
-        for entry in journey.plan.entries:
-            if entry.key in columns.schema.names and len(runs):
-                values = columns.column(entry.key).cast(pa.string()).to_pylist()
-                codes = np.fromiter(
-                    (-1 if v is None else journey.keys.find(v) for v in values), np.int64
-                )
-                given = np.fromiter((v is not None for v in values), bool, len(values))
-                same = journey.column("key").take(runs) == codes[at_rows]
-                keep = same | ~given[at_rows]
+        for name in sorted({e.key for e in journey.plan.entries if e.key is not None}):
+            if name in columns.schema.names and len(runs):
+                keep, same = _keyed(journey, columns.column(name), runs, at_rows)
+                if any(_starts(entry, name, key) for entry in journey.plan.entries):
+                    # The same key again brings what started the run up to date.
+                    journey.keep(runs[same], (), columns.take(pa.array(at_rows[same])))
                 runs, at_rows = runs[keep], at_rows[keep]
-        for name in names:
-            column = journey.table.column((*key, name))
-            if name == "first":
-                first_time(column, runs, at)
-            else:
-                column.put(runs, at)
+        if journey.table.has((*key, "first")):
+            first_time(journey.table.column((*key, "first")), runs, at)
+        if journey.table.has((*key, "last")):
+            journey.table.column((*key, "last")).put(runs, at)
+
+
+def _starts(entry: PlanEntry, name: str, key: Key) -> bool:
+    return isinstance(entry.on, model.OnEvent) and (entry.key, "event", entry.on.event) == (
+        name,
+        *key,
+    )
+
+
+def _keyed(
+    journey: JourneyState, values: pa.Array, runs: Array, at_rows: Array
+) -> tuple[Array, Array]:
+    """Which runs the events count for, and which have the very key of their event.
+
+    An event without the attribute counts for every run, and every event for a run without a key.
+    """
+    texts = values.cast(pa.string()).to_pylist()
+    codes = np.fromiter((-1 if t is None else journey.keys.find(t) for t in texts), np.int64)
+    given = np.fromiter((t is not None for t in texts), bool, len(texts))
+    own = journey.column("key").take(runs)
+    same = (own >= 0) & (own == codes[at_rows])
+    return same | (own < 0) | ~given[at_rows], same
 
 
 def take_consented(
@@ -328,7 +343,7 @@ def take_outcomes(
 def _settle(
     state: State,
     at: int,
-    journey: Any,
+    journey: JourneyState,
     step: SendStep,
     numbers: Array,
     found: Array,

@@ -420,6 +420,8 @@ def _with_readers(plan: JourneyPlan) -> JourneyPlan:
     for entry in plan.entries:
         if entry.key is not None:
             attributes.add(entry.key)
+            if isinstance(entry.on, model.OnEvent):
+                plan.readers.setdefault(("event", entry.on.event), Readers())
         if entry.when is not None:
             reads(entry.when.facts, "entries", entry.index)
         elif isinstance(entry.on, model.OnDate):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -296,7 +297,9 @@ def describe(state: State, row: int) -> dict[str, Any]:
             continue
         column = state.contacts.column(key)
         if key[0] == "field" and column.take_valid(rows)[0]:
-            known[key[1]] = column.export(row // BATCH_ROWS)[row % BATCH_ROWS].as_py()
+            value = column.export(row // BATCH_ROWS)[row % BATCH_ROWS].as_py()
+            scale = state.field(key[1]).scale
+            known[key[1]] = Decimal(value).scaleb(-scale) if scale else value
         elif key[0] == "list" and key[2] == "member" and column.take(rows)[0]:
             lists.append(key[1])
     known["lists"] = sorted(lists)

@@ -58,7 +58,8 @@ class Field(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     def kind(self) -> Kind:
         """The layout of this field's column."""
         if self.type == "text":
-            return Kind.CODE if self.repeats else Kind.TEXT
+            # A default is a text that repeats.
+            return Kind.CODE if self.repeats or self.default is not None else Kind.TEXT
         if self.type == "number":
             return Kind.NUMBER if self.scale is None else Kind.INT
         return _KIND_BY_TYPE[self.type]
