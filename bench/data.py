@@ -1,13 +1,11 @@
-"""Contacts for benchmarks: seeded, skewed like real lists, Hebrew and Latin, phones as people write."""
+"""Contacts for benchmarks: seeded, skewed like real lists, Hebrew and Latin."""
 
 from __future__ import annotations
 
 import random
 from pathlib import Path
 
-HEADER = (
-    "email,טלפון,first_name,last_name,עיר,birthday,visits,total,vip,language,source,note"
-)
+HEADER = "email,טלפון,first_name,last_name,עיר,birthday,visits,total,vip,language,source,note"
 FIRST = ("דנה", "יוסי", "נועה", "אבי", "מיכל", "Dana", "Yossi", "Noa", "John", "Maria")
 LAST = ("כהן", "לוי", "מזרחי", "פרץ", "Levi", "Cohen", "Smith", "Ivanov")
 CITIES = ("תל אביב", "חיפה", "ירושלים", "באר שבע", "אילת", "נתניה", "Haifa")

@@ -1,6 +1,6 @@
 """A CSV of contacts into an engine's folder: rows per second and memory, one JSON line.
 
-    python bench/macro/importing.py [ROWS]
+python bench/macro/importing.py [ROWS]
 """
 
 from __future__ import annotations

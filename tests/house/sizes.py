@@ -53,15 +53,17 @@ def long_lines(tree: Tree) -> Iterator[Finding]:
 def long_functions(tree: Tree) -> Iterator[Finding]:
     """Functions that do more than one thing."""
     for file in tree.below(""):
-        if _FILE_EXCUSE.search(file.head):
-            continue
-        for name, first, last in functions(file):
-            near = "\n".join(file.lines[max(first - 2, 0) : first])
-            if last - first + 1 > FUNCTION_LINES_MAX and not _EXCUSE.search(near):
-                yield file.at(
-                    first,
-                    f"{name} has {last - first + 1} lines; {FUNCTION_LINES_MAX} are the most",
-                )
+        if not _FILE_EXCUSE.search(file.head):
+            yield from file.found(_long_functions)
+
+
+def _long_functions(file: File) -> Iterator[Finding]:
+    for name, first, last in functions(file):
+        near = "\n".join(file.lines[max(first - 2, 0) : first])
+        if last - first + 1 > FUNCTION_LINES_MAX and not _EXCUSE.search(near):
+            yield file.at(
+                first, f"{name} has {last - first + 1} lines; {FUNCTION_LINES_MAX} are the most"
+            )
 
 
 def functions(file: File) -> Iterator[tuple[str, int, int]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +62,13 @@ class File:
         self.text = text
         self.suffix = os.path.splitext(path)[1]
         self.lines = text.splitlines()
+        self._found: dict[str, tuple[Finding, ...]] = {}
+
+    def found(self, look: Callable[[File], Iterator[Finding]]) -> tuple[Finding, ...]:
+        """What a look at this file alone finds; a file never changes, so it is looked at once."""
+        if look.__qualname__ not in self._found:
+            self._found[look.__qualname__] = tuple(look(self))
+        return self._found[look.__qualname__]
 
     def at(self, line: int, message: str) -> Finding:
         return Finding(self.path, line, message)
@@ -118,6 +125,10 @@ class File:
         return tuple(_cython_imports(self) if self.is_cython else _python_imports(self))
 
 
+_read: dict[str, File] = {}
+"""The files of the last tree: what two trees share is parsed once."""
+
+
 class Tree:
     """A checkout, or a copy of one."""
 
@@ -135,7 +146,10 @@ class Tree:
                 except UnicodeDecodeError:
                     continue
                 relative = path.relative_to(root).as_posix()
-                self.files[relative] = File(relative, text)
+                file = _read.get(relative)
+                if file is None or file.text != text:
+                    file = _read[relative] = File(relative, text)
+                self.files[relative] = file
 
     def below(self, folder: str, suffixes: set[str] = CODE) -> Iterator[File]:
         """The files under a folder ("" for all), of these suffixes."""

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator
 
-from tests.house.tree import Finding, Tree
+from tests.house.tree import File, Finding, Tree
 
 # The words are put together here so that this file does not contain them.
 _UNFINISHED = re.compile(r"\b(?:" + "|".join(("TO" + "DO", "FIX" + "ME", "XX" + "X")) + r")\b")
@@ -46,26 +46,34 @@ def unfinished(tree: Tree) -> Iterator[Finding]:
 def naked(tree: Tree) -> Iterator[Finding]:
     """`except:` swallows the interrupt and the bug alike."""
     for file in tree.below(""):
-        if file.is_cython:
-            lines = [line for line, code in file.statements if _NAKED.match(code)]
-        else:
-            lines = [
-                node.lineno
-                for node in ast.walk(file.tree)
-                if isinstance(node, ast.ExceptHandler) and node.type is None
-            ]
-        for line in lines:
-            yield file.at(line, "a naked except; name what is expected")
+        yield from file.found(_naked)
+
+
+def _naked(file: File) -> Iterator[Finding]:
+    if file.is_cython:
+        lines = [line for line, code in file.statements if _NAKED.match(code)]
+    else:
+        lines = [
+            node.lineno
+            for node in ast.walk(file.tree)
+            if isinstance(node, ast.ExceptHandler) and node.type is None
+        ]
+    for line in lines:
+        yield file.at(line, "a naked except; name what is expected")
 
 
 def machines(tree: Tree) -> Iterator[Finding]:
     """The tree is the same on every machine, and is installed from wherever pip is told."""
     for file in tree.files.values():
-        for number, line in enumerate(file.lines, 1):
-            if match := _REGISTRY.search(line):
-                yield file.at(number, f"names a registry, {match[0]}")
-            if match := _MACHINE.search(line):
-                yield file.at(number, f"names a folder of one machine, {match[0]}...")
+        yield from file.found(_machines)
+
+
+def _machines(file: File) -> Iterator[Finding]:
+    for number, line in enumerate(file.lines, 1):
+        if match := _REGISTRY.search(line):
+            yield file.at(number, f"names a registry, {match[0]}")
+        if match := _MACHINE.search(line):
+            yield file.at(number, f"names a folder of one machine, {match[0]}...")
 
 
 def mission(tree: Tree) -> Iterator[Finding]:
