@@ -217,11 +217,9 @@ class Contacts:
                 totals[name] += count
             rejects = sorted((*batch.rejects, *conflicts), key=lambda reject: reject.row)
             if rejects:
-                target = rejects_path or Path(f"{path}.rejected.csv")
-                await asyncio.to_thread(
-                    write_rejects, target, batch.header, rejects, append=rejects_path is not None
+                rejects_path = await asyncio.to_thread(
+                    write_rejects, path, batch.header, rejects, append=rejects_path is not None
                 )
-                rejects_path = target
             if progress is not None:
                 progress(totals["read"])
         return ImportReport(**totals, rejects_path=str(rejects_path) if rejects_path else None)

@@ -1,0 +1,68 @@
+"""`blaster count`: for how many contacts a rule is true now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from blaster.cli.folders import account_folder
+from blaster.cli.output import fail, note, say, say_json
+
+HELP = """
+Usage: blaster count ['RULE'] [--dir DIR] [--json]
+
+Prints the number of contacts for whom the rule is surely true now; without a
+rule, of all contacts. Put single quotes around the rule, so that the shell
+leaves it alone.
+
+Options:
+  --dir DIR    the workspace (default: this folder, or the nearest above it)
+  --json       {"count": N}
+
+Examples:
+  blaster count
+  blaster count 'list("vip") and email("bill").opened in last 30d'
+  blaster count 'field("כמות ביקורים") >= 9' --dir club
+
+Exit codes: 0 counted; 1 the rule does not compile, or the engine is running
+elsewhere; 2 no workspace, or nothing published.
+"""
+
+
+def run(
+    rule: str | None = None,
+    /,
+    *,
+    dir: Path | None = None,  # noqa: A002 - the option's own name
+    json: bool = False,
+) -> int:
+    folder = account_folder(dir)
+    import asyncio
+
+    import blaster
+    from blaster.errors import DefinitionError
+
+    async def ask() -> int:
+        async with blaster.open(folder) as engine:
+            return await engine.contacts.count(rule)
+
+    try:
+        count = asyncio.run(ask())
+    except DefinitionError as error:
+        _show(rule or "", error.problems)
+        return 1
+    say_json({"count": count}) if json else say(str(count))
+    return 0
+
+
+def _show(rule: str, problems: tuple[object, ...]) -> None:
+    """What is wrong with the rule, each place underlined."""
+    from blaster.rules import Problem, caret
+
+    for problem in problems:
+        if not isinstance(problem, Problem):
+            fail(str(problem))
+            continue
+        fail(problem.message)
+        note("\n".join(f"  | {line}" for line in caret(rule, problem).splitlines()))
+        if problem.suggestion:
+            note(f"  = {problem.suggestion}")

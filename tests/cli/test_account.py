@@ -1,0 +1,171 @@
+"""Commands over an account's log: publish, import, count, explain."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+import blaster
+from tests.cli.support import Cli, Ran, edit
+
+PEOPLE = (
+    "email,first_name,עיר,phone\n"
+    "dana@example.co.il,דנה,חיפה,054-7654321\n"
+    "nobody,רוני,אילת,12\n"
+    'rina@example.co.il,רינה,"תל אביב",\n'
+)
+PUBLISHED = "published 7 journeys, 18 steps, 11 messages, 10 rules, 5 fields\n"
+
+
+@pytest.fixture
+def account(cli: Cli, club: Path) -> Path:
+    """The club, published."""
+    assert cli("publish", club).code == 0
+    return club
+
+
+def imported(cli: Cli, *more: str | Path, text: str = PEOPLE, encoding: str = "utf-8") -> Ran:
+    Path("people.csv").write_text(text, encoding=encoding)
+    return cli("import", "people.csv", "--dir", "club", *more)
+
+
+# --- publish --------------------------------------------------------------------------------------
+
+
+def test_publish(cli: Cli, club: Path) -> None:
+    ran = cli("publish", club)
+    assert (ran.code, ran.out) == (0, PUBLISHED)
+    assert ran.err.startswith("club/blaster.toml:17:28: warning B060: ")
+    again = json.loads(cli("publish", club, "--json").out)
+    assert again["folder"] == "club"
+    assert again["published"]["messages"] == 11
+
+
+def test_publish_refuses_errors(cli: Cli, club: Path) -> None:
+    edit(club / "journeys" / "collection.yaml", "again: each time", "agin: each time")
+    ran = cli("publish", club)
+    assert (ran.code, ran.out) == (1, "")
+    assert "club/journeys/collection.yaml:6:3: error B006: " in ran.err
+    assert ran.err.endswith("error: nothing was published: the definitions have 1 error\n")
+    assert not (club / "data").exists()
+
+
+def test_publish_refuses_another_type(cli: Cli, account: Path) -> None:
+    edit(account / "fields.yaml", "conference_date: date", "conference_date: instant")
+    ran = cli("publish", account)
+    assert (ran.code, ran.out) == (1, "")
+    assert "conference_date" in ran.err.splitlines()[-1]
+
+
+def test_the_engine_runs_elsewhere(cli: Cli, account: Path) -> None:
+    async def meanwhile() -> Ran:
+        async with blaster.open(account):
+            return await asyncio.to_thread(cli, "publish", account)
+
+    ran = asyncio.run(meanwhile())
+    assert (ran.code, ran.out) == (1, "")
+    assert "error: club/data/log is in use by process " in ran.err
+    assert ran.err.endswith("  stop that process first\n")
+
+
+# --- import ---------------------------------------------------------------------------------------
+
+
+def test_import(cli: Cli, account: Path) -> None:
+    ran = imported(cli, "--list", "מועדון", "--source", "קופה")
+    assert ran == (
+        1,
+        (
+            "  read      3\n"
+            "  accepted  2  new contacts\n"
+            "  merged    0  into known ones\n"
+            "  rejected  1  see people.csv.rejected.csv\n"
+        ),
+        "",
+    )
+    rejected = Path("people.csv.rejected.csv").read_text(encoding="utf-8-sig").splitlines()
+    assert len(rejected) == 2
+    assert "nobody" in rejected[1]
+    assert cli("count", 'list("מועדון")', "--dir", account).out == "2\n"
+
+
+def test_import_again_merges(cli: Cli, account: Path) -> None:
+    good = PEOPLE.replace("nobody,רוני,אילת,12\n", "")
+    assert imported(cli, text=good).code == 0
+    ran = imported(cli, "--encoding", "windows-1255", "--json", text=good, encoding="windows-1255")
+    assert ran.code == 0
+    assert json.loads(ran.out) == {
+        "read": 2,
+        "accepted": 0,
+        "merged": 2,
+        "rejected": 0,
+        "rejects_path": None,
+    }
+
+
+def test_import_of_what_is_no_contact(cli: Cli, account: Path) -> None:
+    ran = imported(cli, text="email,vists\ndana@example.co.il,3\n")
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith('error: column "vists" is not a field')
+
+
+def test_import_before_publishing(cli: Cli, club: Path) -> None:
+    ran = imported(cli)
+    assert ran.code == 2
+    assert ran.err == (
+        "error: nothing was published from club yet\n"
+        "  put its definitions into force first: blaster publish club\n"
+    )
+
+
+# --- count ----------------------------------------------------------------------------------------
+
+
+def test_count(cli: Cli, account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    imported(cli)
+    monkeypatch.chdir(account / "journeys")
+    assert cli("count") == (0, "2\n", "")
+    assert cli("count", 'עיר == "חיפה"') == (0, "1\n", "")
+    assert json.loads(cli("count", "email is set", "--json").out) == {"count": 2}
+
+
+def test_count_of_a_rule_that_is_none(cli: Cli, account: Path) -> None:
+    ran = cli("count", 'first_nam == "דנה" and 1', "--dir", account)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err.startswith(
+        "error: there is no field first_nam\n"
+        '  | \u200e\u200efirst_nam\u200e == "דנה" and 1\n'
+        "  | ^^^^^^^^^\n"
+        "  = did you mean first_name?\n"
+    )
+
+
+# --- explain --------------------------------------------------------------------------------------
+
+
+def test_explain(cli: Cli, account: Path) -> None:
+    imported(cli, "--list", "מוזמנים לכנס", "--source", "קופה")
+    ran = cli("explain", "dana@example.co.il", "--dir", account)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.startswith("dana@example.co.il: ")
+    for text in (
+        "created  contact created\n",
+        "\u2068first_name = דנה\u2069\n",
+        "joined list מוזמנים לכנס",
+        "entered journey conference-invite",
+    ):
+        assert text in ran.out
+    items = json.loads(cli("explain", "054-765-4321", "--dir", account, "--json").out)
+    assert items[0]["kind"] == "created"
+    assert "email = dana@example.co.il" in items[0]["details"]
+    numbered = json.loads(cli("explain", "#0", "--dir", account, "--json").out)
+    assert numbered == items
+
+
+def test_explain_nobody(cli: Cli, account: Path) -> None:
+    ran = cli("explain", "nobody@example.co.il", "--dir", account)
+    assert (ran.code, ran.out) == (1, "")
+    assert "nobody@example.co.il" in ran.err
