@@ -15,11 +15,11 @@ from blaster.core.fields import write_fields
 from blaster.core.inputs import TAKERS, change_lists, rounds
 from blaster.core.messages import note_not_sent
 from blaster.core.numberset import NumberSet, hash_pairs
-from blaster.core.plan import SendStep
+from blaster.core.plan import ResetStep, SendStep
 from blaster.core.rows import rounds_of
 from blaster.core.runs import JourneyState
 from blaster.core.sends import reserve
-from blaster.core.state import Change, Effect, Queued, State
+from blaster.core.state import Change, Effect, Queued, State, default_of
 from blaster.model import records
 from blaster.model.fields import Kind
 
@@ -91,8 +91,25 @@ def _moved(state: State, at: int, operation: records.Moved) -> list[Effect]:
     journey = state.by_version[operation.journey]
     target = journey.plan.steps[operation.step].source
     _count_leaving(state, journey, operation.runs, "passed", target)
+    _count_anew(state, journey, operation.runs)
     journey.move(operation.runs, operation.step, operation.due, operation.until)
     return []
+
+
+def _count_anew(state: State, journey: JourneyState, runs: Array) -> None:
+    """Who leaves a reset has the default behind it: a second one keeps what was added to that."""
+    if not journey.plan.resets:
+        return
+    steps = journey.column("step").take(runs)
+    for step in journey.plan.steps:
+        if isinstance(step, ResetStep):
+            left = runs[steps == step.index]
+            for field in step.fields:
+                if field.kind in (Kind.INT, Kind.NUMBER):
+                    kept = journey.table.column(("at entry", field.name))
+                    kept.put(
+                        left, np.full(len(left), default_of(field) or 0, kept.take(left).dtype)
+                    )
 
 
 def _count_leaving(
@@ -188,6 +205,12 @@ def _dropped(state: State, at: int, operation: records.Dropped) -> list[Effect]:
     return []
 
 
+def _diverted(state: State, at: int, operation: records.Diverted) -> list[Effect]:
+    table = state.by_version[operation.journey].table
+    table.column(("exit", str(operation.rule))).put(operation.runs, operation.values)
+    return []
+
+
 _DECISIONS: dict[type[records.Operation], Callable[[State, int, Any], list[Effect]]] = {
     records.Took: _took,
     records.Entered: _entered,
@@ -201,4 +224,5 @@ _DECISIONS: dict[type[records.Operation], Callable[[State, int, Any], list[Effec
     records.Crossed: _crossed,
     records.Armed: _armed,
     records.Dropped: _dropped,
+    records.Diverted: _diverted,
 }

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.column import Column
+from blaster.core.fitting import fit_attribute
 from blaster.core.runs import JourneyState
 from blaster.core.state import NO_COLUMNS, State
 from blaster.model.fields import Kind
@@ -95,6 +96,9 @@ class Rows:
             column = self.state.find(("consent", channel, scope))
             if column is not None:
                 given |= column.take(self.contacts)
+        withdrawn = self.state.find(("opt-out", channel, f"topic {topic}"))
+        if withdrawn is not None:
+            given &= ~withdrawn.take(self.contacts)
         return Vector(Kind.BOOL, len(self), from_bools(given))
 
     def zones(self) -> Vector | None:
@@ -140,27 +144,10 @@ def absent(fact: Fact, count: int) -> Vector:
     return Vector.missing(fact.kind, count)
 
 
-_ARROW_TYPES = {Kind.INT: pa.int64(), Kind.NUMBER: pa.float64(), Kind.TEXT: pa.string()}
-
-
 def _typed(kind: Kind, values: pa.Array) -> Vector:
     """An attribute in the kind that a rule compares it in; what does not fit is missing."""
-    wanted = _ARROW_TYPES.get(kind, pa.string())
-    try:
-        typed = values.cast(wanted)
-    except pa.ArrowInvalid:
-        typed = pa.array(
-            [_number(text, kind) for text in values.cast(pa.string()).to_pylist()], wanted
-        )
     column = Column(kind)
     column.grow(len(values))
     rows = np.arange(len(values), dtype=np.int64)
-    column.put_arrow(rows, typed, keep_null=False)
+    column.put_arrow(rows, fit_attribute(kind, values), keep_null=False)
     return column.gather(rows)
-
-
-def _number(text: str | None, kind: Kind) -> int | float | None:
-    try:
-        return None if text is None else int(text) if kind is Kind.INT else float(text)
-    except ValueError:
-        return None

@@ -38,6 +38,13 @@ class Travellers:
     def of(cls, journey: JourneyState, runs: Array) -> Travellers:
         return cls(journey, runs, journey.column("number").take(runs))
 
+    def without(self, journey: JourneyState, runs: Array) -> Travellers:
+        """All but these runs of that journey."""
+        if journey is not self.journey:
+            return self
+        keep = ~np.isin(self.runs, runs)
+        return Travellers(journey, self.runs[keep], self.numbers[keep])
+
     def left(self) -> Array:
         """Those that have not ended meanwhile."""
         same: Array = self.journey.column("number").take(self.runs) == self.numbers
@@ -137,8 +144,13 @@ class Decisions:
         self.move(journey, step.index, runs, until, until)
         self.look(journey, step, runs)
 
-    def look(self, journey: JourneyState, step: LookStep, runs: Array) -> None:
-        """Takes the first rule that is surely true; the rest waits, or goes `otherwise`."""
+    def look(
+        self, journey: JourneyState, step: LookStep, runs: Array, *, woken: bool = False
+    ) -> None:
+        """Takes the first rule that is surely true; the rest waits, or goes `otherwise`.
+
+        `woken` by a fact: a deadline of this instant is not over yet, for further facts may come.
+        """
         runs = self.staying(journey, runs)
         if not len(runs):
             return
@@ -153,7 +165,8 @@ class Decisions:
             return
         until = journey.column("until").take(runs)
         over = left & (until <= self.now)
-        self.go(journey, step.otherwise, runs[over])
+        if not woken:
+            self.go(journey, step.otherwise, runs[over])
         stays = left & ~over
         if not stays.any():
             return
@@ -176,15 +189,41 @@ class Decisions:
     # --- leaving --------------------------------------------------------------------------------
 
     def exit(self, journey: JourneyState, index: int, runs: Array) -> None:
-        """Lets those runs leave for which exit `index` is true."""
+        """Lets those runs leave for which exit `index` is true, or goes where it became true."""
         if not len(runs):
             return
         rule, target = journey.plan.exits[index]
-        leaving = runs[Rows.of_runs(self.state, journey, runs).true(rule, self.now)]
-        if not len(leaving):
+        rows = Rows.of_runs(self.state, journey, runs)
+        truth = rows.true(rule, self.now)
+        leaving = truth if target == GONE else self._diverted(journey, index, runs, truth)
+        self.rows += int(leaving.sum())
+        if rule.time_dependent:
+            self._look_earlier(journey, runs[~leaving], rows.next_change(rule, self.now)[~leaving])
+        if not leaving.any():
             return
-        self.rows += len(leaving)
         if target == GONE:
-            self.emit(records.Ended(journey.version, leaving, "exited", index))
-        else:
-            self.go(journey, target, leaving)
+            self.emit(records.Ended(journey.version, runs[leaving], "exited", index))
+            return
+        self.arrivals = [
+            (step, travellers.without(journey, runs[leaving])) for step, travellers in self.arrivals
+        ]
+        self.go(journey, target, runs[leaving])
+
+    def _diverted(self, journey: JourneyState, index: int, runs: Array, truth: Array) -> Array:
+        """Notes what an exit that leads to a step is now; those for which it became true."""
+        before = journey.table.column(("exit", str(index))).take(runs)
+        changed = truth != before
+        if changed.any():
+            self.emit(records.Diverted(journey.version, index, runs[changed], truth[changed]))
+        became: Array = changed & truth
+        return became
+
+    def _look_earlier(self, journey: JourneyState, runs: Array, when: Array) -> None:
+        """Brings the next look of waiting runs forward to where an exit may change by itself."""
+        steps, due = journey.column("step").take(runs), journey.column("due").take(runs)
+        for step in journey.plan.steps:
+            waits = isinstance(step, WaitStep) or (isinstance(step, LookStep) and step.waits)
+            sooner = (steps == step.index) & (when < due)
+            if waits and sooner.any():
+                until = journey.column("until").take(runs[sooner])
+                self.move(journey, step.index, runs[sooner], when[sooner], until)

@@ -32,7 +32,7 @@ def publish(tick: Decisions, journey: JourneyState) -> None:
             stop = min(start + BATCH_ROWS, tick.state.contacts.rows)
             contacts = np.arange(start, stop, dtype=np.int64)
             if entry.when is None:
-                arm_date(tick, journey, entry, contacts, again=False)
+                arm_date(tick, journey, entry, contacts, late=False)
             else:
                 cross(tick, journey, entry, contacts)
 
@@ -48,7 +48,7 @@ def trigger(tick: Decisions, journey: JourneyState, change: Change) -> None:
                 enter(tick, journey, entry, fresh, NO_COLUMNS)
         elif isinstance(entry.on, model.OnDate):
             if read:
-                arm_date(tick, journey, entry, change.contacts, again=False)
+                arm_date(tick, journey, entry, change.contacts)
         elif _matches(entry.on, change):
             contacts, columns = change.contacts, change.columns
             if isinstance(entry.on, model.OnCreated) and entry.on.source is not None:
@@ -96,12 +96,18 @@ def cross(tick: Decisions, journey: JourneyState, entry: PlanEntry, contacts: Ar
 
 
 def arm_date(
-    tick: Decisions, journey: JourneyState, entry: PlanEntry, contacts: Array, *, again: bool
+    tick: Decisions,
+    journey: JourneyState,
+    entry: PlanEntry,
+    contacts: Array,
+    *,
+    again: bool = False,
+    late: bool = True,
 ) -> None:
     """Works out when a date trigger next enters these contacts."""
     assert isinstance(entry.on, model.OnDate)
     rows = Rows(tick.state, contacts)
-    due = as_times(date_occurrence(rows, entry.on, tick.now, again=again))
+    due = as_times(date_occurrence(rows, entry.on, tick.now, again=again, late=late))
     _arm(tick, journey, entry, contacts, due)
 
 
@@ -143,7 +149,7 @@ def enter(
         wanted = Rows(tick.state, contacts, columns=columns).true(entry.only_if, tick.now)
         contacts, columns = contacts[wanted], rows_of(columns, np.flatnonzero(wanted))
     keys = _keys(entry, columns, len(contacts))
-    let_in = _let_in(tick, journey, contacts, keys)
+    let_in = _let_in(tick, journey, entry, contacts, keys)
     if not let_in.all():
         dropped = contacts[~let_in]
         tick.emit(records.Dropped(journey.version, entry.index, dropped))
@@ -175,20 +181,30 @@ def _keys(entry: PlanEntry, columns: pa.RecordBatch, count: int) -> tuple[str, .
     return tuple("" if value is None else value for value in values)
 
 
+def _yearly(entry: PlanEntry) -> bool:
+    return isinstance(entry.on, model.OnDate) and entry.on.yearly
+
+
 def _let_in(
-    tick: Decisions, journey: JourneyState, contacts: Array, keys: tuple[str, ...]
+    tick: Decisions,
+    journey: JourneyState,
+    entry: PlanEntry,
+    contacts: Array,
+    keys: tuple[str, ...],
 ) -> Array:
     """Whom `again` and `key` allow, and the bound on entries within one instant."""
     state, name = tick.state, journey.plan.name
+    # A yearly date enters at each occurrence, whatever `again` says.
+    again = "each time" if _yearly(entry) else journey.plan.definition.again
     allowed = np.ones(len(contacts), bool)
     if keys:
         known = state.keys_entered.get(name, NumberSet())
         allowed &= ~known.contains(hash_pairs(contacts, keys))
-    elif journey.plan.definition.again == "never":
+    elif again == "never":
         entered = state.find(("journey", name, "entered"))
         if entered is not None:
             allowed &= entered.take(contacts) == NEVER
-    if journey.plan.definition.again == "after finishing":
+    if again == "after finishing":
         running = state.find(("journey", name, "running"))
         if running is not None:
             allowed &= ~running.take(contacts)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 
 import pyarrow as pa
 
-from blaster.model.fields import Field, Kind
+from blaster.model.fields import Field, FieldType, Kind
 
 Fitted = int | float | bool | str | list[str]
 
@@ -52,6 +52,27 @@ def fit(field: Field, text: str) -> Fitted | None:
     return _fit_number(field, text)
 
 
+def fit_attribute(kind: Kind, values: pa.Array) -> pa.Array:
+    """An event's attribute in the kind that rules compare it in; what does not fit is null."""
+    if kind not in _TYPES:
+        return values.cast(pa.string())
+    name, wanted = _TYPES[kind]
+    if pa.types.is_integer(values.type) and kind in (Kind.INT, Kind.NUMBER):
+        return values.cast(wanted, safe=False)
+    field = Field("", name)
+    texts = values.cast(pa.string()).to_pylist()
+    return pa.array([None if text is None else fit(field, text) for text in texts], wanted)
+
+
+_TYPES: dict[Kind, tuple[FieldType, pa.DataType]] = {
+    Kind.BOOL: ("boolean", pa.bool_()),
+    Kind.INT: ("integer", pa.int64()),
+    Kind.NUMBER: ("number", pa.float64()),
+    Kind.DATE: ("date", pa.int32()),
+    Kind.INSTANT: ("instant", pa.int64()),
+}
+
+
 def _fit_word(field: Field, text: str) -> str | None:
     if field.type == "text":
         return text
@@ -70,7 +91,7 @@ def _fit_number(field: Field, text: str) -> int | float | None:
         return value if abs(value) != float("inf") else None
     try:
         scaled = Decimal(text).scaleb(field.scale or 0)
-    except InvalidOperation:
+    except DecimalException:
         return None
     if scaled != scaled.to_integral_value() or abs(scaled) > _INT64_MAX:
         return None

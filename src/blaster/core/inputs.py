@@ -15,7 +15,14 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.fields import write_fields
-from blaster.core.messages import first_time, note, note_not_sent, note_sent, note_sent_to
+from blaster.core.messages import (
+    first_time,
+    note,
+    note_not_sent,
+    note_not_sent_to,
+    note_sent,
+    note_sent_to,
+)
 from blaster.core.numberset import NumberSet, hash_pairs
 from blaster.core.plan import Key, PlanEntry, SendStep, make_plan
 from blaster.core.rows import distinct, rounds_of
@@ -188,7 +195,12 @@ def take_happened(
             answers = columns.column(name).cast(pa.string())
             state.column((*key, "answer", name)).put_arrow(contacts, answers, keep_null=False)
     _happened_in_runs(state, at, key, contacts, columns)
-    return [Change(key, contacts, columns)]
+    # A run whose key came again knows newer attributes now; who waits on them looks again.
+    renewed = [name for name in columns.schema.names if state.is_read(("attribute", name))]
+    return [
+        Change(key, contacts, columns),
+        *(Change(("attribute", name), contacts) for name in renewed),
+    ]
 
 
 def _not_seen(state: State, key: Key, keys: tuple[str, ...], positions: Array) -> Array:
@@ -257,10 +269,15 @@ def take_consented(
     channel, given = operation.channel, operation.given
     for topic in operation.topics or ("*",):
         state.column(("consent", channel, topic)).put(contacts, given)
+    for topic in operation.topics:
+        # Said of one topic, it goes before what was said of the whole channel.
+        state.column(("opt-out", channel, f"topic {topic}")).put(contacts, not given)
     if given:
         state.column(("consent", channel)).put(contacts, True)
         if not operation.topics:
-            state.column(("opt-out", channel, "marketing")).put(contacts, False)
+            for key in state.fact_keys():
+                if key[:2] == ("opt-out", channel) and key[2] != "all":
+                    state.column(key).put(contacts, False)
         return [Change(("consent", channel), contacts)]
     left = np.zeros(len(contacts), bool)
     for key in state.fact_keys():
@@ -356,24 +373,43 @@ def _settle(
     here = journey.column("order").take(runs) == numbers
     sent = codes == OutcomeCode.ACCEPTED
     keep_reservation(state, outgoing, contacts[sent], found["at"][sent], at)
-    give_back(state, outgoing, contacts[~sent], found["at"][~sent])
+    # What may have been sent counts as sent for the caps.
+    surely_not = ~sent & (codes != OutcomeCode.UNKNOWN)
+    give_back(state, outgoing, contacts[surely_not], found["at"][surely_not])
     stayed, gone = here & sent, ~here & sent
     message = outgoing.channel in ("email", "sms")
     if message:
         note_sent(state, journey, key, runs[stayed], numbers[stayed], at)
         note_sent_to(state, key, contacts[gone], numbers[gone], at)
     state.counts[(*key, "sent")] += int(sent.sum())
+    reasons = np.array([_reason(*pair) for pair in zip(codes, reasons, strict=True)], object)
     for reason in sorted(set(reasons[~sent].tolist())):
         mine = ~sent & (reasons == reason)
-        state.counts[(*key, "not_sent", reason or "failed")] += int(mine.sum())
+        state.counts[(*key, "not_sent", reason)] += int(mine.sum())
         if message:
-            note_not_sent(state, journey, key, runs[mine & here], reason or "failed", at)
+            note_not_sent(state, journey, key, runs[mine & here], reason, at)
+            note_not_sent_to(state, key, contacts[mine & ~here], reason, at)
     journey.column("order").put(runs[here], np.zeros(int(here.sum()), np.uint64))
     effects: list[Effect] = [Settled(journey, runs[here], sent[here])]
     if message:
         effects.insert(0, Change(key, contacts))
     return effects
 
+
+def _reason(code: int, reason: str) -> str:
+    """Why a send was not made; what the far side refused always begins with "failed"."""
+    word = _WORDS.get(code, "")
+    if code == OutcomeCode.FAILED and reason and not reason.startswith(word):
+        return f"{word}: {reason}"
+    return reason or word
+
+
+_WORDS: dict[int, str] = {
+    OutcomeCode.FAILED: "failed",
+    OutcomeCode.SUPPRESSED: "suppressed",
+    OutcomeCode.EXPIRED: "expired",
+    OutcomeCode.UNKNOWN: "unknown",
+}
 
 TAKERS: dict[type[records.Operation], Taker] = {
     records.Published: take_published,

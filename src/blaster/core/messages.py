@@ -68,20 +68,29 @@ def note_not_sent(
     state: State, journey: JourneyState, key: Key, runs: Array, reason: str, at: int
 ) -> None:
     """These sendings will not be made; "failed" also when the far side refused."""
-    facts = ("not_sent", "failed") if reason.startswith("failed") else ("not_sent",)
-    contacts = journey.contacts(runs)
-    for fact in facts:
-        state.column((*key, fact)).put(contacts, at)
+    note_not_sent_to(state, key, journey.contacts(runs), reason, at)
+    for fact in _not_sent_facts(reason):
         if journey.table.has((*key, fact)):
             journey.table.column((*key, fact)).put(runs, at)
-    _put_word(state.column((*key, "reason")), contacts, reason)
     if journey.table.has((*key, "reason")):
-        _put_word(journey.table.column((*key, "reason")), runs, reason)
+        _put_reason(journey.table.column((*key, "reason")), runs, reason)
 
 
-def _put_word(column: Column, rows: Array, word: str) -> None:
+def note_not_sent_to(state: State, key: Key, contacts: Array, reason: str, at: int) -> None:
+    """The part of `note_not_sent` that concerns contacts."""
+    for fact in _not_sent_facts(reason):
+        state.column((*key, fact)).put(contacts, at)
+        first_time(state.column((*key, fact + ":ever")), contacts, at)
+    _put_reason(state.column((*key, "reason")), contacts, reason)
+
+
+def _not_sent_facts(reason: str) -> tuple[str, ...]:
+    return ("not_sent", "failed") if reason.startswith("failed") else ("not_sent",)
+
+
+def _put_reason(column: Column, rows: Array, reason: str) -> None:
     assert column.dictionary is not None
-    column.put(rows, np.full(len(rows), column.dictionary.add(word), np.int32))
+    column.put(rows, np.full(len(rows), column.dictionary.add(reason), np.int32))
 
 
 def note(
@@ -130,11 +139,14 @@ def _note_details(
         state.column((*key, "reply")).put(contacts, texts)
     elif fact == "clicked" and texts is not None:
         for link in sorted(set(texts)):
-            rows = contacts[current & _equal(texts, link)]
-            first_time(state.column((*key, "clicked", link)), rows, at)
+            mine = _equal(texts, link)
+            first_time(state.column((*key, "clicked", link)), contacts[current & mine], at)
+            first_time(state.column((*key, "clicked:ever", link)), contacts[mine], at)
     elif fact == "bounced":
-        hard = contacts[_hard(texts, len(contacts))]
-        first_time(state.column((*key, "bounced:hard")), hard, at)
+        is_hard = _hard(texts, len(contacts))
+        hard = contacts[is_hard]
+        first_time(state.column((*key, "bounced:hard")), contacts[current & is_hard], at)
+        first_time(state.column((*key, "bounced:hard:ever")), hard, at)
         state.column(("bounced", channel)).put(hard, True)
         state.column(("suppressed", channel)).put(hard, True)
     elif fact == "complained":

@@ -16,7 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.column import Column
-from blaster.core.plan import JourneyPlan, Key, SendStep
+from blaster.core.fitting import fit_attribute
+from blaster.core.plan import GONE, JourneyPlan, Key, SendStep
 from blaster.core.rows import distinct, rounds_of
 from blaster.core.table import Table
 from blaster.model.fields import NEVER, Kind
@@ -67,6 +68,9 @@ class JourneyState:
             self._add_fact(("attribute", name), Kind.TEXT)
         for channel, name in sorted(self.plan.own):
             self._add_fact(("message", channel, name, "order"), Kind.ID)
+        for index, (_, target) in enumerate(self.plan.exits):
+            if target != GONE:
+                self.table.add(("exit", str(index)), Kind.BOOL, never_missing=True)
         for field in self.plan.resets:
             self.table.add(("at entry", field.name), field.kind)
 
@@ -113,14 +117,16 @@ class JourneyState:
             self.column("key").put(runs, codes)
         for name in columns.schema.names:
             if self.table.has(("attribute", name)):
-                texts = columns.column(name)
                 column = self.table.column(("attribute", name))
-                if column.kind is Kind.TEXT:
-                    texts = texts.cast(pa.string())
-                column.put_arrow(runs, texts, keep_null=False)
+                values = fit_attribute(column.kind, columns.column(name))
+                column.put_arrow(runs, values, keep_null=False)
 
     def move(self, runs: Array, step: int, due: Array, until: Array) -> None:
-        """Puts runs into a step; a send step without a due instant queues them."""
+        """Puts runs into a step; a send step without a due instant queues them.
+
+        An order that is still in flight for the step before is theirs no more.
+        """
+        self.column("order").put(runs, 0)
         self.column("step").put(runs, step)
         self.column("due").put(runs, due)
         self.column("until").put(runs, until)

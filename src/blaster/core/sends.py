@@ -59,7 +59,8 @@ def _consented(state: State, outgoing: Outgoing, contacts: Array) -> Array:
     given = _flag(state, ("consent", outgoing.channel, "*"), contacts)
     if outgoing.topic is None:
         return given | _flag(state, ("consent", outgoing.channel), contacts)
-    return given | _flag(state, ("consent", outgoing.channel, outgoing.topic), contacts)
+    given |= _flag(state, ("consent", outgoing.channel, outgoing.topic), contacts)
+    return given & ~_flag(state, ("opt-out", outgoing.channel, f"topic {outgoing.topic}"), contacts)
 
 
 # --- caps -------------------------------------------------------------------------------------

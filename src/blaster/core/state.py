@@ -119,11 +119,7 @@ class State:
             return self.contacts.column(key)
         kind, extra = self._kind_of(key)
         self.contacts.add(key, kind, **extra)
-        if (
-            key[0] == "message"
-            and key[3] not in ("order", "sent")
-            and not key[-1].endswith(":ever")
-        ):
+        if key[0] == "message" and key[3] not in ("order", "sent") and not key[3].endswith(":ever"):
             self.message_keys.setdefault(key[:3], []).append(key)
         return self.contacts.column(key)
 

@@ -153,7 +153,8 @@ def _add(tick: Decisions, journey: JourneyState, step: AddStep, runs: Array) -> 
         amount = fit(field, amount_text)
         assert isinstance(amount, int | float)
         before = _number_of(tick.state, field, contacts)
-        total: Array = before + amount
+        with np.errstate(over="ignore"):
+            total: Array = before + amount
         if field.kind is Kind.INT:
             # Two's complement: an overflow shows as a sign that neither addend had.
             fits &= ((before ^ total) & (np.full_like(total, amount) ^ total)) >= 0

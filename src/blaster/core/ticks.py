@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from blaster.core.binding import Rows
-from blaster.core.decide import Decisions
+from blaster.core.decide import Decisions, Travellers
 from blaster.core.entering import fire, publish, trigger
-from blaster.core.plan import LookStep, SendStep, WaitStep
+from blaster.core.plan import LookStep, Outgoing, PlanStep, SendStep, WaitStep
 from blaster.core.rows import distinct, occurrences
 from blaster.core.runs import JourneyState
 from blaster.core.sends import CLASSES, capped, is_allowed
@@ -72,16 +72,24 @@ def settle(tick: Decisions) -> None:
             _wake(tick, effects)
         if not tick.arrivals and not tick.parked:
             return
-        parked, tick.parked = tick.parked, []
+        parked = [(step, each.journey, _still(tick, step, each)) for step, each in tick.parked]
+        tick.parked = []
         arrivals, tick.arrivals = tick.arrivals, []
-        for step, travellers in parked:
-            act(tick, travellers.journey, step, travellers.left())
+        for step, journey, runs in parked:
+            act(tick, journey, step, runs)
         for index, travellers in arrivals:
             arrive(tick, travellers.journey, index, travellers.left())
     while tick.effects:
         effects, tick.effects = tick.effects, []
         _wake(tick, effects)
     _park(tick)
+
+
+def _still(tick: Decisions, step: PlanStep, travellers: Travellers) -> Array:
+    """Parked runs that nothing led away meanwhile."""
+    journey, runs = travellers.journey, travellers.left()
+    here: Array = runs[journey.column("step").take(runs) == step.index]
+    return tick.staying(journey, here)
 
 
 def _park(tick: Decisions) -> None:
@@ -131,7 +139,7 @@ def _wake_steps(tick: Decisions, journey: JourneyState, change: Change) -> None:
             continue
         step = journey.plan.steps[index]
         if isinstance(step, LookStep):
-            tick.look(journey, step, mine)
+            tick.look(journey, step, mine, woken=True)
         elif isinstance(step, WaitStep):
             target = wait_target(step, Rows.of_runs(tick.state, journey, mine), tick.now)
             tick.place_wait(journey, step, mine, target)
@@ -140,6 +148,7 @@ def _wake_steps(tick: Decisions, journey: JourneyState, change: Change) -> None:
 def _go_on(tick: Decisions, settled: Settled) -> None:
     """The sends of these runs are done, one way or the other."""
     journey, runs = settled.journey, settled.runs
+    _exits_of_time(tick, journey, runs)
     steps = journey.column("step").take(runs)
     for index in distinct(steps[steps >= 0]).tolist():
         step = journey.plan.steps[index]
@@ -171,11 +180,16 @@ def _due(tick: Decisions, limit: int) -> None:
             _due_runs(tick, journey, runs)
 
 
-def _due_runs(tick: Decisions, journey: JourneyState, runs: Array) -> None:
+def _exits_of_time(tick: Decisions, journey: JourneyState, runs: Array) -> Array:
+    """Exits that may have become true by time alone; answers with the runs that stay in place."""
     for index, (rule, _) in enumerate(journey.plan.exits):
         if rule.time_dependent:
-            tick.exit(journey, index, runs)
-            runs = runs[journey.column("step").take(runs) >= 0]
+            tick.exit(journey, index, runs[journey.column("step").take(runs) >= 0])
+    return tick.staying(journey, runs[journey.column("step").take(runs) >= 0])
+
+
+def _due_runs(tick: Decisions, journey: JourneyState, runs: Array) -> None:
+    runs = _exits_of_time(tick, journey, runs)
     steps = journey.column("step").take(runs)
     tick.rows += len(runs)
     for index in distinct(steps[steps >= 0]).tolist():
@@ -232,13 +246,22 @@ def _send(tick: Decisions, room: Mapping[str, int], limit: int) -> None:
         for journey in tick.state.versions:
             for index in sorted(journey.queues):
                 step = journey.plan.steps[index]
-                if isinstance(step, SendStep) and step.outgoing.category == category:
+                if isinstance(step, SendStep) and _outgoing(tick, step).category == category:
                     most = min(left.get(step.outgoing.channel, limit), max(0, limit - tick.rows))
-                    runs = journey.take_queued(index, most)
+                    runs = _exits_of_time(tick, journey, journey.take_queued(index, most))
                     if len(runs):
                         found.append((journey, step, runs))
-        if found:
-            _take_sends(tick, found, left)
+        for priority in sorted({-journey.plan.definition.priority for journey, _, _ in found}):
+            _take_sends(
+                tick, [f for f in found if -f[0].plan.definition.priority == priority], left
+            )
+
+
+def _outgoing(tick: Decisions, step: SendStep) -> Outgoing:
+    """The message as it is published now: its class and its caps may have changed since."""
+    assert tick.state.plan is not None
+    outgoing = step.outgoing
+    return tick.state.plan.outgoing.get((outgoing.channel, outgoing.name), outgoing)
 
 
 def _take_sends(
@@ -249,47 +272,50 @@ def _take_sends(
     runs = np.concatenate([runs for _, _, runs in found])
     contacts = np.concatenate([journey.contacts(part) for journey, _, part in found])
     since = np.concatenate([journey.column("until").take(part) for journey, _, part in found])
-    rank = np.array([-journey.plan.definition.priority for journey, _, _ in found])[which]
-    order = np.lexsort((contacts, since, rank))
+    order = np.lexsort((contacts, since))
     which, runs, contacts = which[order], runs[order], contacts[order]
     passes = occurrences(contacts)
+    back = np.zeros(len(runs), bool)
     for turn in range(int(passes.max()) + 1):
-        here = passes == turn
+        allowed = passes == turn
         for number, (journey, step, _) in enumerate(found):
-            mine = here & (which == number)
-            if mine.any():
-                _take_send(tick, journey, step, runs[mine], left)
-        if turn < passes.max():
-            tick.rows += int(here.sum())
+            mine = np.flatnonzero(allowed & (which == number))
+            allowed[mine] = _may_send(tick, journey, step, runs[mine])
+        for channel in left:
+            served = [n for n, (_, step, _) in enumerate(found) if step.outgoing.channel == channel]
+            wanted = np.flatnonzero(allowed & np.isin(which, served))
+            over = wanted[left[channel] :]
+            allowed[over], back[over] = False, True
+            left[channel] -= len(wanted) - len(over)
+        for number, (journey, step, _) in enumerate(found):
+            _order(tick, journey, step, runs[allowed & (which == number)])
+    for number, (journey, step, _) in enumerate(found):
+        journey.put_back(step.index, runs[back & (which == number)])
 
 
-def _take_send(
-    tick: Decisions, journey: JourneyState, step: SendStep, runs: Array, left: dict[str, int]
-) -> None:
-    """Withholds, defers or orders each of these sends (all of different contacts)."""
-    state, outgoing = tick.state, step.outgoing
+def _may_send(tick: Decisions, journey: JourneyState, step: SendStep, runs: Array) -> Array:
+    """Withholds or defers sends (all of different contacts); bool[]: those that may be made."""
+    state, outgoing = tick.state, _outgoing(tick, step)
     contacts = journey.contacts(runs)
     reasons = is_allowed(state, outgoing, contacts)
     for reason in sorted(set(reasons.tolist()) - {""}):
         _withhold(tick, journey, step, runs[reasons == reason], reason)
-    allowed = reasons == ""
-    runs, contacts = runs[allowed], contacts[allowed]
-    if outgoing.caps and len(runs):
+    allowed: Array = reasons == ""
+    if outgoing.caps and allowed.any():
         later, drop = capped(state, outgoing, contacts, tick.now)
-        _withhold(tick, journey, step, runs[drop], "cap")
-        held = (later > tick.now) & ~drop
+        _withhold(tick, journey, step, runs[allowed & drop], "cap")
+        held = allowed & (later > tick.now) & ~drop
         if held.any():
             until = journey.column("until").take(runs[held]).astype(np.int64)
             due = np.minimum(later[held], until).astype(np.uint32)
             tick.emit(records.Deferred(journey.version, step.index, runs[held], due))
-        runs = runs[~held & ~drop]
-    most = left.get(outgoing.channel, len(runs))
-    journey.put_back(step.index, runs[most:])
-    runs = runs[:most]
-    if outgoing.channel in left:
-        left[outgoing.channel] -= len(runs)
+        allowed &= ~held & ~drop
+    return allowed
+
+
+def _order(tick: Decisions, journey: JourneyState, step: SendStep, runs: Array) -> None:
     if len(runs):
-        first = state.orders.next
+        first = tick.state.orders.next
         numbers = np.arange(first, first + len(runs), dtype=np.uint64)
         tick.emit(records.Ordered(journey.version, step.index, runs, numbers))
         tick.rows += len(runs)

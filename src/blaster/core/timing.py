@@ -114,10 +114,13 @@ def _series_day(step: WaitStep, rows: Rows, now: int) -> Array:
     return np.where(missing, NEVER, target)
 
 
-def date_occurrence(rows: Rows, trigger: model.OnDate, now: int, *, again: bool) -> Array:
+def date_occurrence(
+    rows: Rows, trigger: model.OnDate, now: int, *, again: bool, late: bool = True
+) -> Array:
     """When a date trigger next enters each contact; NEVER when its date is past or missing.
 
-    `again`: the occurrence at `now` has just been used. 29 February is kept on 28 February in
+    `again`: the occurrence at `now` has just been used. Not `late`: nobody enters for what is past,
+    whatever the trigger says. 29 February is kept on 28 February in
     common years.
     """
     state, contacts = rows.state, rows.contacts
@@ -131,7 +134,7 @@ def date_occurrence(rows: Rows, trigger: model.OnDate, now: int, *, again: bool)
         (target + trigger.offset_days).astype(np.int32), trigger.at_seconds, zone
     )
     past = instants <= now if again else instants < now
-    if trigger.late_run and not trigger.yearly and not again:
+    if late and trigger.late_run and not trigger.yearly and not again:
         instants, past = np.where(past, now, instants), np.zeros(len(contacts), bool)
     return np.where(valid & ~past, instants, NEVER)
 

@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from blaster.model.records import Consented as Consented
     from blaster.model.records import Crossed as Crossed
     from blaster.model.records import Deferred as Deferred
+    from blaster.model.records import Diverted as Diverted
     from blaster.model.records import Dropped as Dropped
     from blaster.model.records import Ended as Ended
     from blaster.model.records import Entered as Entered
@@ -115,6 +116,7 @@ _HOMES = {
     "Deferred": "records",
     "DkimKey": "definitions",
     "Do": "scenarios",
+    "Diverted": "records",
     "Dropped": "records",
     "END": "definitions",
     "End": "definitions",
@@ -204,6 +206,7 @@ __all__ = [
     "ContactList",
     "Crossed",
     "Deferred",
+    "Diverted",
     "DkimKey",
     "Do",
     "Dropped",

@@ -264,13 +264,23 @@ class Dropped(Operation, frozen=True):
     contacts: Array
 
 
+class Diverted(Operation, frozen=True):
+    """What the rule of an exit that leads to a step is for these runs from now on."""
+
+    KIND: ClassVar[int] = 76
+    journey: str
+    rule: int
+    runs: Array
+    values: Array
+
+
 INPUTS: tuple[type[Operation], ...] = (
     Published, Upserted, Joined, Happened, Consented, Suppressed, Noted, Received, Outcomes,
     FieldsSet,
 )  # fmt: skip
 DECISIONS: tuple[type[Operation], ...] = (
     Took, Entered, Moved, Ended, Wrote, Listed, Ordered, Withheld, Deferred, Crossed, Armed,
-    Dropped,
+    Dropped, Diverted,
 )  # fmt: skip
 
 

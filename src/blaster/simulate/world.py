@@ -74,7 +74,9 @@ class World:
         failing = self.failing.get((batch.channel, batch.name))
         if failing is None:
             return OutcomeBatch(batch.numbers, codes)
-        fails = failing[batch.contacts]
+        fails = np.zeros(len(batch.contacts), bool)
+        known = batch.contacts < len(failing)
+        fails[known] = failing[batch.contacts[known]]
         codes[fails] = OutcomeCode.FAILED
         return OutcomeBatch(
             batch.numbers, codes, tuple("failed" if f else "" for f in fails.tolist())
@@ -85,7 +87,8 @@ class World:
         rows = self.state.contacts.rows
         failing = self.failing.setdefault((channel, name), np.zeros(rows, bool))
         if len(failing) < rows:
-            failing = self.failing[channel, name] = np.resize(failing, rows)
+            more = np.zeros(rows - len(failing), bool)
+            failing = self.failing[channel, name] = np.concatenate([failing, more])
         failing[contacts] = True
 
     def next_due(self) -> int:

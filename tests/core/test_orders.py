@@ -1,0 +1,56 @@
+"""Orders in flight: found by number, settled once, blocks dropped when all of theirs are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from blaster.core.orders import Orders
+from blaster.model.fields import BATCH_ROWS
+
+
+def ids(*values: int) -> np.ndarray:
+    return np.array(values, np.uint64)
+
+
+def test_an_order_is_found_until_it_is_settled() -> None:
+    """A number that was never given is not in flight, nor is 0."""
+    orders = Orders()
+    orders.add(ids(1, 2), np.array([10, 11]), np.array([5, 6]), 3, 4, 99)
+    found = orders.find(ids(2, 7, 0, 1 << 40))
+    assert found["open"].tolist() == [True, False, False, False]
+    assert [found[name][0] for name in ("run", "contact", "version", "step", "at")] == [
+        11,
+        6,
+        3,
+        4,
+        99,
+    ]
+    assert (orders.next, orders.in_flight, orders.numbers().tolist()) == (3, 2, [1, 2])
+    orders.settle(ids(1))
+    assert (orders.in_flight, orders.numbers().tolist()) == (1, [2])
+    assert not orders.find(ids(1))["open"][0]
+
+
+def test_a_block_is_dropped_when_each_of_its_orders_is_settled() -> None:
+    """Not while numbers of it may still be given."""
+    orders = Orders()
+    every = np.arange(1, BATCH_ROWS + 11, dtype=np.uint64)
+    rows = np.arange(len(every))
+    orders.add(every, rows, rows, 0, 0, 1)
+    assert len(orders._blocks) == 2
+    orders.settle(every[1:])
+    assert orders.numbers().tolist() == [1]
+    assert len(orders._blocks) == 2
+    orders.settle(every[:1])
+    assert (orders.in_flight, orders.numbers().tolist()) == (0, [])
+    assert list(orders._blocks) == [1]
+    orders.add(ids(BATCH_ROWS + 11), rows[:1], rows[:1], 0, 0, 1)
+    assert orders.numbers().tolist() == [BATCH_ROWS + 11]
+
+
+def test_no_orders_are_no_trouble() -> None:
+    """Empty arrays everywhere."""
+    orders = Orders()
+    orders.add(ids(), np.empty(0, np.int64), np.empty(0, np.int64), 0, 0, 0)
+    orders.settle(ids())
+    assert (orders.next, orders.numbers().tolist(), len(orders.find(ids()))) == (1, [], 0)
