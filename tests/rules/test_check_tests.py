@@ -69,7 +69,9 @@ def test_each_option_is_an_equality_of_its_own() -> None:
         assert tree.kind_of(child.left) == tree.kind_of(child.right) == Kind.NUMBER
     first = rule("3 in [weight, visits]")
     assert isinstance(first, tree.Or)
-    kinds = [tree.kind_of(child.left) for child in first.children if isinstance(child, tree.Compare)]
+    kinds = [
+        tree.kind_of(child.left) for child in first.children if isinstance(child, tree.Compare)
+    ]
     assert kinds == [Kind.NUMBER, Kind.INT]
 
 

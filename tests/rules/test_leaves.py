@@ -192,7 +192,8 @@ def test_what_happened_before_the_entry_is_not_within(window: t.Duration) -> Non
     rule = Rule("", t.Engaged(joined, entered, None, window))
     rows: list[tuple[int, bool | None]] = [(NOW - 1, None), (NOW, True), (NOW + 1, True)]
     columns = [vector_of(f.kind, [NOW if f.key == ("entered",) else v for v, _ in rows])
-               if f != t.ZONE_FACT else vector_of(f.kind, [None] * 3) for f in rule.facts]  # fmt: skip
+               if f != t.ZONE_FACT else vector_of(f.kind, [None] * 3)
+               for f in rule.facts]  # fmt: skip
     for later, undecided in ((2, None), (40 * 86_400, False)):
         for asked, want in ((rule, True), (rule.negated(), False)):
             words = asked.evaluate(columns, 3, NOW + later, ZONES)
