@@ -30,6 +30,7 @@ FAILED = t.FactRef(Fact("run", Kind.TIME, ("message", "email", "bill", "not_sent
 DAYS_3 = t.Duration(days=3)
 HOURS_30 = t.Duration(seconds=30 * 3600)
 MONTH = t.Duration(months=1)
+SECOND = t.Duration(seconds=1)
 TEN = t.Literal(Kind.INT, 10)
 
 NODES: list[t.Node] = [
@@ -58,7 +59,15 @@ NODES: list[t.Node] = [
     t.Compare("<", t.AtClock(t.Today(), 9000), t.Now()),
     t.Compare("<", t.AtClock(BORN, 9000), t.Now()),
     t.Compare("<", t.AtClock(t.Now(), 9000), ARRIVAL),
+    t.Compare("<", t.AtClock(t.Shift(t.Now(), HOURS_30), 9000), ARRIVAL),
+    t.Compare("<", t.AtClock(t.Shift(t.Now(), SECOND, -1), 9000), ARRIVAL),
+    t.Compare("<", t.AtClock(t.Shift(t.DateOf(t.Now()), DAYS_3), 9000), ARRIVAL),
+    t.Compare("==", t.DateOf(t.Shift(t.Now(), HOURS_30)), BORN),
+    t.Compare("==", BORN, t.Shift(t.Now(), HOURS_30)),
     t.Compare("<", t.Part("hour", t.Now()), TEN),
+    t.Compare("<", t.Part("hour", t.Shift(t.Now(), SECOND, -1)), TEN),
+    t.Compare("==", t.Part("weekday", t.Shift(t.Now(), HOURS_30)), t.Literal(Kind.INT, 7)),
+    t.Compare("==", t.Part("day", t.Shift(t.Now(), MONTH)), t.Literal(Kind.INT, 28)),
     t.Compare("==", t.Part("weekday", t.Now()), t.Literal(Kind.INT, 5)),
     t.Compare("==", t.Part("day", t.Today()), t.Literal(Kind.INT, 27)),
     t.Compare("<", t.Arithmetic("-", t.Now(), ARRIVAL), t.Literal(Kind.INT, 90_000)),
@@ -132,6 +141,54 @@ def test_exact_instants() -> None:
     day = far_from_transitions // 86_400
     assert look(birthday, day + 7, far_from_transitions) == utc(2026, 6, 7, 21)
     assert look(birthday, day - 7, far_from_transitions) == NEVER
+
+
+def test_months_ahead_are_foreseen_to_the_second() -> None:
+    """Where the window begins, not at the next full hour; weeks before its end, nobody looks."""
+    begin = utc(2026, 11, 1, 15, 32, 17)
+    node = t.DateTest("in_next", ARRIVAL, t.Duration(months=12))
+    arrival = utc(2027, 11, 1, 15, 32, 17)
+    assert look(node, arrival, begin) == begin + 1
+    assert look(node, arrival, begin - 3600) == begin + 1
+    assert look(node, arrival, begin - 30 * 86_400) == begin - 4 * 86_400
+    assert look(node, arrival, begin + 5 * 86_400) == arrival + 1
+
+
+@pytest.mark.parametrize(
+    ("zone", "arrival"),
+    [
+        (None, utc(2026, 2, 28, 10)),  # cut months: the answer turns to and fro from 28 January
+        (None, utc(2026, 11, 24, 23, 30)),  # begins in the hour that comes twice
+        (None, utc(2026, 10, 24, 23, 30)),  # is in that hour itself
+        (None, utc(2026, 3, 27, 0, 0)),  # the end of a gap
+        ("Pacific/Apia", utc(2011, 12, 30, 10)),  # a day is left out
+    ],
+)
+def test_a_month_ahead_is_never_late(zone: str | None, arrival: int) -> None:
+    """From look to look, and each change of the answer is at one."""
+    rule = Rule("", t.DateTest("in_next", ARRIVAL, MONTH))
+    vectors = [
+        vector_of(fact.kind, [zone if fact == t.ZONE_FACT else arrival]) for fact in rule.facts
+    ]
+    now = arrival - 36 * 86_400
+    looked = 0
+    while now <= arrival:
+        until = int(rule.next_change(vectors, 1, now, ZONES)[0])
+        before = answers(rule, vectors, 1, now)
+        for time in {*range(now, until, 900), until - 1}:
+            assert answers(rule, vectors, 1, time) == before
+        now, looked = until, looked + 1
+    assert looked < 25
+
+
+def test_the_day_of_a_moved_now_turns_at_an_hour_of_its_own() -> None:
+    """`(now - 1s).weekday` is another one a second after midnight, not at the next midnight."""
+    seconds = t.Compare("<=", t.Part("weekday", t.Shift(t.Now(), SECOND, -1)), TEN)
+    assert look(seconds, None) == NOW + 1
+    hours = t.Compare("<=", t.Part("weekday", t.Shift(t.Now(), HOURS_30, -1)), TEN)
+    assert look(hours, None) == NOW // 900 * 900 + 900
+    days = t.Compare("<", t.AtClock(t.Shift(t.DateOf(t.Now()), DAYS_3), 9000), ARRIVAL)
+    assert look(days, NOW) == utc(2026, 3, 26, 22)
 
 
 def test_engagement_ends_with_its_window() -> None:

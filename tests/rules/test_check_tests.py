@@ -50,6 +50,31 @@ def test_sets() -> None:
     assert isinstance(rule("event.x in ['a', 'b']"), tree.InSet)
 
 
+def test_each_option_is_an_equality_of_its_own() -> None:
+    """A float beside it does not make a float of a literal that meets a whole number."""
+    found = rule("visits in [weight, 9007199254740992]")
+    assert isinstance(found, tree.Or)
+    _, exact = found.children
+    assert isinstance(exact, tree.Compare)
+    assert isinstance(exact.right, tree.Literal)
+    assert (exact.right.kind, exact.right.value) == (Kind.INT, 9007199254740992)
+    between = rule("price between weight and 90071992547409.93")
+    assert isinstance(between, tree.Between)
+    assert isinstance(between.high, tree.Literal)
+    assert (between.high.kind, between.high.scale) == (Kind.INT, 2)
+    among = rule("event.x in [weight, 3]")
+    assert isinstance(among, tree.Or)
+    for child in among.children:
+        assert isinstance(child, tree.Compare)
+        assert tree.kind_of(child.left) == tree.kind_of(child.right) == Kind.NUMBER
+    first = rule("3 in [weight, visits]")
+    assert isinstance(first, tree.Or)
+    kinds = [
+        tree.kind_of(child.left) for child in first.children if isinstance(child, tree.Compare)
+    ]
+    assert kinds == [Kind.NUMBER, Kind.INT]
+
+
 def test_an_amount_of_time_beside_a_difference() -> None:
     days, seconds = rule("today - birthday > 2w"), rule("48h < now - arrival")
     assert isinstance(days, tree.Compare)

@@ -58,6 +58,40 @@ def test_kinds(text: str, expected: Kind | None) -> None:
     assert kind(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "moved", "calendar"),
+    [
+        ("arrival - 2d at 10:00", 1, True),
+        ("1 month + arrival - 2w at 10:00", 2, True),
+        ("arrival - 3h - 2d at 10:00", 2, True),
+        ("arrival - 2d - 3h at 10:00", 2, False),
+        ("arrival - 48h at 10:00", 1, False),
+        ("arrival at 10:00", 0, False),
+        ("conference_date - 1d at 10:00", 1, False),
+    ],
+)
+def test_days_right_before_at_move_the_date(text: str, moved: int, calendar: bool) -> None:
+    found = check_value(parse(text), STEPS)
+    assert isinstance(found, tree.AtClock)
+    parts = list(tree.walk(found))
+    assert len([part for part in parts if isinstance(part, tree.Shift)]) == moved
+    dates = [part for part in parts if isinstance(part, tree.DateOf)]
+    assert len(dates) == calendar
+    if calendar:
+        assert isinstance(found.value, tree.Shift)
+        assert (found.value.start, found.value.end) == (0, text.index(" at"))
+        assert tree.kind_of(found.value) == Kind.DATE
+
+
+def test_hours_move_the_instant_before_its_date_is_taken() -> None:
+    found = check_value(parse("arrival - 3h - 2d at 10:00"), STEPS)
+    assert isinstance(found, tree.AtClock)
+    assert isinstance(found.value, tree.Shift)
+    assert isinstance(found.value.value, tree.DateOf)
+    assert isinstance(found.value.value.value, tree.Shift)
+    assert found.value.value.value.duration == tree.Duration(seconds=3 * 3600)
+
+
 def test_literals() -> None:
     assert check_value(parse("3.50"), STEPS) == tree.Literal(Kind.INT, 35, 1, end=4)
     assert check_value(parse("-7"), STEPS) == tree.Literal(Kind.INT, -7, end=2)

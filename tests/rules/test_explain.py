@@ -48,6 +48,16 @@ def test_a_tree_with_its_parts() -> None:
     assert (negated.truth, negated.children[0].truth) == ("false", "true")
 
 
+def test_days_before_a_clock_time_are_shown_as_dates() -> None:
+    """What stands before `at` is the date that it sets the clock of."""
+    arrival = int(datetime(2026, 3, 27, 21, 30, tzinfo=UTC).timestamp())
+    found = explain("arrival - 2d at 10:00 < now", arrival=arrival)
+    at = found.children[0]
+    assert (at.text, at.value) == ("arrival - 2d at 10:00", "2026-03-26 10:00:00")
+    moved = at.children[0]
+    assert (moved.text, moved.value) == ("arrival - 2d", "2026-03-26")
+
+
 @pytest.mark.parametrize(
     ("text", "name", "value", "shown"),
     [

@@ -184,6 +184,22 @@ def test_engagement(window: t.Duration) -> None:
             assert (bool(true[row]), bool(false[row])) == (expected is True, expected is False)
 
 
+@pytest.mark.parametrize("window", [D(days=2), D(months=1)])
+def test_what_happened_before_the_entry_is_not_within(window: t.Duration) -> None:
+    """Who joined before may join again: undecided until the time is over, then false."""
+    joined = t.FactRef(Fact("contact", Kind.TIME, ("list", "vip", "joined")))
+    entered = t.FactRef(Fact("run", Kind.TIME, ("entered",)))
+    rule = Rule("", t.Engaged(joined, entered, None, window))
+    rows: list[tuple[int, bool | None]] = [(NOW - 1, None), (NOW, True), (NOW + 1, True)]
+    columns = [vector_of(f.kind, [NOW if f.key == ("entered",) else v for v, _ in rows])
+               if f != t.ZONE_FACT else vector_of(f.kind, [None] * 3) for f in rule.facts]  # fmt: skip
+    for later, undecided in ((2, None), (40 * 86_400, False)):
+        for asked, want in ((rule, True), (rule.negated(), False)):
+            words = asked.evaluate(columns, 3, NOW + later, ZONES)
+            expected = [(undecided if one is None else one) is want for _, one in rows]
+            assert to_bools(words, 3).tolist() == expected
+
+
 def test_happened_and_so_far() -> None:
     """What has not happened is open; `so far` is a look at this instant."""
     node = t.Happened(LAST)
@@ -212,6 +228,8 @@ def test_numbers_meet_exactly() -> None:
     assert ask(t.Compare(">=", third, price), [355, 356]) == [True, False]
     assert ask(t.Compare("==", price, t.Literal(Kind.INT, 3)), [300, 301]) == [True, False]
     ratio = t.FactRef(Fact("contact", Kind.NUMBER, ("field", "ratio")))
+    large = t.Literal(Kind.INT, 9_007_199_254_740_993, scale=6)
+    assert ask(t.Compare("==", ratio, large), [9_007_199_254.740993]) == [True]
     values = [0.0, -0.0, 1e-300, None]
     zero = t.Literal(Kind.NUMBER, 0.0)
     assert ask(t.Compare("<=", ratio, zero), values) == [True, True, False, None]

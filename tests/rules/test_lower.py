@@ -113,7 +113,9 @@ def some_number(rnd: random.Random) -> t.Value:
 
 
 def some_time(rnd: random.Random) -> t.Value:
-    match rnd.randrange(9):
+    match rnd.randrange(10):
+        case 9:
+            return t.DateOf(rnd.choice([REFS["sent"], REFS["arrival"], t.Now()]))
         case 0:
             return t.Literal(Kind.INSTANT, NOW + rnd.choice([0, 1, 86_400]))
         case 1:

@@ -74,6 +74,15 @@ def test_floats() -> None:
     assert ask(t.Least((REAL, X)), [0.5, 2.5], [1, 1]) == [0.5, 1.0]
 
 
+def test_a_large_scaled_number_is_rounded_once() -> None:
+    """The float nearest to what it means: int, then quotient, would round twice."""
+    vip = ref(Kind.INT, scale=6)
+    units = [9_007_199_254_740_993, -9_007_199_254_740_993, BIG, -BIG, 1_500_000]
+    want = [unit / 10**6 for unit in units]
+    assert want[0] == 9_007_199_254.740993 != float(units[0]) / 10**6
+    assert ask(t.Arithmetic("*", vip, t.Literal(Kind.NUMBER, 1.0)), units) == want
+
+
 def test_dates_and_instants_move() -> None:
     """Days for dates, 24 hours for instants, months by the calendar."""
     born, arrival = ref(Kind.DATE), ref(Kind.INSTANT)
@@ -100,6 +109,21 @@ def test_clock_times() -> None:
     assert ask(gap, [day(2026, 3, 27), None]) == [after, None]
     late = t.AtClock(ref(Kind.INSTANT), 36_000)
     assert ask(late, [NOW]) == [int(datetime(2026, 6, 16, 7, tzinfo=UTC).timestamp())]
+
+
+def test_the_date_of_an_instant() -> None:
+    """In the row's zone, where it is a day later already."""
+    assert ask(t.DateOf(ref(Kind.INSTANT)), [NOW, None]) == [day(2026, 6, 16), None]
+    assert ask(t.Part("day", t.DateOf(t.Now()))) == [16]
+
+
+def test_days_before_a_clock_time_are_those_of_the_calendar() -> None:
+    """Two days before half past midnight, across a day of 23 hours, is still two dates back."""
+    arrival = int(datetime(2026, 3, 27, 21, 30, tzinfo=UTC).timestamp())  # 00:30 on the 28th
+    two_days = t.Shift(t.DateOf(ref(Kind.INSTANT)), t.Duration(days=2), -1)
+    assert ask(t.AtClock(two_days, 36_000), [arrival]) == [
+        int(datetime(2026, 3, 26, 8, tzinfo=UTC).timestamp())
+    ]
 
 
 @pytest.mark.parametrize(
