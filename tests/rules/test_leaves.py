@@ -229,6 +229,8 @@ def test_numbers_meet_exactly() -> None:
     assert ask(t.Compare(">=", third, price), [355, 356]) == [True, False]
     assert ask(t.Compare("==", price, t.Literal(Kind.INT, 3)), [300, 301]) == [True, False]
     ratio = t.FactRef(Fact("contact", Kind.NUMBER, ("field", "ratio")))
+    large = t.Literal(Kind.INT, 9_007_199_254_740_993, scale=6)
+    assert ask(t.Compare("==", ratio, large), [9_007_199_254.740993]) == [True]
     values = [0.0, -0.0, 1e-300, None]
     zero = t.Literal(Kind.NUMBER, 0.0)
     assert ask(t.Compare("<=", ratio, zero), values) == [True, True, False, None]

@@ -15,7 +15,7 @@ from tests.oracle.rule_texts import LEAVES
 from tests.oracle.rule_trial import VALUE_KINDS, Tally, Trial
 
 SEED = 20260301
-CASES = 300
+CASES = 340
 EXPRESSIONS = 2
 """Per case."""
 HITS_MIN = 20

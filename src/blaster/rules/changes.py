@@ -18,20 +18,30 @@ from blaster.rules import tree
 from blaster.rules.leaves import deadline_of, next_anniversary, truths_of
 from blaster.rules.lower import fixed, today_and
 from blaster.rules.values import Column, Evaluation
+from blaster.rules.zones import DAY_S
 
 _Ints = npt.NDArray[np.int64]
 NO_INSTANT = np.int64(2**63 - 1)
 HOUR_LOOK_S = 900
 """Every offset in use is a multiple of 15 minutes, so a local hour begins at one."""
-MONTHS_LOOK_S = 3600
-DAYS_OF_MONTHS_SLACK = 4
+HOUR_LOOK_REACH_S = 20 * 366 * DAY_S
+"""Further from `now` than this, an offset may be no multiple of 15 minutes."""
+MONTHS_SLACK_S = 4 * DAY_S
+"""Days cut to a month's end are three at most; a zone may once leave out a day, or a few hours."""
+DAY_SECONDS_BITS = 17
+"""So often must the seconds from one midnight to the next be halved to find one of them."""
 
+_TO_THE_SECOND = frozenset({"now", "quarters", "seconds"})
 _ALWAYS = frozenset({"today", "in_next", "in_last", "older_than", "anniversary_today",
                      "anniversary_in_next"})  # fmt: skip
 
 
 def uses_of(node: tree.Node | tree.Value) -> frozenset[str]:
-    """How a node reads the clock: "now" to the second, by the "hour", or by the date ("today")."""
+    """How a node reads the clock.
+
+    To the second: "now" itself, "quarters" for now moved by whole quarters of an hour or by
+    months, "seconds" for now moved otherwise. Else by the "hour" or by the date ("today").
+    """
     match node:
         case tree.Now():
             return frozenset({"now"})
@@ -40,12 +50,31 @@ def uses_of(node: tree.Node | tree.Value) -> frozenset[str]:
         case _:
             inner = frozenset[str]().union(*(uses_of(child) for child in tree.children_of(node)))
     match node:
-        case tree.Part(part="hour") if "now" in inner:
-            return (inner - {"now"}) | {"hour"}
-        case tree.Part() | tree.AtClock() if "now" in inner:
-            return (inner - {"now"}) | {"today"}
+        case tree.Shift(duration=duration) if inner & _TO_THE_SECOND:
+            moved = "quarters" if _by_quarters(duration) and "seconds" not in inner else "seconds"
+            return (inner - _TO_THE_SECOND) | {moved}
+        case tree.Part(part="hour"):
+            return _coarser(inner, "hour")
+        case tree.Part() | tree.AtClock() | tree.DateOf():
+            return _coarser(inner, "today")
         case _:
             return inner
+
+
+def _by_quarters(duration: tree.Duration) -> bool:
+    seconds = duration.seconds + DAY_S * duration.days
+    return seconds % HOUR_LOOK_S == 0 and seconds <= HOUR_LOOK_REACH_S
+
+
+def _coarser(uses: frozenset[str], now: str) -> frozenset[str]:
+    """What is left of them when only the hour or the date is read; `now` as that is said here.
+
+    The date of a moved now turns at another instant than that of now: at some quarter of an hour.
+    """
+    found = uses - {"now", "quarters"}
+    if "now" in uses:
+        found |= {now}
+    return found | {"hour"} if "quarters" in uses else found
 
 
 def is_time_dependent(node: tree.Node) -> bool:
@@ -91,7 +120,7 @@ def _some(instants: npt.NDArray[np.generic], valid: npt.NDArray[np.bool_]) -> _I
 
 def _of_uses(ev: Evaluation, uses: frozenset[str]) -> list[_Ints]:
     """The fallback: the next second, quarter of an hour, or date."""
-    if "now" in uses:
+    if uses & _TO_THE_SECOND:
         return [np.full(ev.length, ev.now + 1, dtype=np.int64)]
     out: list[_Ints] = []
     if "hour" in uses:
@@ -119,16 +148,9 @@ def _of_compare(ev: Evaluation, left: tree.Value, right: tree.Value) -> list[_In
             column = ev.column(other)
             seconds = column.values - np.int64(int(at[0]))
             return [_some(seconds, column.valid), _some(seconds + 1, column.valid)]
-    if Kind.DATE in (tree.kind_of(left), tree.kind_of(right)) and "now" in uses:
-        uses = (uses - {"now"}) | (
-            {"today"} if all(_is_plain_now(item) for item in (left, right)) else {"now"}
-        )
+    if Kind.DATE in (tree.kind_of(left), tree.kind_of(right)):
+        uses = _coarser(uses, "today")  # beside a date an instant counts by its date
     return _of_uses(ev, uses)
-
-
-def _is_plain_now(value: tree.Value) -> bool:
-    """Reads the second only as `now` itself, which beside a date counts by its date."""
-    return isinstance(value, tree.Now) or "now" not in uses_of(value)
 
 
 def _at_dates(ev: Evaluation, dates: Column, *offsets: int) -> list[_Ints]:
@@ -170,11 +192,37 @@ def _of_date(ev: Evaluation, leaf: tree.DateTest) -> list[_Ints]:
 def _of_months_ahead(
     ev: Evaluation, value: tree.Value, subject: Column, window: tree.Duration
 ) -> list[_Ints]:
-    """`in next 1 month`: cut months make its beginning hard to foresee; near it, look often."""
+    """`in next 1 month`: cut months make the answer turn to and fro where its window begins.
+
+    Around there it is looked at with each date (or transition), and where it becomes true within
+    this one.
+    """
     if tree.kind_of(value) == Kind.DATE:
         return _of_uses(ev, frozenset({"today"}))
     begin = ev.shift(subject, False, window, -1)
-    early = begin.values - DAYS_OF_MONTHS_SLACK * 86_400
-    often = np.full(ev.length, ev.now + MONTHS_LOOK_S, dtype=np.int64)
-    near = begin.valid & (early <= ev.now) & (ev.now <= subject.values)
-    return [_some(early, begin.valid), _some(often, near), _some(subject.values + 1, begin.valid)]
+    early, late = begin.values - MONTHS_SLACK_S, begin.values + MONTHS_SLACK_S
+    near = begin.valid & (early <= ev.now) & (ev.now <= late)
+    out = [_some(early, begin.valid), _some(subject.values + 1, begin.valid)]
+    if near.any():
+        look = ev.zones.next_look(ev.now, ev.length, ev.zone)
+        out += [_some(look, near), _some(_reached(ev, subject, window, look), near)]
+    return out
+
+
+def _reached(ev: Evaluation, subject: Column, window: tree.Duration, end: _Ints) -> _Ints:
+    """The first instant after `now` at which the window reaches behind `subject`; else `end`.
+
+    Until `end`, the next date or transition, the window's own end never goes back.
+    """
+
+    def reaches(instants: _Ints) -> npt.NDArray[np.bool_]:
+        limit = ev.shift(Column(instants, ev.all_valid()), False, window, 1)
+        return np.asarray(subject.values < limit.values)
+
+    low, high = np.full(ev.length, ev.now, dtype=np.int64), end
+    done = reaches(low)
+    for _ in range(DAY_SECONDS_BITS):
+        middle = (low + high) // 2
+        beyond = reaches(middle)
+        low, high = np.where(beyond, low, middle), np.where(beyond, middle, high)
+    return np.where(done, end, high)

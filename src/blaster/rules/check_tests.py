@@ -12,7 +12,16 @@ from blaster.rules import check_facts, syntax, tree
 from blaster.rules.check_values import no_hours, span, value, values
 from blaster.rules.problems import nearest
 from blaster.rules.syntax import Node
-from blaster.rules.typed import FAMILY_NAMES, Context, Family, Typed, is_time, settle, settled
+from blaster.rules.typed import (
+    FAMILY_NAMES,
+    Context,
+    Family,
+    Typed,
+    agreed,
+    is_time,
+    settle,
+    settled,
+)
 
 _ORDERS: dict[str, tree.Order] = {
     "==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "before": "<", "after": ">",
@@ -168,20 +177,22 @@ def _enum(context: Context, node: Node, subject: Typed, literal: Typed) -> None:
 
 
 def _between(context: Context, node: syntax.Between) -> tree.Node:
-    found = settle(values(context, (node.value, node.low, node.high)))
-    for one in found[1:]:
-        _meet(context, node, found[0], one)
-    if found[0].family in ("text", "boolean"):
-        raise context.wrong(f"between cannot order {FAMILY_NAMES[found[0].family]}", node)
-    subject, low, high = (one.value for one in found)
-    return tree.Between(subject, low, high, start=node.start, end=node.end)
+    subject, *ends = agreed(values(context, (node.value, node.low, node.high)))
+    for one in ends:
+        _meet(context, node, subject, one)
+    if subject.family in ("text", "boolean"):
+        raise context.wrong(f"between cannot order {FAMILY_NAMES[subject.family]}", node)
+    low, high = (settle((subject, one))[1].value for one in ends)
+    return tree.Between(subject.value, low, high, start=node.start, end=node.end)
 
 
 # ---------------------------------------------------------------------------- sets and lists
 
 
 def _in(context: Context, node: syntax.In) -> tree.Node:
-    subject, *options = settle(values(context, (node.value, *node.options)))
+    subject, *options = agreed(values(context, (node.value, *node.options)))
+    pairs = [settle((subject, option)) for option in options]  # each is an equality of its own
+    options = [option for _, option in pairs]
     for option, written in zip(options, node.options, strict=True):
         _meet(context, written, subject, option)
         _enum(context, written, subject, option)
@@ -194,7 +205,7 @@ def _in(context: Context, node: syntax.In) -> tree.Node:
     if len(literals) == len(options) and alike and not isinstance(subject.value, tree.Literal):
         found = tree.InSet(subject.value, literals, node.exactly, **place)
     else:
-        found = tree.Or(tuple(_equals(subject, one, node) for one in options), **place)
+        found = tree.Or(tuple(_equals(first, one, node) for first, one in pairs), **place)
     return tree.Not(found, **place) if node.negated else found
 
 

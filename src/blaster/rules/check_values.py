@@ -6,6 +6,8 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import assert_never
 
+import msgspec
+
 from blaster.model.fields import Kind
 from blaster.rules import check_facts, syntax, tree
 from blaster.rules.syntax import Node
@@ -209,8 +211,21 @@ def _at(context: Context, node: syntax.At) -> Typed:
         raise context.wrong(
             f"at {node.clock.value} stands behind a date, not {_called(inner)}", node
         )
-    seconds = second_of_day(node.clock.value)
-    return Typed(tree.AtClock(inner.value, seconds, start=node.start, end=node.end), "instant")
+    seconds, day = second_of_day(node.clock.value), _calendar_day(inner.value)
+    return Typed(tree.AtClock(day, seconds, start=node.start, end=node.end), "instant")
+
+
+def _calendar_day(value: tree.Value) -> tree.Value:
+    """What `at` sets the clock of: days and months right before it move the local date.
+
+    Hours before them move the instant first.
+    """
+    if not isinstance(value, tree.Shift) or value.duration.seconds:
+        return value
+    inner = _calendar_day(value.value)
+    if tree.kind_of(inner) != Kind.DATE:
+        inner = tree.DateOf(inner, start=inner.start, end=inner.end)
+    return msgspec.structs.replace(value, value=inner)
 
 
 def _part(context: Context, node: syntax.DatePart) -> Typed:

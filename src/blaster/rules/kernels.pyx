@@ -240,7 +240,8 @@ cdef void engaged_rows(
             row = first_row + 64 * word + index
             known = sent[row] != NEVER
             deadline = <int64_t>sent[row] + window
-            done = known & (fact[row] != NEVER) & (<int64_t>fact[row] < deadline)
+            done = known & (fact[row] != NEVER) & (fact[row] >= sent[row])
+            done = done & (<int64_t>fact[row] < deadline)
             if negated:
                 refused = not_sent != NULL and not_sent[row] != NEVER
                 done = (not done) & (refused | (known & (now >= deadline)))

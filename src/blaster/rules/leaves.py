@@ -174,9 +174,10 @@ def deadline_of(ev: Evaluation, leaf: tree.Engaged) -> Column:
 
 
 def _engaged(ev: Evaluation, leaf: tree.Engaged) -> Truths:
-    fact = ev.column(leaf.fact)
+    fact, sent = ev.column(leaf.fact), ev.column(leaf.sent)
     deadline = deadline_of(ev, leaf)
-    done = fact.valid & deadline.valid & (fact.values < deadline.values)
+    done = fact.valid & deadline.valid
+    done &= (sent.values <= fact.values) & (fact.values < deadline.values)
     over = deadline.valid & (deadline.values <= ev.now)
     if leaf.not_sent is not None:
         over |= ev.column(leaf.not_sent).valid

@@ -229,7 +229,8 @@ class Lowering:
     def compare_real(
         self, op: tree.Order, left: tree.Value, right: tree.Literal, want: bool
     ) -> int:
-        at = float(right.value) / 10**right.scale if right.scale else float(right.value)
+        assert not isinstance(right.value, str)
+        at = right.value / 10**right.scale  # of whole numbers: rounded once
         low, high = -math.inf, math.inf
         if op in ("==", "!="):
             low = high = at

@@ -92,8 +92,18 @@ class Shift(Spanned, frozen=True):
     sign: int = 1
 
 
+class DateOf(Spanned, frozen=True):
+    """The date of an instant in the contact's zone: DATE."""
+
+    value: Value
+
+
 class AtClock(Spanned, frozen=True):
-    """`value at 10:00`: a date, or an instant's local date, at a clock time: INSTANT."""
+    """`value at 10:00`: a date, or an instant's local date, at a clock time: INSTANT.
+
+    Days and months right before `at` are those of the calendar, so `arrival - 2d at 10:00` is
+    `AtClock(Shift(DateOf(arrival), 2d, -1), ..)`.
+    """
 
     value: Value
     second_of_day: int
@@ -153,6 +163,7 @@ Value: TypeAlias = (
     | Literal
     | Arithmetic
     | Shift
+    | DateOf
     | AtClock
     | Least
     | Greatest
@@ -280,8 +291,9 @@ class Truth(Spanned, frozen=True):
 class Engaged(Spanned, frozen=True):
     """`FACT within 2d` of the sending, or of the run's entry.
 
-    True when `fact < sent + window`. False when not true, and `sent + window <= now` or `not_sent`
-    is set. Else unknown (not sent yet, or still time).
+    True when `sent <= fact < sent + window`: who joined a list before the run's entry may join it
+    again. False when not true, and `sent + window <= now` or `not_sent` is set. Else unknown (not
+    sent yet, or still time).
     """
 
     fact: FactRef
@@ -356,7 +368,7 @@ def kind_of(value: Value) -> Kind:
             return Kind.INSTANT if kinds[0] == Kind.TIME else kinds[0]
         case AtClock() | Now():
             return Kind.INSTANT
-        case Today():
+        case Today() | DateOf():
             return Kind.DATE
         case Lower():
             return Kind.TEXT
@@ -422,7 +434,7 @@ _ZONED_TESTS = frozenset({"today", "on", "anniversary_today", "anniversary_in_ne
 def needs_zone(node: Node | Value) -> bool:
     """Whether the node itself (not its children) reads the contact's zone."""
     match node:
-        case Today() | AtClock():
+        case Today() | DateOf() | AtClock():
             return True
         case Part(value=value):
             return kind_of(value) != Kind.DATE

@@ -111,11 +111,16 @@ def settled(typed: Typed, family: Family) -> Typed:
     return typed._replace(value=msgspec.structs.replace(typed.value, fact=fact), family=wanted)
 
 
-def settle(typed: Sequence[Typed]) -> list[Typed]:
-    """Values that meet each other: attributes get the type of the rest, literals its kind."""
+def agreed(typed: Sequence[Typed]) -> list[Typed]:
+    """Values of one family: attributes without a type get that of the rest."""
     families = [one.family for one in typed if one.family not in ("any", "duration")]
     family: Family = families[0] if families else "text"
-    found = [settled(one, family) for one in typed]
+    return [settled(one, family) for one in typed]
+
+
+def settle(typed: Sequence[Typed]) -> list[Typed]:
+    """Values that meet each other: attributes get the type of the rest, literals its kind."""
+    found = agreed(typed)
     if any(tree.kind_of(one.value) == Kind.NUMBER for one in found):
         found = [one._replace(value=_as_number(one.value)) for one in found]
     return found

@@ -30,6 +30,8 @@ from blaster.rules.zones import DAY_S, Zones
 
 Bools = npt.NDArray[np.bool_]
 INT64_MAX = 2**63 - 1
+REAL_EXACT_MAX = 2**53
+"""Up to here every whole number is a float."""
 INSTANTS = (Kind.INSTANT, Kind.TIME)
 TEXTS = (Kind.TEXT, Kind.CODE)
 BUCKET_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
@@ -140,9 +142,16 @@ def bucket_of(numbers: npt.NDArray[np.uint64], n: int) -> npt.NDArray[np.int64]:
 
 
 def as_real(values: npt.NDArray[Any], scale: int) -> npt.NDArray[np.float64]:
-    """A scaled integer (or a float, scale 0) as floats."""
+    """A scaled integer (or a float, scale 0) as the nearest floats."""
     real = values.astype(np.float64)
-    return real / np.float64(10**scale) if scale else real
+    if not scale:
+        return real
+    real /= np.float64(10**scale)
+    # Beyond 2**53 the integer itself is rounded already; Python's division rounds once.
+    large = (values > REAL_EXACT_MAX) | (values < -REAL_EXACT_MAX)
+    if large.any():
+        real[large] = [int(item) / 10**scale for item in values[large]]
+    return real
 
 
 def aligned(
@@ -184,6 +193,8 @@ def _compute(ev: Evaluation, value: tree.Value) -> Column:
             return _arithmetic(ev, value)
         case tree.Shift(value=inner, duration=duration, sign=sign):
             return ev.shifted(inner, duration, sign)
+        case tree.DateOf(value=inner):
+            return ev.days(inner)
         case tree.AtClock(value=inner, second_of_day=second):
             days = ev.days(inner)
             return Column(ev.zones.instant(days.values, second, ev.zone), days.valid)
