@@ -446,7 +446,8 @@ def test_a_parked_run_that_an_exit_leads_away_does_not_take_the_step() -> None:
     """The first run's change ends the second one's stay before its turn."""
     space = workspace(
         journey("j", on_event("go"), wait("w", "plus", span=(0, 1, 0)),
-                add("plus", "rest", visits="1"), wait("rest", span=(0, 1, 0)), exits=(leave_when("visits >= 1", "rest"),))
+                add("plus", "rest", visits="1"), wait("rest", span=(0, 1, 0)),
+                exits=(leave_when("visits >= 1", "rest"),))
     )  # fmt: skip
     play = Play(space)
     play.create()
