@@ -326,3 +326,15 @@ def test_outcomes_under_newer_caps_change_nothing_that_was_not_reserved() -> Non
     assert play.fact(0, "cap", "-/-/-/1/86400", "0") is None
     play.publish(workspace(caps=(model.Cap(1, DAY),)))
     assert play.recovered().state.digest() == play.state.digest()
+
+
+def test_caps_that_count_the_same_count_once() -> None:
+    """Two caps that differ only in `over` share what they remember."""
+    space = workspace(
+        journey("j", on_event("go"), send("m")),
+        caps=(model.Cap(2, DAY), model.Cap(2, DAY, drop=True)),
+    )
+    play = Play(space)
+    play.create()
+    play.event("go", 0, 0, 0)
+    assert (len(play.sent), play.where()) == (2, [])

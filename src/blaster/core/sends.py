@@ -114,7 +114,9 @@ def _covering(state: State, outgoing: Outgoing) -> list[model.Cap]:
     if state.plan is None:
         return []
     current = state.plan.outgoing.get((outgoing.channel, outgoing.name), outgoing)
-    return [state.plan.caps[index] for index in current.caps if index < len(state.plan.caps)]
+    found = [state.plan.caps[index] for index in current.caps if index < len(state.plan.caps)]
+    # Caps that differ only in what they do about it share their columns: one reservation.
+    return list({cap_id(cap): cap for cap in found}.values())
 
 
 def reserve(state: State, outgoing: Outgoing, contacts: Array, at: int) -> None:
