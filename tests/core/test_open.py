@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from blaster.model import records
 from blaster.model.fields import Field
 from blaster.model.outcomes import OutcomeCode
 from tests.core.world import (
@@ -14,8 +13,6 @@ from tests.core.world import (
     branch,
     happened,
     journey,
-    mail,
-    numbers,
     on_date,
     on_event,
     on_rule,
@@ -89,15 +86,3 @@ def test_an_open_may_come_before_the_outcome() -> None:
     play.note("opened", "m", 0, orders=1)
     play.outcome(1, OutcomeCode.ACCEPTED)
     assert play.messages() == ["m", "x"]
-
-
-@pytest.mark.xfail(strict=True, reason="only consent to the whole channel lifts an opt-out")
-def test_consent_to_a_topic_after_an_opt_out_opens_that_topic() -> None:
-    """Who unsubscribed and then signs up for the tips gets the tips."""
-    message = mail("m", category="marketing", topic="tips")
-    play = Play(workspace(journey("j", on_event("go"), send("m")), messages=[message]))
-    play.create()
-    play.do(records.Suppressed(numbers(0), "email", "marketing", "unsubscribe"))
-    play.consent(0, topics=("tips",))
-    play.event("go", 0)
-    assert play.messages() == ["m"]

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.column import Column
+from blaster.core.consent import permits
 from blaster.core.fitting import fit_attribute
 from blaster.core.runs import JourneyState
 from blaster.core.state import NO_COLUMNS, State
@@ -68,7 +69,8 @@ class Rows:
         if fact.space == "run" and self.journey is not None and self.runs is not None:
             return self._run_vector(fact)
         if key[0] == "consent" and len(key) == 3:
-            return self._consent(key[1], key[2])
+            given = permits(self.state, key[1], key[2], self.contacts)
+            return Vector(Kind.BOOL, len(self), from_bools(given))
         column = self.state.find(key)
         return absent(fact, len(self)) if column is None else column.gather(self.contacts)
 
@@ -88,18 +90,6 @@ class Rows:
         if name not in self.columns.schema.names:
             return Vector.missing(kind, len(self))
         return _typed(kind, self.columns.column(name))
-
-    def _consent(self, channel: str, topic: str) -> Vector:
-        """Permission for a topic, by itself or as part of the whole channel."""
-        given = np.zeros(len(self), bool)
-        for scope in (topic, "*"):
-            column = self.state.find(("consent", channel, scope))
-            if column is not None:
-                given |= column.take(self.contacts)
-        withdrawn = self.state.find(("opt-out", channel, f"topic {topic}"))
-        if withdrawn is not None:
-            given &= ~withdrawn.take(self.contacts)
-        return Vector(Kind.BOOL, len(self), from_bools(given))
 
     def zones(self) -> Vector | None:
         """The contacts' zone names, or None when nobody has one of his own."""

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from blaster.core.consent import give, opt_out, withdraw
 from blaster.core.fields import write_fields
 from blaster.core.messages import (
     first_time,
@@ -264,39 +265,19 @@ def _keyed(
 def take_consented(
     state: State, at: int, operation: records.Consented, positions: Array
 ) -> list[Effect]:
-    """The channel's own column says that some permission stands; "*" is permission for it all."""
     contacts = operation.contacts[positions]
-    channel, given = operation.channel, operation.given
-    for topic in operation.topics or ("*",):
-        state.column(("consent", channel, topic)).put(contacts, given)
-    for topic in operation.topics:
-        # Said of one topic, it goes before what was said of the whole channel.
-        state.column(("opt-out", channel, f"topic {topic}")).put(contacts, not given)
-    if given:
-        state.column(("consent", channel)).put(contacts, True)
-        if not operation.topics:
-            for key in state.fact_keys():
-                if key[:2] == ("opt-out", channel) and key[2] != "all":
-                    state.column(key).put(contacts, False)
-        return [Change(("consent", channel), contacts)]
-    left = np.zeros(len(contacts), bool)
-    for key in state.fact_keys():
-        if key[:2] == ("consent", channel) and len(key) == 3:
-            if not operation.topics:
-                state.column(key).put(contacts, False)
-            left |= state.column(key).take(contacts)
-    state.column(("consent", channel)).put(contacts, left)
-    return [Change(("consent", channel), contacts)]
+    change = give if operation.given else withdraw
+    change(state, operation.channel, operation.topics, contacts)
+    return [Change(("consent", operation.channel), contacts)]
 
 
 def take_suppressed(
     state: State, at: int, operation: records.Suppressed, positions: Array
 ) -> list[Effect]:
     contacts = operation.contacts[positions]
-    state.column(("opt-out", operation.channel, operation.scope)).put(contacts, True)
-    if operation.scope == "all":
-        state.column(("suppressed", operation.channel)).put(contacts, True)
-    return [Change(("suppressed", operation.channel), contacts)]
+    opt_out(state, operation.channel, operation.scope, contacts)
+    channel = operation.channel
+    return [Change(("suppressed", channel), contacts), Change(("consent", channel), contacts)]
 
 
 def take_noted(state: State, at: int, operation: records.Noted, positions: Array) -> list[Effect]:
@@ -304,8 +285,9 @@ def take_noted(state: State, at: int, operation: records.Noted, positions: Array
     contacts = operation.contacts[positions]
     texts = _texts(operation.texts, positions)
     changes = note(state, key, operation.fact, contacts, operation.orders[positions], texts, at)
-    if operation.fact == "bounced" and changes:
-        changes.append(Change(("suppressed", operation.channel), changes[0].contacts))
+    if operation.fact in ("bounced", "complained") and changes:
+        what = "suppressed" if operation.fact == "bounced" else "consent"
+        changes.append(Change((what, operation.channel), changes[0].contacts))
     return list(changes)
 
 

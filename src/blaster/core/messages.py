@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from blaster.core.column import Column
+from blaster.core.consent import opt_out
 from blaster.core.plan import Key
 from blaster.core.runs import JourneyState
 from blaster.core.state import Change, State
@@ -150,7 +151,7 @@ def _note_details(
         state.column(("bounced", channel)).put(hard, True)
         state.column(("suppressed", channel)).put(hard, True)
     elif fact == "complained":
-        state.column(("opt-out", channel, "marketing")).put(contacts, True)
+        opt_out(state, channel, "marketing", contacts)
 
 
 def _note_in_runs(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from blaster.core.consent import flag, permits
 from blaster.core.plan import Outgoing
 from blaster.core.state import State
 from blaster.model import definitions as model
@@ -32,14 +33,14 @@ def is_allowed(state: State, outgoing: Outgoing, contacts: Array) -> Array:
         return reasons
     channel = outgoing.channel
     if outgoing.category != "operational":
-        _refuse(reasons, ~_consented(state, outgoing, contacts), "topic_not_consented")
-        _refuse(reasons, ~_flag(state, ("consent", channel), contacts), "no_consent")
-        opted = _flag(state, ("opt-out", channel, "marketing"), contacts)
+        _refuse(reasons, ~permits(state, channel, outgoing.topic, contacts), "topic_not_consented")
+        _refuse(reasons, ~flag(state, ("consent", channel), contacts), "no_consent")
+        opted = flag(state, ("opt-out", channel, "marketing"), contacts)
         _refuse(reasons, opted, "suppressed_opt_out")
-    _refuse(reasons, _flag(state, ("bounced", channel), contacts), "suppressed_bounce")
-    _refuse(reasons, _flag(state, ("opt-out", channel, "all"), contacts), "suppressed_opt_out")
+    _refuse(reasons, flag(state, ("bounced", channel), contacts), "suppressed_bounce")
+    _refuse(reasons, flag(state, ("opt-out", channel, "all"), contacts), "suppressed_opt_out")
     field = ADDRESS_FIELDS[channel]
-    _refuse(reasons, _flag(state, ("invalid", field), contacts), "invalid_address")
+    _refuse(reasons, flag(state, ("invalid", field), contacts), "invalid_address")
     _refuse(reasons, ~state.column(("field", field)).take_valid(contacts), "no_address")
     return reasons
 
@@ -47,20 +48,6 @@ def is_allowed(state: State, outgoing: Outgoing, contacts: Array) -> Array:
 def _refuse(reasons: Array, mask: Array, reason: str) -> None:
     """Later calls win: the gravest reason is named."""
     reasons[mask] = reason
-
-
-def _flag(state: State, key: tuple[str, ...], contacts: Array) -> Array:
-    column = state.find(key)
-    return np.zeros(len(contacts), bool) if column is None else column.take(contacts)
-
-
-def _consented(state: State, outgoing: Outgoing, contacts: Array) -> Array:
-    """Permission for the message's topic, or for the whole channel."""
-    given = _flag(state, ("consent", outgoing.channel, "*"), contacts)
-    if outgoing.topic is None:
-        return given | _flag(state, ("consent", outgoing.channel), contacts)
-    given |= _flag(state, ("consent", outgoing.channel, outgoing.topic), contacts)
-    return given & ~_flag(state, ("opt-out", outgoing.channel, f"topic {outgoing.topic}"), contacts)
 
 
 # --- caps -------------------------------------------------------------------------------------
