@@ -213,3 +213,14 @@ def test_facts_of_a_message_reach_entries_and_exits() -> None:
     play.event("go", 0)
     play.note("clicked", "m", 0)
     assert play.messages() == ["m", "k", "m", "k"]
+
+
+def test_of_several_sendings_the_newest_counts_also_when_it_was_not_made() -> None:
+    """The second one has no address: it was not sent, and nothing else is known of it."""
+    play = Play(workspace(journey("j", on_event("go"), send("m"))))
+    play.create()
+    play.event("go", 0)
+    play.set(0, email=None)
+    play.event("go", 0)
+    assert play.fact(0, "message", "email", "m", "not_sent") is not None
+    assert play.fact(0, "message", "email", "m", "sent") is None

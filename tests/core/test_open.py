@@ -60,18 +60,6 @@ def test_the_whole_chain_of_a_fact_comes_before_the_next_fact() -> None:
     assert "all" in play.messages()
 
 
-@pytest.mark.xfail(strict=True, reason="a sending not made leaves the facts of the one before")
-def test_of_several_sendings_the_newest_counts_also_when_it_was_not_made() -> None:
-    """The second one has no address: it was not sent, and nothing else is known of it."""
-    play = Play(workspace(journey("j", on_event("go"), send("m"))))
-    play.create()
-    play.event("go", 0)
-    play.set(0, email=None)
-    play.event("go", 0)
-    assert play.fact(0, "message", "email", "m", "not_sent") is not None
-    assert play.fact(0, "message", "email", "m", "sent") is None
-
-
 @pytest.mark.xfail(strict=True, reason="a sending is known only from its outcome on")
 def test_an_open_may_come_before_the_outcome() -> None:
     """Outcomes travel in batches and may be the slower ones."""

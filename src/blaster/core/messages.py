@@ -38,12 +38,16 @@ def note_sent(
     """These sendings were accepted: the facts of the message start afresh."""
     contacts = journey.contacts(runs)
     note_sent_to(state, key, contacts, orders, at)
-    names = [k for k in journey.message_keys.get(key, ()) if k[3] != "order"]
-    for name in names:
-        journey.table.column(name).put(runs, None)
+    _start_afresh(journey, key, runs)
     journey.table.column((*key, "order")).put(runs, orders)
     if journey.table.has((*key, "sent")):
         journey.table.column((*key, "sent")).put(runs, at)
+
+
+def _start_afresh(journey: JourneyState, key: Key, runs: Array) -> None:
+    """Nothing is known yet of the newest sending to these runs."""
+    for name in journey.message_keys.get(key, ()):
+        journey.table.column(name).put(runs, None)
 
 
 def note_sent_to(state: State, key: Key, contacts: Array, orders: Array, at: int) -> None:
@@ -59,8 +63,7 @@ def note_sent_to(state: State, key: Key, contacts: Array, orders: Array, at: int
         state.column(("sms", "message")).put(contacts, np.full(len(contacts), code, np.int32))
     for journey in _other_readers(state, key):
         runs, _ = journey.runs_of(contacts)
-        for name in journey.message_keys[key]:
-            journey.table.column(name).put(runs, None)
+        _start_afresh(journey, key, runs)
         if journey.table.has((*key, "sent")):
             journey.table.column((*key, "sent")).put(runs, at)
 
@@ -70,6 +73,7 @@ def note_not_sent(
 ) -> None:
     """These sendings will not be made; "failed" also when the far side refused."""
     note_not_sent_to(state, key, journey.contacts(runs), reason, at)
+    _start_afresh(journey, key, runs)
     for fact in _not_sent_facts(reason):
         if journey.table.has((*key, fact)):
             journey.table.column((*key, fact)).put(runs, at)
@@ -78,7 +82,9 @@ def note_not_sent(
 
 
 def note_not_sent_to(state: State, key: Key, contacts: Array, reason: str, at: int) -> None:
-    """The part of `note_not_sent` that concerns contacts."""
+    """The part of `note_not_sent` that concerns contacts: nothing else is known of this sending."""
+    for name in (*state.message_keys.get(key, ()), (*key, "order"), (*key, "sent")):
+        state.column(name).put(contacts, None)
     for fact in _not_sent_facts(reason):
         state.column((*key, fact)).put(contacts, at)
         first_time(state.column((*key, fact + ":ever")), contacts, at)
