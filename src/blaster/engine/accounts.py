@@ -6,8 +6,8 @@ Answers come when what they rest on is durable. Nothing of a refused call is app
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -16,28 +16,34 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import Rows, State
+from blaster.core import Column, Rows, State
 from blaster.engine.conversion import Place
-from blaster.engine.importer import ImportBatch, read, write_rejects
+from blaster.engine.importer import ADDRESS_FIELDS, ImportBatch, Reject, read, write_rejects
 from blaster.engine.intake import (
     attributes,
     form_operations,
     one_name,
+    one_text,
+    plain,
     resolve,
     typed_batch,
     typed_rows,
     upserted,
 )
 from blaster.engine.machine import Machine
-from blaster.errors import InputError
+from blaster.errors import Busy, InputError
 from blaster.model import definitions as model
 from blaster.model import records
-from blaster.model.fields import BATCH_ROWS
+from blaster.model.fields import BATCH_ROWS, Field, Kind
 from blaster.rules import Scope, compile_rule
 
 Array = np.ndarray[Any, Any]
 Run = Callable[[Callable[[Machine, int], Any]], Awaitable[Any]]
-Given: TypeAlias = Sequence[Mapping[str, object]] | pa.Table | pa.RecordBatch
+Given: TypeAlias = "Sequence[Mapping[str, object]] | pa.Table | pa.RecordBatch"
+
+BUSY_S = 60.0
+"""How long a call of many parts, once begun, goes on trying against a log that is full."""
+CHANNELS = ("email", "sms")
 
 
 class Upserts(msgspec.Struct, frozen=True):
@@ -74,12 +80,13 @@ def find_contact(state: State, who: str | int) -> int:
 
     Raises InputError when there is none.
     """
-    if isinstance(who, str) and who.startswith("#") and who[1:].isdigit():
+    if isinstance(who, str) and who.startswith("#") and who.isascii() and who[1:].isdigit():
         who = int(who[1:])
     if isinstance(who, int):
         if 0 <= who < state.contacts.rows:
             return who
         raise InputError(f"there is no contact #{who}; there are {state.contacts.rows}")
+    one_text(who, "a contact")
     keys = ([who.strip()], _email(who), _phone(state, who))
     for index, normal in zip(state.directory.indexes, keys, strict=True):
         if normal:
@@ -127,7 +134,20 @@ class Contacts:
         field as it is. Raises InputError naming row and field for the first value that does not
         fit; then nothing of the call is applied.
         """
-        totals = [await self._run(partial(_upsert, rows=p, source=source)) for p in _parts(rows)]
+        one_text(source, "a source")
+        parts = _parts(rows)
+        if len(parts) == 1:
+            totals = [await self._run(lambda m, now: _upsert(m, now, _typed(m, parts[0]), source))]
+        else:
+            # All of it is looked at before the first part is taken.
+            fields, place = await self._run(
+                lambda m, now: (_known_fields(m.state), place_of(m.state))
+            )
+            typed = await asyncio.to_thread(_typed_parts, fields, place, parts)
+            totals = [
+                await _patiently(self._run, partial(_upsert, columns=part, source=source))
+                for part in typed
+            ]
         return Upserts(
             sum(t.read for t in totals),
             sum(t.created for t in totals),
@@ -143,15 +163,18 @@ class Contacts:
             state = machine.state
             row = find_all(state, [contact])
             columns = typed_rows(_known_fields(state), [values], place_of(state))
+            _refuse_taken(state, row, columns)
             machine.accept(now, (records.FieldsSet(row, columns),))
 
         await self._run(command)
 
     async def get(self, contact: str | int) -> dict[str, Any]:
         """The contact's fields that have a value, its number and its lists."""
-        return dict(
-            await self._run(lambda m, now: describe(m.state, find_contact(m.state, contact)))
-        )
+
+        def command(machine: Machine, now: int) -> dict[str, Any]:
+            return describe(machine.state, find_contact(machine.state, contact))
+
+        return dict(await self._run(command))
 
     async def count(self, rule: str | None = None) -> int:
         """How many contacts there are, or for how many the rule is true. Raises DefinitionError."""
@@ -167,10 +190,13 @@ class Contacts:
         evidence: Mapping[str, str] | None = None,
     ) -> None:
         """Records permission given, or withdrawn, with its evidence (asset, wording, address)."""
+        _one_channel(channel)
+        proof = _proof(evidence)
+        for topic in topics:
+            one_name(topic, "topic")
 
         def command(machine: Machine, now: int) -> None:
             row = find_all(machine.state, [contact])
-            proof = dict(evidence or {})
             operation = records.Consented(row, channel, tuple(topics), given, proof)
             machine.accept(now, (operation,))
 
@@ -178,6 +204,8 @@ class Contacts:
 
     async def suppress(self, contact: str | int, channel: model.Channel, reason: str) -> None:
         """Sends this contact no more marketing on the channel."""
+        _one_channel(channel)
+        one_text(reason, "a reason")
 
         def command(machine: Machine, now: int) -> None:
             row = find_all(machine.state, [contact])
@@ -201,6 +229,7 @@ class Contacts:
         """
         if list is not None:
             one_name(list, "list")
+        one_text(source, "a source")
         fields, place = await self._run(lambda m, now: (_known_fields(m.state), place_of(m.state)))
         batches = read(
             path, fields=fields, encoding=encoding, country=place.country, zone=place.zone
@@ -211,8 +240,9 @@ class Contacts:
             batch = await asyncio.to_thread(next, batches, None)
             if batch is None:
                 break
-            take = partial(_take_import, batch=batch, list_name=list, source=source)
-            counts, conflicts = await self._run(take)
+            counts, conflicts = await _patiently(
+                self._run, partial(_take_import, batch=batch, list_name=list, source=source)
+            )
             for name, count in counts.items():
                 totals[name] += count
             rejects = sorted((*batch.rejects, *conflicts), key=lambda reject: reject.row)
@@ -234,14 +264,70 @@ def _parts(rows: Given) -> list[Any]:
     return [rows[i : i + BATCH_ROWS] for i in range(0, len(rows), BATCH_ROWS)]
 
 
-def _upsert(machine: Machine, now: int, rows: Any, source: str) -> Upserts:
-    state = machine.state
-    fields, place = _known_fields(state), place_of(state)
+async def _patiently(run: Run, command: Callable[[Machine, int], Any]) -> Any:
+    """Waits where the log is full: a file half imported helps nobody."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            return await run(command)
+        except Busy as busy:
+            if time.monotonic() >= deadline:
+                raise
+            await asyncio.sleep(busy.retry_after_s)
+
+
+def _one_channel(channel: str) -> None:
+    if channel not in CHANNELS:
+        raise InputError(f"{channel!r} is no channel; there are {' and '.join(CHANNELS)}")
+
+
+def _proof(evidence: Mapping[str, str] | None) -> dict[str, str]:
+    return {
+        one_text(name, "evidence"): one_text(value, f"the evidence {name!r}")
+        for name, value in (evidence or {}).items()
+    }
+
+
+def _typed_parts(fields: Mapping[str, Field], place: Place, parts: list[Any]) -> list[Any]:
+    return [_typed_rows(fields, place, p, n * BATCH_ROWS) for n, p in enumerate(parts)]
+
+
+def _typed(machine: Machine, rows: Any) -> pa.RecordBatch:
+    return _typed_rows(_known_fields(machine.state), place_of(machine.state), rows, 0)
+
+
+def _typed_rows(
+    fields: Mapping[str, Field], place: Place, rows: Any, first_row: int
+) -> pa.RecordBatch:
+    """Typed columns; every row has something to know its contact by."""
     columns = (
-        typed_batch(fields, rows, place)
+        typed_batch(fields, rows, place, first_row)
         if isinstance(rows, pa.RecordBatch)
-        else typed_rows(fields, rows, place)
+        else typed_rows(fields, rows, place, first_row)
     )
+    nobody = np.ones(len(rows), bool)
+    for name in ADDRESS_FIELDS:
+        if name in columns.schema.names:
+            nobody &= columns.column(name).is_null().to_numpy(zero_copy_only=False)
+    if nobody.any():
+        raise InputError(f"row {first_row + int(nobody.argmax())} has no id, e-mail or phone")
+    return columns
+
+
+def _refuse_taken(state: State, rows: Array, columns: pa.RecordBatch) -> None:
+    """One address has one owner: it cannot be set on somebody else."""
+    for name, index in zip(ADDRESS_FIELDS, state.directory.indexes, strict=True):
+        if name in columns.schema.names:
+            owners = index.find(columns.column(name))
+            taken = (owners >= 0) & (owners != rows)
+            if taken.any():
+                row = int(taken.argmax())
+                value = columns.column(name)[row].as_py()
+                raise InputError(f"{name} {value!r} belongs to contact #{int(owners[row])}")
+
+
+def _upsert(machine: Machine, now: int, columns: pa.RecordBatch, source: str) -> Upserts:
+    state = machine.state
     found = resolve(state, columns)
     operation = upserted(columns, found, source)
     if len(operation.contacts):
@@ -255,8 +341,6 @@ def _take_import(
     machine: Machine, now: int, batch: ImportBatch, list_name: str | None, source: str
 ) -> tuple[dict[str, int], list[Any]]:
     """One batch of a file: contacts, then their membership, as one entry."""
-    from blaster.engine.importer import Reject
-
     found = resolve(machine.state, batch.columns)
     operation = upserted(batch.columns, found, source)
     operations: list[records.Operation] = [operation]
@@ -295,13 +379,19 @@ def describe(state: State, row: int) -> dict[str, Any]:
             continue
         column = state.contacts.column(key)
         if key[0] == "field" and column.take_valid(rows)[0]:
-            value = column.export(row // BATCH_ROWS)[row % BATCH_ROWS].as_py()
-            scale = state.field(key[1]).scale
-            known[key[1]] = Decimal(value).scaleb(-scale) if scale else value
+            known[key[1]] = plain(state.field(key[1]), _stored(column, rows))
         elif key[0] == "list" and key[2] == "member" and column.take(rows)[0]:
             lists.append(key[1])
     known["lists"] = sorted(lists)
     return known
+
+
+def _stored(column: Column, rows: Array) -> Any:
+    """The first row's value: a word for a code, else what the column holds."""
+    value = column.take(rows)[0]
+    if column.kind is Kind.CODE and column.dictionary is not None:
+        return column.dictionary.values[value]
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _count(state: State, text: str | None, now: int) -> int:
@@ -334,6 +424,7 @@ class Lists:
         self, name: str, contacts: Sequence[str | int], source: str, *, leaving: bool
     ) -> None:
         one_name(name, "list")
+        one_text(source, "a source")
 
         def command(machine: Machine, now: int) -> None:
             rows = find_all(machine.state, contacts)
@@ -362,6 +453,7 @@ class Events:
     ) -> None:
         """Something happened to a contact. The same `key` (idempotency) of an event counts once."""
         one_name(name, "event")
+        one_text(key, "a key")
 
         def command(machine: Machine, now: int) -> None:
             rows = find_all(machine.state, [contact])
@@ -384,9 +476,10 @@ class Events:
         Contact fields of the form are set, consent and membership recorded, then the form itself.
         """
         one_name(form, "form")
+        proof = _proof(evidence)
 
         def command(machine: Machine, now: int) -> int:
-            return _fill(machine, now, form, answers, contact, dict(evidence or {}))
+            return _fill(machine, now, form, answers, contact, proof)
 
         return int(await self._run(command))
 
@@ -396,6 +489,9 @@ class Events:
         """A recipient opened, clicked (`text`: the link), replied, or the message bounced."""
         if fact not in ("opened", "clicked", "replied", "bounced", "complained", "delivered"):
             raise InputError(f"{fact!r} is nothing that happens to a message")
+        _one_channel(channel)
+        one_name(message, "message")
+        one_text(text, "a text")
 
         def command(machine: Machine, now: int) -> None:
             rows = find_all(machine.state, [contact])
@@ -408,6 +504,7 @@ class Events:
 
     async def receive(self, contact: str | int, text: str) -> None:
         """An inbound text (SMS) that is no keyword."""
+        one_text(text, "a text")
 
         def command(machine: Machine, now: int) -> None:
             rows = find_all(machine.state, [contact])
@@ -446,6 +543,7 @@ def _fill(
     else:
         rows = find_all(state, [contact])
         if typed is not None:
+            _refuse_taken(state, rows, typed)
             operations.append(records.FieldsSet(rows, typed))
     plain = attributes([answers])
     operations += form_operations(state, form, name, rows, plain, evidence, fields_done=True)

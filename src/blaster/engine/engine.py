@@ -7,21 +7,25 @@ engines live in one process, one per folder.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+import msgspec
 
 from blaster.clock import Clock, SystemClock
-from blaster.definitions import check, load, to_json
+from blaster.core import make_plan
+from blaster.definitions import check, from_json, load, to_json
 from blaster.engine.accounts import Contacts, Events, Lists, find_contact
 from blaster.engine.machine import Machine
 from blaster.engine.notices import Notice
 from blaster.engine.thread import EngineThread
 from blaster.engine.timeline import TimelineItem, timeline
-from blaster.errors import Busy, DefinitionError, EngineClosed, InputError
+from blaster.errors import BlasterError, Busy, DefinitionError, EngineClosed, InputError
 from blaster.limits import NOTICES_MAX
 from blaster.log import EmbeddedLog, Log
 from blaster.model import definitions as model
@@ -29,6 +33,7 @@ from blaster.model import records
 from blaster.transport import StubTransport, Transport
 
 LOG_FOLDER = "data/log"
+Answer = TypeVar("Answer")
 
 
 class Engine:
@@ -47,6 +52,7 @@ class Engine:
         self._given_transport = transport
         self._given_log = log
         self._thread: EngineThread | None = None
+        self._opening = False
         self._subscriptions: list[Subscription] = []
         self.contacts = Contacts(self._run)
         self.lists = Lists(self._run)
@@ -67,15 +73,34 @@ class Engine:
     async def start(self) -> None:
         """Opens the log, rebuilds the state from it, and begins to run.
 
-        Raises FolderInUse when another engine owns the folder, LogError when the log is unreadable.
+        Raises FolderInUse when another engine owns the folder, LogError when its log cannot be
+        read, and what the transport raises; then nothing is open.
         """
-        if self._thread is not None:
+        if self._opening or self._thread is not None:
             raise InputError("the engine is open already")
-        machine = await asyncio.to_thread(self._recover)
-        transport = self._given_transport or self._transport_of(machine)
-        self._thread = EngineThread(machine, self._clock, transport)
-        self._thread.listen(self._notify)
-        self._thread.start()
+        self._opening = True
+        try:
+            thread = await _whole(self._open, EngineThread.close)
+            try:
+                thread.start()  # on the host's loop, which a transport may want
+            except BaseException:
+                await _whole(thread.close)
+                raise
+            self._thread = thread
+        finally:
+            self._opening = False
+
+    def _open(self) -> EngineThread:
+        """Everything but running; what fails half way lets go of the folder."""
+        machine = self._recover()
+        try:
+            transport = self._given_transport or self._transport_of(machine)
+            thread = EngineThread(machine, self._clock, transport)
+        except BaseException:
+            machine.log.close()
+            raise
+        thread.listen(self._notify, self._stopped)
+        return thread
 
     def _recover(self) -> Machine:
         if self._given_log is not None:
@@ -108,12 +133,22 @@ class Engine:
         return loaded.workspace.account
 
     async def close(self) -> None:
-        """Finishes what was accepted, makes it durable, and lets go of the folder."""
+        """Finishes what was accepted, makes it durable, and lets go of the folder.
+
+        Cancelled, it still does all of it first.
+        """
         thread, self._thread = self._thread, None
-        if thread is not None:
-            await asyncio.to_thread(thread.close)
-        for subscription in list(self._subscriptions):
-            subscription.end()
+        try:
+            if thread is not None:
+                await _whole(thread.close)
+        finally:
+            for subscription in list(self._subscriptions):
+                subscription.end()
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the engine stopped by itself, and answers EngineClosed; None while all is well."""
+        return self._thread.failure if self._thread is not None else None
 
     async def _run(self, command: Callable[[Machine, int], Any]) -> Any:
         if self._thread is None:
@@ -126,7 +161,8 @@ class Engine:
         """Publishes the folder's definitions, or the given ones; answers with how many journeys.
 
         Unchanged journeys go on as they are; runs inside a changed one stay on their version.
-        Raises DefinitionError with every finding; then nothing changes.
+        Raises DefinitionError with every finding, InputError for a field that would change its
+        type; then nothing changes.
         """
         if workspace is None:
             checked = await asyncio.to_thread(check, self.folder)
@@ -136,6 +172,7 @@ class Engine:
             workspace = checked.workspace
         operation = records.Published(to_json(workspace))
         made = workspace
+        await asyncio.to_thread(_try_out, operation)
 
         def command(machine: Machine, now: int) -> int:
             _refuse_retyping(machine, made)
@@ -182,7 +219,7 @@ class Engine:
             return {
                 ":".join(key[3:]): count
                 for key, count in machine.state.counts.items()
-                if key[:3] == ("message", channel, message)
+                if key[:3] == ("message", channel, message) and count
             }
 
         return dict(await self._run(command))
@@ -196,15 +233,25 @@ class Engine:
     def subscribe(self) -> Subscription:
         """An async iterator of notices from now on; ends when the engine is closed.
 
-        At most NOTICES_MAX wait: a subscriber that lags further gets Busy, and no more.
+        At most NOTICES_MAX wait: a subscriber that lags further gets Busy, and no more. When the
+        engine stops by itself it gets EngineClosed.
         """
+        thread = self._thread
+        if thread is None:
+            raise EngineClosed("the engine is not open")
         subscription = Subscription(asyncio.get_running_loop(), self._subscriptions.remove)
         self._subscriptions.append(subscription)
+        if thread.failure is not None:  # it may have told the others just before this one came
+            subscription.end(thread.failure)
         return subscription
 
     def _notify(self, notices: list[Notice]) -> None:
         for subscription in list(self._subscriptions):
             subscription.offer(notices)
+
+    def _stopped(self) -> None:
+        for subscription in list(self._subscriptions):
+            subscription.end(self._thread.failure if self._thread is not None else None)
 
 
 class Subscription(AsyncIterator[Notice]):
@@ -218,52 +265,96 @@ class Subscription(AsyncIterator[Notice]):
         self._news = asyncio.Event()
         self._mutex = threading.Lock()
         self._waiting: deque[Notice] = deque()
-        self._lagged = False
+        self._why: BlasterError | None = None
 
     def offer(self, notices: list[Notice]) -> None:
         """Called on the engine thread, when they are durable."""
         with self._mutex:
-            if self._forget is None or self._lagged:
+            if self._forget is None:
                 return
-            if len(self._waiting) + len(notices) > NOTICES_MAX:
-                self._lagged = True
-            else:
+            lagging = len(self._waiting) + len(notices) > NOTICES_MAX
+            if not lagging:
                 self._waiting.extend(notices)
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._news.set)
+        if lagging:
+            self._end(Busy(f"more than {NOTICES_MAX} notices waited; subscribe again"))
+        self._wake()
 
-    def end(self) -> None:
-        """No more notices after those that wait."""
+    def end(self, failure: BaseException | None = None) -> None:
+        """No more notices after those that wait; then EngineClosed if there was a failure."""
+        why = None
+        if failure is not None:
+            why = EngineClosed("the engine is closed")
+            why.__cause__ = failure
+        self._end(why)
+        self._wake()
+
+    def _end(self, why: BlasterError | None) -> None:
         with self._mutex:
             forget, self._forget = self._forget, None
+            if forget is not None:
+                self._why = why
         if forget is not None:
             forget(self)
-            self._news.set()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._news.set)
 
     async def __anext__(self) -> Notice:
         while True:
             with self._mutex:
                 if self._waiting:
                     return self._waiting.popleft()
-                self._news.clear()
-                ended, lagged = self._forget is None, self._lagged
-            if lagged:
-                raise Busy(f"more than {NOTICES_MAX} notices waited; subscribe again")
+                ended, why = self._forget is None, self._why
+                if not ended:
+                    self._news.clear()
+            if why is not None:
+                raise why
             if ended:
                 raise StopAsyncIteration
             await self._news.wait()
 
 
+async def _whole(
+    work: Callable[[], Answer], undo: Callable[[Answer], object] | None = None
+) -> Answer:
+    """`work` on a thread of its own, to its end even when cancelled; then its result is undone."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    cancelled = False
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            cancelled = True
+        except BaseException:  # noqa: BLE001 - the task holds it, and gives it below
+            break
+    if not cancelled:
+        return task.result()
+    if task.exception() is None and undo is not None:
+        await asyncio.to_thread(undo, task.result())
+    raise asyncio.CancelledError
+
+
+def _try_out(operation: records.Published) -> None:
+    """Compiles what the log would keep for ever. Raises DefinitionError."""
+    try:
+        make_plan(from_json(operation.workspace))
+    except (msgspec.ValidationError, LookupError, TypeError, ValueError) as error:
+        raise DefinitionError((f"this workspace cannot be run: {error!r}",)) from error
+
+
 def _refuse_retyping(machine: Machine, workspace: model.Workspace) -> None:
     """A field keeps its type for as long as it holds data."""
-    plan = machine.state.plan
-    if plan is None:
-        return
+    declared = machine.state.plan.fields if machine.state.plan is not None else {}
     for field in workspace.fields:
-        known = plan.fields.get(field.name)
-        if known is not None and (known.kind, known.scale) != (field.kind, field.scale):
+        known = declared.get(field.name)
+        column = machine.state.find(("field", field.name))  # outlives its declaration
+        before = known.type if known is not None else column.kind.name if column else ""
+        if known is not None and (known.kind, known.scale) == (field.kind, field.scale):
+            continue
+        if known is not None or (column is not None and column.kind != field.kind):
             raise InputError(
-                f"field {field.name!r} is {known.type} in this account and cannot become "
+                f"field {field.name!r} is {before.lower()} in this account and cannot become "
                 f"{field.type}; declare a new field instead"
             )
 

@@ -1,11 +1,15 @@
 """From what people hand in to the operations of one log entry: checked, normalised, resolved.
 
+And, for a contact's values, back to what people write (`plain`).
+
 Everything that can be wrong is found here, before the log. The functions only read the state.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -18,7 +22,7 @@ from blaster.engine.headers import match_headers
 from blaster.errors import InputError
 from blaster.model import definitions as model
 from blaster.model import records
-from blaster.model.fields import Field
+from blaster.model.fields import Field, Kind
 
 Array = np.ndarray[Any, Any]
 
@@ -36,11 +40,13 @@ class Resolved(msgspec.Struct, frozen=True):
     conflict: Array
 
 
-def typed_batch(fields: Mapping[str, Field], batch: pa.RecordBatch, place: Place) -> pa.RecordBatch:
+def typed_batch(
+    fields: Mapping[str, Field], batch: pa.RecordBatch, place: Place, first_row: int = 0
+) -> pa.RecordBatch:
     """An Arrow batch with each column in its field's type and addresses normalised.
 
     Column names are field names or their usual spellings in files. Raises InputError naming the
-    column and the first row (0-based) that does not fit.
+    column and the first row (counted from `first_row`) that does not fit.
     """
     matched = match_headers(batch.schema.names, fields)
     arrays = []
@@ -49,19 +55,26 @@ def typed_batch(fields: Mapping[str, Field], batch: pa.RecordBatch, place: Place
         if converted.bad.any():
             row = int(converted.bad.argmax())
             reason = converted.reason(row)
-            raise InputError(f"row {row}, {field.name}: {column[row].as_py()!r}: {reason}")
+            value = column[row].as_py()
+            raise InputError(f"row {first_row + row}, {field.name}: {value!r}: {reason}")
         arrays.append(converted.values)
     return pa.RecordBatch.from_arrays(arrays, names=[field.name for field in matched])
 
 
 def typed_rows(
-    fields: Mapping[str, Field], rows: Sequence[Mapping[str, object]], place: Place
+    fields: Mapping[str, Field],
+    rows: Sequence[Mapping[str, object]],
+    place: Place,
+    first_row: int = 0,
 ) -> pa.RecordBatch:
     """Rows given as mappings, as typed columns; a key that a row lacks is null."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    arrays = [_plain_array([row.get(name) for row in rows]) for name in names]
+    try:
+        arrays = [_plain_array([row.get(name) for row in rows]) for name in names]
+    except UnicodeEncodeError as error:
+        raise InputError(f"{error.object[:50]!r} is no text: {error.reason}") from error
     batch = pa.RecordBatch.from_arrays(arrays, names=names)
-    return typed_batch(fields, batch, place)
+    return typed_batch(fields, batch, place, first_row)
 
 
 def _plain_array(values: list[Any]) -> pa.Array:
@@ -91,8 +104,20 @@ def upserted(columns: pa.RecordBatch, found: Resolved, source: str) -> records.U
     return records.Upserted(found.contacts[keep], found.created[keep], columns, source)
 
 
+def one_text(text: str, what: str) -> str:
+    """A text that the log can keep. Raises InputError for anything else."""
+    if not isinstance(text, str):
+        raise InputError(f"{what} is a text, not {text!r}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{what} {text[:50]!r} is no text: {error.reason}") from error
+    return text
+
+
 def one_name(name: str, what: str) -> str:
     """A name of a list, event or form. Raises InputError for an empty, long or odd one."""
+    one_text(name, f"the name of a {what}")
     if not name.strip() or len(name.encode()) > NAME_BYTES_MAX or any(c < " " for c in name):
         raise InputError(
             f"{name[:50]!r} is no name for a {what}: 1 to {NAME_BYTES_MAX} bytes, one line"
@@ -105,9 +130,12 @@ def attributes(rows: Sequence[Mapping[str, object]]) -> pa.RecordBatch:
     names = list(dict.fromkeys(name for row in rows for name in row))
     if len(names) > BODY_ATTRIBUTES_MAX:
         raise InputError(f"an event has at most {BODY_ATTRIBUTES_MAX} attributes, not {len(names)}")
-    return pa.RecordBatch.from_arrays(
-        [_attribute([row.get(name) for row in rows]) for name in names], names=names
-    )
+    try:
+        return pa.RecordBatch.from_arrays(
+            [_attribute([row.get(name) for row in rows]) for name in names], names=names
+        )
+    except (TypeError, UnicodeEncodeError) as error:
+        raise InputError(f"this data is neither text nor JSON: {error}") from error
 
 
 def _attribute(values: list[object]) -> pa.Array:
@@ -169,3 +197,21 @@ def form_operations(
             operations.append(records.Joined(form.list, contacts, False, f"form {form.name}"))
     operations.append(records.Happened("form", name, contacts, answers))
     return operations
+
+
+def plain(field: Field, stored: Any) -> Any:
+    """A value of a field's column as people write it: exact decimals, dates, instants in UTC."""
+    if stored is None:
+        return None
+    if field.kind is Kind.INT and field.scale:
+        return Decimal(stored).scaleb(-field.scale)
+    if field.kind is Kind.DATE and isinstance(stored, int):
+        return _EPOCH.date() + timedelta(days=stored)
+    if field.kind is Kind.INSTANT:
+        if isinstance(stored, int):
+            return _EPOCH + timedelta(seconds=stored)
+        return stored.replace(tzinfo=UTC)
+    return stored
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -2,31 +2,37 @@
 
 Law: what is applied is in the log. An input is appended, then applied; a tick applies its decisions
 as it takes them and is appended right after, so a failed append leaves memory ahead of the log and
-the machine must be thrown away.
+the machine must be thrown away: `sound` says whether it is still good.
 """
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from blaster.core import State, apply_entry, has_work, orders_of, tick
+from blaster.errors import Busy, LogError
 from blaster.log import Log
 from blaster.model.orders import OrderBatch
 from blaster.model.records import Entry, Operation
 
 APPEND_TIMEOUT_S = 60.0
-"""How long a tick's record waits for a slow disk before the engine gives up."""
+"""How long a tick's record waits for a slow or full disk before the engine gives up."""
 
 
 class Machine:
     """`state` is for reading; `accept` and `tick` are the only ways to change it.
 
-    `watch` is told of each input when it has its sequence, before it is applied.
+    `watch` is told of each input when it has its sequence, before it is applied. `sound` is false
+    from the moment state and log may differ, until they agree again: an error that leaves it false
+    is the machine's end, after any other it is as it was before the call.
     """
 
     def __init__(self, log: Log) -> None:
         self.log = log
         self.state = State()
+        self.sound = True
         self.watch: Callable[[int, Entry], None] | None = None
 
     @classmethod
@@ -38,16 +44,18 @@ class Machine:
         machine.state.rebuild_caches()
         return machine
 
-    def accept(self, now: int, operations: Sequence[Operation]) -> int:
+    def accept(self, now: int, operations: Sequence[Operation], timeout_s: float = 0.0) -> int:
         """Takes validated inputs, together or not at all; answers with their sequence.
 
-        Raises Busy when too much waits for the disk; then nothing was accepted.
+        Raises Busy when too much waits for the disk, after `timeout_s`; then nothing was accepted.
         """
         entry = Entry(max(now, self.state.now), tuple(operations))
-        sequence = self.log.append(entry)
+        sequence = self.log.append(entry, timeout_s)
+        self.sound = False
         if self.watch is not None:
             self.watch(sequence, entry)
         apply_entry(self.state, entry)
+        self.sound = True
         return sequence
 
     def has_work(self, now: int, room: Mapping[str, int]) -> bool:
@@ -59,9 +67,21 @@ class Machine:
     ) -> tuple[int, Entry, list[OrderBatch]]:
         """One slice: its sequence, what it decided, and the orders that may leave once durable."""
         now = max(now, self.state.now)
+        self.sound = False
         entry = tick(self.state, now, room, limit)
         self.state.now = now
-        if not entry.operations:
-            return self.log.last, entry, []
-        sequence = self.log.append(entry, APPEND_TIMEOUT_S)
+        sequence = self._append_decided(entry) if entry.operations else self.log.last
+        self.sound = True
         return sequence, entry, orders_of(self.state, entry)
+
+    def _append_decided(self, entry: Entry) -> int:
+        """Waits for room, since the decisions cannot be undone. Raises LogError in the end."""
+        deadline = time.monotonic() + APPEND_TIMEOUT_S
+        while True:
+            left = deadline - time.monotonic()
+            try:
+                return self.log.append(entry, max(0.0, left))
+            except Busy as busy:  # at once when the disk is full, after `left` when it is slow
+                if left <= 0:
+                    raise LogError(f"no room for a decision in {APPEND_TIMEOUT_S:g} s") from busy
+                threading.Event().wait(min(left, busy.retry_after_s))

@@ -8,19 +8,23 @@ COMMANDS_MAX commands wait; a further one is refused with Busy.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
+import numpy as np
+
 from blaster.clock import Clock
 from blaster.core import orders_in_flight
-from blaster.engine.machine import Machine
+from blaster.engine.machine import APPEND_TIMEOUT_S, Machine
 from blaster.engine.notices import Notice, notices_of
-from blaster.errors import BlasterError, Busy, EngineClosed
+from blaster.errors import Busy, EngineClosed
 from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
 from blaster.model.orders import OrderBatch, OutcomeBatch
+from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Entry, Outcomes
 from blaster.transport import Transport
 
@@ -28,6 +32,10 @@ SLICE_S = 0.02
 LIMIT_MIN, LIMIT_FIRST, LIMIT_MAX = 256, 20_000, 2_000_000
 IDLE_S = 0.1
 """How long an idle engine sleeps at most: the tick of the documentation."""
+COMMANDS_PER_STEP = 64
+"""Commands between two slices; without it a stream of them would hold back what is due."""
+NO_LIMIT = 1 << 62
+"""The room of a channel that takes any number."""
 
 Command = Callable[[Machine, int], Any]
 Listener = Callable[[list[Notice]], None]
@@ -42,15 +50,21 @@ class EngineThread:
         self._transport = transport
         self._mutex = threading.Lock()
         self._news = threading.Condition(self._mutex)
+        # Under the mutex: what other threads bring, and what the log thread takes.
+        self._woken = False
         self._commands: deque[tuple[Command, Future[Any]]] = deque()
         self._answers: deque[tuple[int, Future[Any], Any]] = deque()
-        self._orders: deque[tuple[int, OrderBatch]] = deque()
         self._outcomes: deque[OutcomeBatch] = deque()
-        self._listeners: list[Listener] = []
-        self._told: deque[tuple[int, list[Notice]]] = deque()
-        self._limit = LIMIT_FIRST
         self._closing = False
         self._failure: BaseException | None = None
+        # The engine thread's own.
+        self._orders: deque[tuple[int, OrderBatch]] = deque()
+        self._again: deque[OrderBatch] = deque()
+        self._told: deque[tuple[int, list[Notice]]] = deque()
+        self._listeners: list[tuple[Listener, Callable[[], None]]] = []
+        self._limit = LIMIT_FIRST
+        self._rest_s = 0.0
+        self._transport_open = True
         self._thread = threading.Thread(target=self._main, name="blaster-engine", daemon=True)
 
     def start(self) -> None:
@@ -71,24 +85,32 @@ class EngineThread:
             if len(self._commands) >= COMMANDS_MAX:
                 raise Busy(f"{COMMANDS_MAX} commands wait already; try again")
             self._commands.append((command, future))
-            self._news.notify()
+            self._wake()
         return future
 
-    def listen(self, listener: Listener) -> None:
-        """Tells `listener` of notices when they are durable, on whichever thread that is."""
-        self._listeners.append(listener)
+    def listen(self, listener: Listener, stopped: Callable[[], None]) -> None:
+        """Tells `listener` of notices when they are durable, in their order; to be called first.
+
+        `stopped` is called when the engine ends by itself. Both on the engine thread.
+        """
+        self._listeners.append((listener, stopped))
         self._machine.watch = self._watch
 
     def close(self) -> None:
         """Finishes the commands that wait, stops, and closes transport and log."""
         with self._news:
             self._closing = True
-            self._news.notify()
+            self._wake()
         if self._thread.ident is not None:
             self._thread.join()
-        self._transport.close()
-        self._machine.log.close()
-        self._fail_rest()
+        try:
+            self._close_transport()
+        finally:
+            try:
+                self._machine.log.close()
+            finally:
+                self._fail_rest()
+        self._tell()
 
     @property
     def failure(self) -> BaseException | None:
@@ -97,114 +119,165 @@ class EngineThread:
 
     # --- from other threads ---------------------------------------------------------------------
 
+    def _wake(self) -> None:
+        """Under the mutex. The flag is for news that come while the engine thread is at work."""
+        self._woken = True
+        self._news.notify()
+
     def _on_outcomes(self, batch: OutcomeBatch) -> None:
+        """Refuses a malformed batch here, where the transport sees it: the log would keep it."""
+        checked = _checked(batch)
         with self._news:
-            self._outcomes.append(batch)
-            self._news.notify()
+            if self._failure is None:
+                self._outcomes.append(checked)
+                self._wake()
 
     def _on_durable(self, durable: int) -> None:
         ready = []
-        with self._mutex:
+        with self._news:
             while self._answers and self._answers[0][0] <= durable:
                 ready.append(self._answers.popleft())
-            told = []
-            while self._told and self._told[0][0] <= durable:
-                told.extend(self._told.popleft()[1])
-            self._news.notify()
+            self._wake()
         for _, future, answer in ready:
             future.set_result(answer)
-        if told:
-            for listener in self._listeners:
-                listener(told)
-
-    def _watch(self, sequence: int, entry: Entry) -> None:
-        notices = notices_of(self._machine.state, sequence, entry.at, entry.operations)
-        if notices:
-            with self._mutex:
-                self._told.append((sequence, notices))
 
     # --- on the engine thread -------------------------------------------------------------------
 
     def _main(self) -> None:
         try:
-            self._again_in_flight()
+            self._again.extend(orders_in_flight(self._machine.state))
             while self._step():
                 pass
-        except BaseException as error:  # noqa: BLE001 - whatever it was, nobody may wait for ever
+            self._close_transport()
+            self._take_outcomes(int(self._clock.now()))
+        except BaseException as error:  # noqa: BLE001 - the thread ends, and `failure` says why
             # Memory may be ahead of the log: nothing may be answered from it any more.
             with self._mutex:
                 self._failure = error
             self._fail_rest()
+            with contextlib.suppress(Exception):  # the first failure is the one that counts
+                self._close_transport()
+            self._tell()
+            for _, stopped in self._listeners:
+                stopped()
+
+    def _close_transport(self) -> None:
+        is_open, self._transport_open = self._transport_open, False
+        if is_open:
+            self._transport.close()
 
     def _fail_rest(self) -> None:
         with self._mutex:
-            futures = [f for _, f in self._commands] + [f for _, f, _ in self._answers]
+            waiting = [future for _, future in self._commands]
+            running = [future for _, future, _ in self._answers]
             self._commands.clear()
             self._answers.clear()
-            failure = self._failure
-        for future in futures:
-            if not future.done():
-                error = EngineClosed("the engine is closed")
-                error.__cause__ = failure
-                future.set_exception(error)
+            self._outcomes.clear()
+        running += [future for future in waiting if future.set_running_or_notify_cancel()]
+        for future in running:
+            self._refuse(future, self._failure)
 
-    def _again_in_flight(self) -> None:
-        """Orders without an outcome at the last stop go to the transport again, same numbers."""
-        for batch in orders_in_flight(self._machine.state):
-            self._transport.hand_over(batch)
+    @staticmethod
+    def _refuse(future: Future[Any], failure: BaseException | None) -> None:
+        error = EngineClosed("the engine is closed")
+        error.__cause__ = failure
+        future.set_exception(error)
 
     def _step(self) -> bool:
         """Waits for something to do, then does one round of it; False at the end."""
+        # Asked outside the mutex: a transport may hold its own lock while it brings outcomes.
+        has_work, idle_s = self._has_work(), self._idle_s()
         with self._news:
-            if not self._pending():
-                self._news.wait(self._idle_s())
-            commands = [self._commands.popleft() for _ in range(min(64, len(self._commands)))]
-            outcomes = list(self._outcomes)
-            self._outcomes.clear()
-            if self._closing and not commands and not outcomes and not self._answers:
+            if self._rest_s:
+                self._news.wait(self._rest_s)
+            elif not (has_work or self._woken or self._commands or self._outcomes):
+                self._news.wait(idle_s)
+            self._woken = False
+            if self._closing and not (self._commands or self._outcomes or self._answers):
                 return False
         if self._machine.log.failed is not None:
             raise self._machine.log.failed
         now = int(self._clock.now())
-        for batch in outcomes:
-            operation = Outcomes(batch.numbers, batch.codes, batch.reasons)
-            self._machine.accept(now, (operation,))
-        for command, future in commands:
+        self._take_outcomes(now)
+        for _ in range(COMMANDS_PER_STEP):
+            with self._mutex:
+                if not self._commands:
+                    break
+                command, future = self._commands.popleft()
             self._run(command, future, now)
-        self._slice(now)
+        if not self._rest_s:
+            self._slice(now)
         self._hand_over()
+        self._tell()
         return True
 
-    def _pending(self) -> bool:
-        now = int(self._clock.now())
-        return bool(
-            self._commands
-            or self._outcomes
-            or (self._orders and self._orders[0][0] <= self._machine.log.durable)
-            or self._machine.has_work(now, self._room())
-        )
+    def _has_work(self) -> bool:
+        if any(self._transport.room().get(batch.channel, 1) > 0 for batch in self._again):
+            return True
+        return self._machine.has_work(int(self._clock.now()), self._room())
 
     def _idle_s(self) -> float:
         due = self._machine.state.next_due()
         return max(0.001, min(IDLE_S, due - self._clock.now()))
 
     def _room(self) -> dict[str, int]:
-        room = dict(self._transport.room())
+        """What the transport takes, less what is decided and not yet handed over."""
+        room = self._transport.room()
         left = max(0, ORDERS_IN_FLIGHT_MAX - self._machine.state.orders.in_flight)
+        promised = self._promised()
+        for batch in self._again:
+            promised[batch.channel] += len(batch.numbers)
         return {
-            channel: min(left, room.get(channel, left))
+            channel: max(0, min(left, room.get(channel, NO_LIMIT) - promised[channel]))
             for channel in {"email", "sms", "crm", "webhook", *room}
         }
 
+    def _promised(self) -> Counter[str]:
+        promised: Counter[str] = Counter()
+        for _, batch in self._orders:
+            promised[batch.channel] += len(batch.numbers)
+        return promised
+
+    def _take_outcomes(self, now: int) -> None:
+        """All that came, as one input; while the log is full they wait, and nothing is decided."""
+        with self._mutex:
+            batches = list(self._outcomes)
+        if not batches:
+            return
+        self._rest_s = 0.0
+        self._drain(now)
+        numbers = np.concatenate([batch.numbers for batch in batches])
+        codes = np.concatenate([batch.codes for batch in batches])
+        reasons = [r for b in batches for r in b.reasons or ("",) * len(b.numbers)]
+        first = np.sort(np.unique(numbers, return_index=True)[1])
+        kept = tuple(reasons[row] for row in first.tolist()) if any(reasons) else ()
+        operation = Outcomes(numbers[first], codes[first], kept)
+        try:
+            self._machine.accept(now, (operation,), APPEND_TIMEOUT_S if self._closing else 0.0)
+        except Busy as busy:
+            if self._closing:
+                raise
+            self._rest_s = max(0.001, busy.retry_after_s)
+            return
+        with self._mutex:
+            for _ in batches:
+                self._outcomes.popleft()
+
     def _run(self, command: Command, future: Future[Any], now: int) -> None:
+        """A command that fails is its caller's business, unless state and log may differ now."""
         if not future.set_running_or_notify_cancel():
             return
         try:
+            self._drain(now)
             answer = command(self._machine, now)
-        except BlasterError as error:
-            future.set_exception(error)
-            return
-        self._drain(now)
+            self._drain(now)
+        except BaseException as error:
+            sound = self._machine.sound and self._machine.log.failed is None
+            if sound and isinstance(error, Exception):
+                future.set_exception(error)
+                return
+            self._refuse(future, error)
+            raise
         self._answer(self._machine.log.last, future, answer)
 
     def _answer(self, sequence: int, future: Future[Any], answer: Any) -> None:
@@ -226,13 +299,62 @@ class EngineThread:
         began = self._clock.monotonic()
         sequence, _, orders = self._machine.tick(now, room, self._limit)
         spent = self._clock.monotonic() - began
+        self._orders.extend((sequence, batch) for batch in orders)
         if spent > SLICE_S:
             self._limit = max(LIMIT_MIN, self._limit // 2)
-        elif spent < SLICE_S / 4:
+        elif spent < SLICE_S / 4 and self._machine.has_work(now, self._room()):
+            # Only a slice that the limit cut short says what a larger one would cost.
             self._limit = min(LIMIT_MAX, self._limit * 2)
-        self._orders.extend((sequence, batch) for batch in orders)
 
     def _hand_over(self) -> None:
         durable = self._machine.log.durable
         while self._orders and self._orders[0][0] <= durable:
             self._transport.hand_over(self._orders.popleft()[1])
+        if self._again:
+            self._hand_over_again()
+
+    def _hand_over_again(self) -> None:
+        """Of the orders of an earlier owner, as many as there is room for."""
+        promised = self._promised()
+        for _ in range(len(self._again)):
+            batch = self._again.popleft()
+            room = self._transport.room().get(batch.channel, NO_LIMIT) - promised[batch.channel]
+            count = max(0, min(room, len(batch.numbers)))
+            if count < len(batch.numbers):
+                self._again.append(_rows(batch, count, len(batch.numbers)))
+            if count:
+                self._transport.hand_over(_rows(batch, 0, count))
+
+    def _watch(self, sequence: int, entry: Entry) -> None:
+        notices = notices_of(self._machine.state, sequence, entry.at, entry.operations)
+        if notices:
+            self._told.append((sequence, notices))
+
+    def _tell(self) -> None:
+        durable = self._machine.log.durable
+        while self._told and self._told[0][0] <= durable:
+            _, notices = self._told.popleft()
+            for listener, _ in self._listeners:
+                listener(notices)
+
+
+def _rows(batch: OrderBatch, first: int, last: int) -> OrderBatch:
+    return OrderBatch(
+        batch.channel, batch.name, batch.numbers[first:last], batch.contacts[first:last],
+        batch.addresses.slice(first, last - first),
+    )  # fmt: skip
+
+
+def _checked(batch: OutcomeBatch) -> OutcomeBatch:
+    """The batch in its proper types. Raises ValueError for what can be no outcomes."""
+    numbers = np.asarray(batch.numbers, np.uint64)
+    codes = np.asarray(batch.codes, np.uint8)
+    reasons = tuple(batch.reasons)
+    if numbers.ndim != 1 or codes.shape != numbers.shape or len(reasons) not in (0, len(numbers)):
+        raise ValueError(f"{numbers.shape} orders, {codes.shape} codes, {len(reasons)} reasons")
+    if not all(isinstance(reason, str) for reason in reasons):
+        raise ValueError("a reason is a text")
+    strange = set(np.unique(codes).tolist()) - {int(code) for code in OutcomeCode}
+    if strange:
+        raise ValueError(f"outcome codes {sorted(strange)} mean nothing")
+    return OutcomeBatch(numbers, codes, reasons)

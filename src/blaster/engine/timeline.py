@@ -12,8 +12,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 
 from blaster.core import LookStep, Rows, SendStep, State, apply_operation, only
+from blaster.engine.intake import plain
 from blaster.model import records
 from blaster.model.outcomes import OutcomeCode
 from blaster.rules import Explained, Rule
@@ -40,6 +42,7 @@ def timeline(entries: Iterable[tuple[int, records.Entry]], contact: int) -> list
     state = State()
     items: list[TimelineItem] = []
     inputs = 0
+    event = _NO_EVENT
     for sequence, entry in entries:
         state.now = max(state.now, entry.at)
         for operation in entry.operations:
@@ -47,10 +50,12 @@ def timeline(entries: Iterable[tuple[int, records.Entry]], contact: int) -> list
             mine = only(state, operation, contact)
             if mine is None:
                 continue
-            told = list(tell(state, entry.at, contact, mine))
+            told = list(tell(state, entry.at, contact, mine, event))
             # Inputs are numbered over everybody's; `Took` names them by that number.
             state.inputs = inputs - isinstance(operation, records.INPUTS)
-            apply_operation(state, entry.at, mine)
+            effects = apply_operation(state, entry.at, mine)
+            if isinstance(mine, records.Took):
+                event = _event_of(effects)
             local = _local(state, contact, entry.at)
             items += [
                 TimelineItem(entry.at, local, kind, text, details, sequence)
@@ -74,13 +79,31 @@ def _local(state: State, contact: int, at: int) -> str:
 Told = tuple[str, str, tuple[str, ...]]
 
 
-def tell(state: State, at: int, contact: int, operation: records.Operation) -> Iterator[Told]:
-    """(kind, text, details) of an operation that concerns only this contact, before it applies."""
+_NO_EVENT = pa.RecordBatch.from_arrays([], names=[])
+
+
+def _event_of(effects: list[Any]) -> pa.RecordBatch:
+    """The attributes of the input just taken: what its decisions were made on."""
+    found = [e.columns for e in effects if getattr(e, "columns", _NO_EVENT).num_rows == 1]
+    return found[0] if found else _NO_EVENT
+
+
+def tell(
+    state: State,
+    at: int,
+    contact: int,
+    operation: records.Operation,
+    event: pa.RecordBatch = _NO_EVENT,
+) -> Iterator[Told]:
+    """(kind, text, details) of an operation that concerns only this contact, before it applies.
+
+    `event`: the attributes, in one row, of the input that it follows from.
+    """
     match operation:
         case records.Published() | records.Took() | records.Armed():
             return
         case records.Upserted() | records.FieldsSet() | records.Wrote():
-            yield _fields(operation)
+            yield _fields(state, contact, operation)
         case records.Joined(list=name, leaving=leaving, source=source):
             yield ("list", f"{'left' if leaving else 'joined'} list {name}", _by(source))
         case records.Listed(join=join, leave=leave):
@@ -105,7 +128,7 @@ def tell(state: State, at: int, contact: int, operation: records.Operation) -> I
         case records.Outcomes():
             yield from _outcomes(state, operation)
         case _:
-            yield from _decisions(state, at, contact, operation)
+            yield from _decisions(state, at, contact, operation, event)
 
 
 def _by(source: str) -> tuple[str, ...]:
@@ -116,10 +139,13 @@ def _pairs(values: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"{name} = {value}" for name, value in values.items() if value is not None)
 
 
-def _fields(operation: records.Upserted | records.FieldsSet | records.Wrote) -> Told:
+def _fields(
+    state: State, contact: int, operation: records.Upserted | records.FieldsSet | records.Wrote
+) -> Told:
     values: dict[str, Any] = {}
     for row in operation.columns.to_pylist():
         values |= {n: v for n, v in row.items() if not n.startswith("invalid:")}
+    values = {name: _shown(state, contact, name, value) for name, value in values.items()}
     clears = not isinstance(operation, records.Upserted)
     details = tuple(
         f"{name} = {'(cleared)' if value is None else value}"
@@ -129,6 +155,14 @@ def _fields(operation: records.Upserted | records.FieldsSet | records.Wrote) -> 
     if isinstance(operation, records.Upserted) and operation.created.any():
         return ("created", "contact created", (*_by(operation.source), *details))
     return ("fields", "fields changed", details)
+
+
+def _shown(state: State, contact: int, name: str, value: Any) -> Any:
+    """A field's value as people write it; an instant in the contact's own time."""
+    shown = plain(state.field(name), value)
+    if not isinstance(shown, datetime):
+        return shown
+    return _local(state, contact, int(shown.timestamp()))
 
 
 def _outcomes(state: State, operation: records.Outcomes) -> Iterator[Told]:
@@ -144,52 +178,71 @@ def _outcomes(state: State, operation: records.Outcomes) -> Iterator[Told]:
             yield ("not sent", f"{what} not sent: {reason or code.name.lower()}", (number,))
 
 
-def _decisions(state: State, at: int, contact: int, operation: records.Operation) -> Iterator[Told]:
+def _decisions(
+    state: State, at: int, contact: int, operation: records.Operation, event: pa.RecordBatch
+) -> Iterator[Told]:
     journey = state.by_version[operation.journey]  # type: ignore[attr-defined]
     name = journey.version
     match operation:
-        case records.Entered(entry=entry, keys=keys, columns=columns):
-            rule = journey.plan.entries[entry].only_if
-            data = _pairs(columns.to_pylist()[0]) if columns.num_columns else ()
-            about = tuple(f"key {key}" for key in keys if key)
-            why: tuple[str, ...] = ()
-            if rule is not None:
-                rows = Rows(state, np.array([contact], np.int64), columns=columns)
-                why = explain_rule(state, at, rule, rows)
-            yield ("entered", f"entered journey {name}", (*why, *about, *data))
+        case records.Entered():
+            yield from _entered(state, at, journey, operation, event)
         case records.Moved(step=target, runs=runs):
-            yield from _moved(state, at, journey, runs, target)
+            for run in _each(runs):
+                yield from _moved(state, at, journey, run, target)
         case records.Ended(runs=runs, how=how, rule=index):
-            details: tuple[str, ...] = ()
-            if index >= 0:
-                details = explain_rule(
-                    state, at, journey.plan.exits[index][0], Rows.of_runs(state, journey, runs)
-                )
-            else:
-                details = _why(state, at, journey, runs)
-            yield (how, f"{how} journey {name}", details)
+            for run in _each(runs):
+                rule = journey.plan.exits[index][0] if index >= 0 else None
+                rows = Rows.of_runs(state, journey, run)
+                details = explain_rule(state, at, rule, rows) if rule else _why(
+                    state, at, journey, run
+                )  # fmt: skip
+                yield (how, f"{how} journey {name}", details)
         case records.Ordered(step=index, numbers=numbers):
             what = _message_of(journey, index)
-            yield ("ordered", f"{what} handed over", (f"order {int(numbers[0])}", f"in {name}"))
-        case records.Withheld(step=index, reason=reason):
+            for number in numbers.tolist():
+                yield ("ordered", f"{what} handed over", (f"order {number}", f"in {name}"))
+        case records.Withheld(step=index, runs=runs, reason=reason):
             what = _message_of(journey, index)
-            yield ("not sent", f"{what} not sent: {reason}", (f"in {name}",))
+            for _ in runs:
+                yield ("not sent", f"{what} not sent: {reason}", (f"in {name}",))
         case records.Deferred(step=index, due=due):
             what = _message_of(journey, index)
-            until = _local(state, contact, int(due[0]))
-            yield ("deferred", f"{what} held back by policy until {until}", (f"in {name}",))
+            for instant in due.tolist():
+                until = _local(state, contact, instant)
+                yield ("deferred", f"{what} held back by policy until {until}", (f"in {name}",))
         case records.Crossed(entry=entry, values=values):
             rule = journey.plan.entries[entry].when
             if rule is not None:
                 rows = Rows(state, np.array([contact], np.int64), journey)
                 became = "true" if values[0] else "false"
-                yield (
-                    "rule",
-                    f"rule of {name} became {became}",
-                    explain_rule(state, at, rule, rows),
-                )
-        case records.Dropped():
-            yield ("dropped", f"not let into journey {name} again", ())
+                why = explain_rule(state, at, rule, rows)
+                yield ("rule", f"rule of {name} became {became}", why)
+        case records.Dropped(contacts=contacts):
+            for _ in contacts:
+                yield ("dropped", f"not let into journey {name} again", ())
+
+
+def _each(runs: Array) -> list[Array]:
+    """A contact may be in one operation with several runs: each is told."""
+    return [runs[row : row + 1] for row in range(len(runs))]
+
+
+def _entered(
+    state: State, at: int, journey: Any, operation: records.Entered, event: pa.RecordBatch
+) -> Iterator[Told]:
+    rule = journey.plan.entries[operation.entry].only_if
+    columns = operation.columns
+    for row in range(len(operation.runs)):
+        here = columns.slice(row, 1) if columns.num_columns else columns
+        data = _pairs(here.to_pylist()[0]) if here.num_columns else ()
+        about = (f"key {operation.keys[row]}",) if operation.keys and operation.keys[row] else ()
+        why: tuple[str, ...] = ()
+        if rule is not None:
+            looked = Rows(
+                state, operation.contacts[row : row + 1], columns=event if event.num_rows else here
+            )
+            why = explain_rule(state, at, rule, looked)
+        yield ("entered", f"entered journey {journey.version}", (*why, *about, *data))
 
 
 def _message_of(journey: Any, index: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from blaster.core import ARROW_TYPES, fit, normalise_emails, normalise_phones
 from blaster.engine import form_operations
 from blaster.errors import InputError
 from blaster.model import records
+from blaster.model.fields import Field, Kind
 from blaster.model.scenarios import Do
-from blaster.simulate.world import World
+from blaster.simulate.world import World, instant_of
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +27,11 @@ NOTES = {
     "complain": "complained",
 }
 _VARIABLE = re.compile(r"\{\{\s*(.+?)\s*\}\}")
+
+
+def names_fields(text: str) -> bool:
+    """Whether a text speaks of contact fields, and not of `{{ n }}` alone."""
+    return bool(set(_VARIABLE.findall(text)) - {"n"})
 
 
 def texts_for(world: World, text: str, contacts: Array) -> list[str]:
@@ -74,12 +81,21 @@ def field_columns(world: World, name: str, texts: list[str]) -> pa.RecordBatch:
             [pa.array(kept, pa.string()), pa.array(bad, pa.bool_())],
             names=[name, f"invalid:{name}"],
         )
-    values = {text: fit(field, text) for text in set(texts)}
+    values = {text: _fitted(world, field, text) for text in set(texts)}
     wrong = next((text for text, value in values.items() if value is None), None)
     if wrong is not None:
         raise InputError(f"{wrong!r} does not fit the field {name!r} ({field.type})")
     array = pa.array([values[text] for text in texts], ARROW_TYPES[field.kind])
     return pa.RecordBatch.from_arrays([array], names=[name])
+
+
+def _fitted(world: World, field: Field, text: str) -> Any:
+    """The value of a text; a clock time without an offset is the account's."""
+    value = fit(field, text)
+    if value is None or field.kind is not Kind.INSTANT:
+        return value
+    local = datetime.fromisoformat(text.strip())
+    return value if local.tzinfo else instant_of(world.zones, text.strip())
 
 
 def _data_columns(world: World, data: dict[str, str], contacts: Array) -> pa.RecordBatch:
@@ -106,11 +122,10 @@ def operations_for(world: World, do: Do, contacts: Array, orders: Array) -> list
         return []
     if verb == "unsubscribe":
         assert do.channel is not None
+        about = f"{do.channel} {do.name}"
         return [
             records.Suppressed(contacts, do.channel, "marketing", "unsubscribe"),
-            records.Consented(
-                contacts, do.channel, (), False, {"asset": f"{do.channel} {do.name}"}
-            ),
+            records.Consented(contacts, do.channel, (), False, {"asset": about}),
         ]
     if verb in ("join", "leave"):
         return [records.Joined(do.name, contacts, verb == "leave", "scenario")]
@@ -126,14 +141,21 @@ def _happening(world: World, do: Do, contacts: Array) -> list[records.Operation]
     """Events, pages, files and forms."""
     columns = _data_columns(world, do.data, contacts)
     if do.verb == "fill":
-        form = next((f for f in world.workspace.forms if f.name == do.name), None)
-        typed = [
-            field_columns(world, name, columns.column(name).to_pylist()).column(0)
-            if form is not None and name in form.fields and name in world.state.plan.fields
-            else columns.column(name)
-            for name in columns.schema.names
-        ]
-        columns = pa.RecordBatch.from_arrays(typed, names=columns.schema.names)
-        return form_operations(world.state, form, do.name, contacts, columns, {})
+        return _filled(world, do.name, contacts, columns)
     space = {"event": "event", "visit": "page", "download": "file"}[do.verb]
     return [records.Happened(space, do.name, contacts, columns)]
+
+
+def _filled(
+    world: World, name: str, contacts: Array, answers: pa.RecordBatch
+) -> list[records.Operation]:
+    """A form: its contact fields, each with its invalid addresses marked, then what it means."""
+    form = next((f for f in world.workspace.forms if f.name == name), None)
+    fields = world.state.plan.fields
+    written = [
+        records.FieldsSet(contacts, field_columns(world, key, answers.column(key).to_pylist()))
+        for key in answers.schema.names
+        if key in fields and (form is None or key in form.fields or key in ("email", "phone"))
+    ]
+    meant = form_operations(world.state, form, name, contacts, answers, {}, fields_done=True)
+    return [*written, *meant]

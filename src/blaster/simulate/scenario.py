@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blaster.core import add_months
 from blaster.engine import read, resolve, upserted
-from blaster.errors import InputError
+from blaster.errors import BlasterError, InputError
 from blaster.log import Log
 from blaster.model import definitions as model
 from blaster.model import records
@@ -21,14 +19,22 @@ from blaster.model.fields import BATCH_ROWS, NEVER
 from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.scenarios import Do, Population, Scenario, ScenarioEvent
-from blaster.simulate.actions import NOTES, field_columns, operations_for, texts_for
+from blaster.rules import Zones
+from blaster.simulate.actions import (
+    NOTES,
+    field_columns,
+    names_fields,
+    operations_for,
+    texts_for,
+)
 from blaster.simulate.behaviour import Behaviours, Choice
 from blaster.simulate.results import Result, collect
-from blaster.simulate.world import World
+from blaster.simulate.world import World, instant_of, local_minute
 
 Array = np.ndarray[Any, Any]
 
-EPOCH_DAY = date(1970, 1, 1).toordinal()
+ROUNDS_PER_INSTANT_MAX = 1_000
+"""Behaviour that follows at once from behaviour; without it two could go on for ever."""
 
 
 def run_scenario(
@@ -58,9 +64,9 @@ class _Run:
         self.scenario = scenario
         self.folder = folder
         self.progress = progress
-        zones_world = World(workspace, 0)
-        self.start = instant_of(zones_world, scenario.start)
-        self.end = _end(zones_world, scenario)
+        zones = Zones(workspace.account.zone)
+        self.start = instant_of(zones, scenario.start)
+        self.end = instant_of(zones, scenario.start, (0, scenario.days, 0), 1)
         self.world = World(workspace, self.start, log)
         self.world.on_orders = self._on_orders
         self.minutes: dict[str, set[str]] = {}
@@ -70,11 +76,17 @@ class _Run:
 
     def run(self) -> Result:
         self._create(self.scenario.contacts)
-        position = 0
+        position = rounds = 0
         while True:
             now = self._next_instant(position)
             if now is None or now >= self.end:
                 break
+            rounds = rounds + 1 if now == self.world.now else 1
+            if rounds > ROUNDS_PER_INSTANT_MAX:
+                raise BlasterError(
+                    f"after {ROUNDS_PER_INSTANT_MAX:,} rounds behaviour still follows behaviour at "
+                    f"{local_minute(self.world.zones, now)}; an `after:` is missing"
+                )
             self.world.now = now
             while position < len(self.events) and self.events[position][0] <= now:
                 event = self.events[position][1]
@@ -98,17 +110,18 @@ class _Run:
     # --- people -------------------------------------------------------------------------------
 
     def _create(self, population: Population) -> None:
+        """Nothing is sent before everybody has his fields and his consent."""
         world = self.world
         if population.file is not None:
-            self._create_from(population.file)
+            self._create_from(population.file, population.set)
         else:
             for first in range(0, population.count or 0, BATCH_ROWS):
                 count = min(BATCH_ROWS, (population.count or 0) - first)
                 contacts = np.arange(first, first + count, dtype=np.int64)
-                columns = synthetic(contacts)
+                columns = self._with(synthetic(contacts), population.set, contacts)
                 created = np.ones(count, bool)
                 world.accept(records.Upserted(contacts, created, columns, "scenario"))
-                world.settle()
+                world.take()
         everyone = np.arange(world.state.contacts.rows, dtype=np.int64)
         operations: list[records.Operation] = []
         if population.consent_all:
@@ -117,6 +130,8 @@ class _Run:
                 for channel in ("email", "sms")
             ]
         for name, text in population.set.items():
+            if not names_fields(text):
+                continue
             columns = field_columns(world, name, texts_for(world, text, everyone))
             operations.append(records.FieldsSet(everyone, columns))
         operations += [records.Joined(n, everyone, False, "scenario") for n in population.lists]
@@ -124,7 +139,19 @@ class _Run:
             world.accept(*operations)
         world.settle()
 
-    def _create_from(self, name: str) -> None:
+    def _with(self, columns: pa.RecordBatch, values: dict[str, str], contacts: Array) -> Any:
+        """The columns with what is `set`; a text that names fields has to wait until they exist."""
+        for name, text in values.items():
+            if not names_fields(text):
+                written = field_columns(self.world, name, texts_for(self.world, text, contacts))
+                kept = [n for n in columns.schema.names if n not in written.schema.names]
+                columns = pa.RecordBatch.from_arrays(
+                    [*columns.select(kept).columns, *written.columns],
+                    names=[*kept, *written.schema.names],
+                )
+        return columns
+
+    def _create_from(self, name: str, values: dict[str, str]) -> None:
         account = self.world.workspace.account
         path = (self.folder or Path()) / name
         fields = self.world.state.plan.fields
@@ -133,8 +160,14 @@ class _Run:
                 reject = batch.rejects[0]
                 raise InputError(f"{path}: row {reject.row}: {reject.reason}")
             found = resolve(self.world.state, batch.columns)
-            self.world.accept(upserted(batch.columns, found, "scenario"))
-            self.world.settle()
+            if found.conflict.any():
+                number = int(batch.row_numbers[found.conflict.argmax()])
+                raise InputError(
+                    f"{path}: row {number}: id, e-mail and phone belong to different contacts"
+                )
+            columns = self._with(batch.columns, values, found.contacts)
+            self.world.accept(upserted(columns, found, "scenario"))
+            self.world.take()
 
     # --- what happens -------------------------------------------------------------------------
 
@@ -145,12 +178,13 @@ class _Run:
             if event.where is not None:
                 self.choice.check(event.where.text)
             for turn in range(event.times):
-                instant = instant_of(self.world, event.at, event.every, turn)
+                instant = instant_of(self.world.zones, event.at, event.every, turn)
                 occurrences.append((instant, place, event))
         occurrences.sort(key=lambda occurrence: occurrence[:2])
         return [(max(instant, self.start), event) for instant, _, event in occurrences]
 
     def _happen(self, event: ScenarioEvent) -> None:
+        self.world.take()  # each event sees what the one before it brought about
         everyone = np.arange(self.world.state.contacts.rows, dtype=np.int64)
         text = event.where.text if event.where is not None else None
         contacts = everyone[self.choice.among(text, everyone)]
@@ -162,17 +196,23 @@ class _Run:
             self._do(behaviour.action, contacts, orders if _same(behaviour) else orders * 0)
 
     def _do(self, do: Do, contacts: Array, orders: Array) -> None:
+        self.world.take()
         operations = operations_for(self.world, do, contacts, orders)
         if not operations:
             return
         if do.verb in NOTES and do.channel is not None:
             self._notice(do, contacts, orders, operations[0])
+        elif do.verb == "sms":
+            self._notice_answers(contacts)
         self.world.accept(*operations)
 
     def _notice(self, do: Do, contacts: Array, orders: Array, operation: records.Operation) -> None:
         """Other behaviours may follow from what was done with a message."""
         assert do.channel is not None
-        newest = self.world.state.column(("message", do.channel, do.name, "order")).take(contacts)
+        column = self.world.state.find(("message", do.channel, do.name, "order"))
+        if column is None:
+            return
+        newest = column.take(contacts)
         orders = np.where(orders == 0, newest, orders)
         known = orders != 0
         contacts, orders = contacts[known], orders[known]
@@ -183,10 +223,20 @@ class _Run:
             links = tuple(t for t, k in zip(operation.texts, known.tolist(), strict=True) if k)
             self.behaviours.notice_clicks(do.channel, do.name, links, contacts, orders)
 
+    def _notice_answers(self, contacts: Array) -> None:
+        """An inbound text answers the newest text sent to its contact."""
+        names, orders = (self.world.state.find(("sms", what)) for what in ("message", "order"))
+        if names is None or orders is None:
+            return
+        codes, newest = names.take(contacts), orders.take(contacts)
+        for code in np.unique(codes[codes >= 0]).tolist():
+            mine, name = codes == code, self.world.state.sms_messages.values[code]
+            self.behaviours.notice("sms", name, "replied", contacts[mine], newest[mine])
+
     def _on_orders(self, now: int, batch: OrderBatch, outcomes: OutcomeBatch) -> None:
         sent = outcomes.codes == OutcomeCode.ACCEPTED
         if sent.any():
-            minute = local_minute(self.world, now)
+            minute = local_minute(self.world.zones, now)
             self.minutes.setdefault(f"{batch.channel} {batch.name}", set()).add(minute)
         for fact, mine in (("sent", sent), ("failed", ~sent), ("not_sent", ~sent)):
             if mine.any():
@@ -207,34 +257,3 @@ def synthetic(contacts: Array) -> pa.RecordBatch:
     emails = pc.binary_join_element_wise("contact", numbers, "@example.com", "")
     phones = pc.binary_join_element_wise("+97250", pc.utf8_lpad(numbers, 7, "0"), "")
     return pa.RecordBatch.from_arrays([emails, phones], names=["email", "phone"])
-
-
-# --- local times ----------------------------------------------------------------------------------
-
-
-def instant_of(
-    world: World, local: str, every: tuple[int, int, int] | None = None, turn: int = 0
-) -> int:
-    """The instant of a local time of the account's zone, moved on `turn` times by the calendar."""
-    moment = datetime.fromisoformat(local)
-    days = np.array([moment.toordinal() - EPOCH_DAY], np.int32)
-    seconds = moment.hour * 3600 + moment.minute * 60 + moment.second
-    step_seconds, step_days, step_months = every or (0, 0, 0)
-    if step_months:
-        days = add_months(days, step_months * turn)
-    days = (days + step_days * turn).astype(np.int32)
-    return int(world.zones.instant(days, seconds, None)[0]) + step_seconds * turn
-
-
-def _end(world: World, scenario: Scenario) -> int:
-    """`days` days of the calendar after the start, at the same clock time."""
-    return instant_of(world, scenario.start, (0, scenario.days, 0), 1)
-
-
-def local_minute(world: World, now: int) -> str:
-    """`YYYY-MM-DD HH:MM` in the account's zone."""
-    here = np.array([now], np.int64)
-    day = int(world.zones.local_day(here, None)[0])
-    second = int(world.zones.local_seconds(here, None)[0])
-    local = date.fromordinal(EPOCH_DAY + day)
-    return f"{local:%Y-%m-%d} {second // 3600:02d}:{second % 3600 // 60:02d}"

@@ -6,11 +6,13 @@ Law: whoever moves `now` on has settled the instant before, so nothing is left t
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from blaster.core import add_months
 from blaster.engine import Machine
 from blaster.errors import BlasterError
 from blaster.log import Log, MemoryLog
@@ -23,7 +25,7 @@ from blaster.rules import Zones
 Array = np.ndarray[Any, Any]
 
 LIMIT = 1 << 40
-TICKS_PER_INSTANT_MAX = 100_000
+TICKS_PER_INSTANT_MAX = 10_000
 """A journey that never rests at one instant is a defect; without the bound it would hang."""
 
 
@@ -34,7 +36,7 @@ class World:
     """
 
     def __init__(self, workspace: model.Workspace, start: int, log: Log | None = None) -> None:
-        self.machine = Machine(log or MemoryLog(keep=False))
+        self.machine = Machine(log if log is not None else MemoryLog(keep=False))
         self.workspace = workspace
         self.zones = Zones(workspace.account.zone)
         self.now = start
@@ -53,30 +55,47 @@ class World:
         """Takes inputs at this instant; they are looked at by the next `settle`."""
         self.machine.accept(self.now, operations)
 
+    def take(self) -> None:
+        """Takes what was accepted, with its consequences; nothing that is due by time, no sends."""
+        while self.machine.state.inbox:
+            self._tick(1)
+
     def settle(self) -> None:
         """Runs ticks and answers orders until nothing is left to do at this instant."""
         for _ in range(TICKS_PER_INSTANT_MAX):
             if not self.machine.has_work(self.now, {}):
                 return
-            _, entry, orders = self.machine.tick(self.now, {}, LIMIT)
-            if self.on_tick is not None:
-                self.on_tick(self.now, entry)
-            for batch in orders:
-                outcomes = self._deliver(batch)
-                operation = Outcomes(outcomes.numbers, outcomes.codes, outcomes.reasons)
-                self.machine.accept(self.now, (operation,))
-                if self.on_orders is not None:
-                    self.on_orders(self.now, batch, outcomes)
-        raise BlasterError(f"still busy after {TICKS_PER_INSTANT_MAX} ticks at one instant")
+            self._tick(LIMIT)
+        raise BlasterError(
+            f"after {TICKS_PER_INSTANT_MAX:,} ticks something still happens at one instant, in "
+            f"{', '.join(self._restless()) or 'no journey'}; a wait is missing"
+        )
+
+    def _restless(self) -> list[str]:
+        """The journeys that hold runs which are due now."""
+        return sorted(
+            version.plan.name
+            for version in self.state.versions
+            if version.running and version.column("due").minimum() <= self.now
+        )
+
+    def _tick(self, limit: int) -> None:
+        _, entry, orders = self.machine.tick(self.now, {}, limit)
+        if self.on_tick is not None:
+            self.on_tick(self.now, entry)
+        for batch in orders:
+            outcomes = self._deliver(batch)
+            operation = Outcomes(outcomes.numbers, outcomes.codes, outcomes.reasons)
+            self.machine.accept(self.now, (operation,))
+            if self.on_orders is not None:
+                self.on_orders(self.now, batch, outcomes)
 
     def _deliver(self, batch: OrderBatch) -> OutcomeBatch:
         codes = np.full(len(batch.numbers), OutcomeCode.ACCEPTED, np.uint8)
         failing = self.failing.get((batch.channel, batch.name))
         if failing is None:
             return OutcomeBatch(batch.numbers, codes)
-        fails = np.zeros(len(batch.contacts), bool)
-        known = batch.contacts < len(failing)
-        fails[known] = failing[batch.contacts[known]]
+        fails = np.isin(batch.contacts, failing)
         codes[fails] = OutcomeCode.FAILED
         return OutcomeBatch(
             batch.numbers, codes, tuple("failed" if f else "" for f in fails.tolist())
@@ -84,13 +103,35 @@ class World:
 
     def fail(self, channel: str, name: str, contacts: Array) -> None:
         """From now on sendings of this message to these contacts fail."""
-        rows = self.state.contacts.rows
-        failing = self.failing.setdefault((channel, name), np.zeros(rows, bool))
-        if len(failing) < rows:
-            more = np.zeros(rows - len(failing), bool)
-            failing = self.failing[channel, name] = np.concatenate([failing, more])
-        failing[contacts] = True
+        before = self.failing.get((channel, name), contacts[:0])
+        self.failing[channel, name] = np.union1d(before, contacts)
 
     def next_due(self) -> int:
         """The next instant at which something is due by time; NEVER when nothing is."""
         return int(self.state.next_due())
+
+
+# --- local times ----------------------------------------------------------------------------------
+
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def instant_of(
+    zones: Zones, local: str, every: tuple[int, int, int] | None = None, turn: int = 0
+) -> int:
+    """The instant of a local time of the account's zone, moved on `turn` times by the calendar."""
+    moment = datetime.fromisoformat(local)
+    days = np.array([moment.toordinal() - _EPOCH], np.int32)
+    seconds = moment.hour * 3600 + moment.minute * 60 + moment.second
+    step_seconds, step_days, step_months = every or (0, 0, 0)
+    if step_months:
+        days = add_months(days, step_months * turn)
+    days = (days + step_days * turn).astype(np.int32)
+    return int(zones.instant(days, seconds, None)[0]) + step_seconds * turn
+
+
+def local_minute(zones: Zones, now: int) -> str:
+    """`YYYY-MM-DD HH:MM` in the account's zone."""
+    here = np.array([now], np.int64)
+    day, second = int(zones.local_day(here, None)[0]), int(zones.local_seconds(here, None)[0])
+    return f"{datetime.fromtimestamp(day * 86_400 + second, UTC):%Y-%m-%d %H:%M}"
