@@ -43,11 +43,14 @@ class EngineThread:
         self._mutex = threading.Lock()
         self._news = threading.Condition(self._mutex)
         self._commands: deque[tuple[Command, Future[Any]]] = deque()
+        self._taken: deque[tuple[Command, Future[Any]]] = deque()
         self._answers: deque[tuple[int, Future[Any], Any]] = deque()
         self._orders: deque[tuple[int, OrderBatch]] = deque()
         self._outcomes: deque[OutcomeBatch] = deque()
         self._listeners: list[Listener] = []
         self._told: deque[tuple[int, list[Notice]]] = deque()
+        self._telling = False
+        self._resting: list[Future[int]] = []
         self._limit = LIMIT_FIRST
         self._closing = False
         self._failure: BaseException | None = None
@@ -71,6 +74,19 @@ class EngineThread:
             if len(self._commands) >= COMMANDS_MAX:
                 raise Busy(f"{COMMANDS_MAX} commands wait already; try again")
             self._commands.append((command, future))
+            self._news.notify()
+        return future
+
+    def rest(self) -> Future[int]:
+        """Answers, when nothing is left to do now and all of it is durable, what is due next.
+
+        The answer is an instant, or NEVER. Raises EngineClosed after the end.
+        """
+        future: Future[int] = Future()
+        with self._news:
+            if self._closing or self._failure is not None:
+                raise EngineClosed("the engine is closed") from self._failure
+            self._resting.append(future)
             self._news.notify()
         return future
 
@@ -107,21 +123,35 @@ class EngineThread:
         with self._mutex:
             while self._answers and self._answers[0][0] <= durable:
                 ready.append(self._answers.popleft())
-            told = []
-            while self._told and self._told[0][0] <= durable:
-                told.extend(self._told.popleft()[1])
             self._news.notify()
         for _, future, answer in ready:
             future.set_result(answer)
-        if told:
-            for listener in self._listeners:
-                listener(told)
+        self._tell()
 
     def _watch(self, sequence: int, entry: Entry) -> None:
         notices = notices_of(self._machine.state, sequence, entry.at, entry.operations)
         if notices:
             with self._mutex:
                 self._told.append((sequence, notices))
+            # The entry may have become durable before its notices stood here.
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tells the listeners what is durable, in order; one thread at a time does it."""
+        while True:
+            with self._news:
+                told: list[Notice] = []
+                durable = self._machine.log.durable
+                while not self._telling and self._told and self._told[0][0] <= durable:
+                    told.extend(self._told.popleft()[1])
+                if not told:
+                    self._news.notify()
+                    return
+                self._telling = True
+            for listener in self._listeners:
+                listener(told)
+            with self._mutex:
+                self._telling = False
 
     # --- on the engine thread -------------------------------------------------------------------
 
@@ -138,9 +168,13 @@ class EngineThread:
 
     def _fail_rest(self) -> None:
         with self._mutex:
-            futures = [f for _, f in self._commands] + [f for _, f, _ in self._answers]
+            # A command that brought the engine down is taken, and has no answer yet.
+            futures = [f for _, f in (*self._taken, *self._commands)]
+            futures += [f for _, f, _ in self._answers] + self._resting
+            self._taken.clear()
             self._commands.clear()
             self._answers.clear()
+            self._resting.clear()
             failure = self._failure
         for future in futures:
             if not future.done():
@@ -156,21 +190,33 @@ class EngineThread:
     def _step(self) -> bool:
         """Waits for something to do, then does one round of it; False at the end."""
         with self._news:
+            rested = []
             if not self._pending():
-                self._news.wait(self._idle_s())
-            commands = [self._commands.popleft() for _ in range(min(64, len(self._commands)))]
+                if self._resting and self._is_at_rest():
+                    rested, self._resting = self._resting, []
+                else:
+                    self._news.wait(self._idle_s())
+            for _ in range(min(64, len(self._commands))):
+                self._taken.append(self._commands.popleft())
             outcomes = list(self._outcomes)
             self._outcomes.clear()
-            if self._closing and not commands and not outcomes and not self._answers:
+            if self._closing and not self._taken and not outcomes and not self._answers:
+                self._resting += rested
                 return False
+        for future in rested:
+            if future.set_running_or_notify_cancel():
+                future.set_result(self._machine.state.next_due())
         if self._machine.log.failed is not None:
             raise self._machine.log.failed
         now = int(self._clock.now())
         for batch in outcomes:
             operation = Outcomes(batch.numbers, batch.codes, batch.reasons)
             self._machine.accept(now, (operation,))
-        for command, future in commands:
-            self._run(command, future, now)
+        if self._taken:
+            self._drain(now)
+        while self._taken:
+            self._run(*self._taken[0], now)
+            self._taken.popleft()
         self._slice(now)
         self._hand_over()
         return True
@@ -183,6 +229,11 @@ class EngineThread:
             or (self._orders and self._orders[0][0] <= self._machine.log.durable)
             or self._machine.has_work(now, self._room())
         )
+
+    def _is_at_rest(self) -> bool:
+        """Nothing waits for the disk, for a listener, or to be handed over."""
+        waits = self._orders or self._answers or self._told or self._telling
+        return not waits and self._machine.log.durable == self._machine.log.last
 
     def _idle_s(self) -> float:
         due = self._machine.state.next_due()
