@@ -6,7 +6,8 @@ TICK_IMMEDIATE_ROUNDS_MAX = 16
 """Rounds of immediate steps in one tick; a longer chain goes on in the next tick."""
 
 ENTRIES_PER_INSTANT_MAX = 100
-"""Entries of a contact in one instant; without it two journeys could start each other endlessly."""
+"""Entries of one contact that follow from one input (or one due time) within one instant; without
+it two journeys could start each other for ever."""
 
 LOG_PAYLOAD_INLINE_BYTES_MAX = 64 * 1024
 """A larger record payload goes to the appended payload file; SQLite pages are slow for it."""

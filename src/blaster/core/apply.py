@@ -21,7 +21,7 @@ from blaster.core.runs import JourneyState
 from blaster.core.sends import reserve
 from blaster.core.state import Change, Effect, Queued, State, default_of
 from blaster.model import records
-from blaster.model.fields import Kind
+from blaster.model.fields import NEVER, Kind
 
 Array = np.ndarray[Any, Any]
 
@@ -50,7 +50,22 @@ def _took(state: State, at: int, operation: records.Took) -> list[Effect]:
     item.turn += 1
     if not item.rounds:
         state.inbox.popleft()
+    if not isinstance(item.operation, records.Published | records.Outcomes):
+        _count_afresh(state, item.operation.contacts[positions], at)  # type: ignore[attr-defined]
     return TAKERS[type(item.operation)](state, item.at, item.operation, positions)
+
+
+def _count_afresh(state: State, contacts: Array, at: int) -> None:
+    """The bound on entries within an instant is on what follows from one input, not on inputs.
+
+    An outcome begins nothing: two journeys may start each other by their sends too.
+    """
+    when = state.find(("entries at",))
+    if when is not None:
+        known = contacts[contacts < when.rows]
+        counted = known[when.take(known) == at]
+        if len(counted):
+            when.put(counted, NEVER)
 
 
 def _entered(state: State, at: int, operation: records.Entered) -> list[Effect]:
@@ -78,7 +93,7 @@ def _entered(state: State, at: int, operation: records.Entered) -> list[Effect]:
 
 
 def _count_entries(state: State, contacts: Array, at: int) -> None:
-    """How often each contact entered anything at this very instant."""
+    """How often each contact entered anything at this instant since its last input."""
     when, count = state.column(("entries at",)), state.column(("entries",))
     for positions in rounds_of(contacts):
         rows = contacts[positions]

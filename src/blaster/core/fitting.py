@@ -98,6 +98,21 @@ def _fit_number(field: Field, text: str) -> int | float | None:
     return int(scaled)
 
 
+def refit(field: Field, number: float, scale: int) -> int | float | None:
+    """A computed number, `number / 10**scale`, in the form that this number field stores.
+
+    It is rounded to the field's scale; a field of whole numbers takes only a whole one.
+    """
+    if field.kind is Kind.NUMBER:
+        return number / 10**scale if scale else float(number)
+    meant = Decimal(repr(number)).scaleb(-scale)
+    scaled = meant.scaleb(field.scale or 0)
+    nearest = scaled.to_integral_value()
+    if abs(nearest) > _INT64_MAX or (not field.scale and scaled != nearest):
+        return None
+    return int(nearest)
+
+
 def _fit_date(text: str) -> int | None:
     try:
         return date.fromisoformat(text).toordinal() - _EPOCH_ORDINAL

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from blaster.core.binding import Rows
 from blaster.core.decide import Decisions, Travellers
-from blaster.core.fitting import ARROW_TYPES, fit
+from blaster.core.fitting import ARROW_TYPES, fit, refit
 from blaster.core.normalise import normalise_emails, normalise_phones
 from blaster.core.plan import (
     UNSET,
@@ -121,6 +121,8 @@ def _values(
         values = [
             v if good else None for v, good in zip(numbers.tolist(), valid.tolist(), strict=True)
         ]
+        if field.kind in (Kind.INT, Kind.NUMBER):
+            values = [None if v is None else refit(field, v, value.scale) for v in values]
     return _addresses(tick.state, field, values)
 
 

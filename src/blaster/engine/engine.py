@@ -30,6 +30,7 @@ from blaster.limits import NOTICES_MAX
 from blaster.log import EmbeddedLog, Log
 from blaster.model import definitions as model
 from blaster.model import records
+from blaster.model.fields import NEVER
 from blaster.transport import StubTransport, Transport
 
 LOG_FOLDER = "data/log"
@@ -227,6 +228,18 @@ class Engine:
     async def digest(self) -> str:
         """A hash of the state's logical values: equal states give equal digests."""
         return str(await self._run(lambda machine, now: machine.state.digest()))
+
+    async def quiet(self) -> int | None:
+        """Waits until nothing is left to do at this instant, and all that was done is durable.
+
+        Answers with the next instant at which something is due by time (None: nothing is). Orders
+        that the transport has not answered are not waited for. Whoever moves a clock of his own
+        goes from instant to instant with it: `blaster.testing.run_until` does.
+        """
+        if self._thread is None:
+            raise EngineClosed("the engine is not open")
+        due = await asyncio.wrap_future(self._thread.rest())
+        return None if due == NEVER else due
 
     # --- being told ---------------------------------------------------------------------------
 

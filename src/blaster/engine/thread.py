@@ -55,6 +55,7 @@ class EngineThread:
         self._commands: deque[tuple[Command, Future[Any]]] = deque()
         self._answers: deque[tuple[int, Future[Any], Any]] = deque()
         self._outcomes: deque[OutcomeBatch] = deque()
+        self._resting: list[Future[int]] = []
         self._closing = False
         self._failure: BaseException | None = None
         # The engine thread's own.
@@ -85,6 +86,19 @@ class EngineThread:
             if len(self._commands) >= COMMANDS_MAX:
                 raise Busy(f"{COMMANDS_MAX} commands wait already; try again")
             self._commands.append((command, future))
+            self._wake()
+        return future
+
+    def rest(self) -> Future[int]:
+        """Answers, once nothing is left to do now and all of it is durable, what is due next.
+
+        The answer is an instant, or NEVER. Raises EngineClosed after the end.
+        """
+        future: Future[int] = Future()
+        with self._news:
+            if self._closing or self._failure is not None:
+                raise EngineClosed("the engine is closed") from self._failure
+            self._resting.append(future)
             self._wake()
         return future
 
@@ -168,9 +182,10 @@ class EngineThread:
 
     def _fail_rest(self) -> None:
         with self._mutex:
-            waiting = [future for _, future in self._commands]
+            waiting = [future for _, future in self._commands] + self._resting
             running = [future for _, future, _ in self._answers]
             self._commands.clear()
+            self._resting.clear()
             self._answers.clear()
             self._outcomes.clear()
         running += [future for future in waiting if future.set_running_or_notify_cancel()]
@@ -209,7 +224,20 @@ class EngineThread:
             self._slice(now)
         self._hand_over()
         self._tell()
+        if self._resting and not self._has_work():
+            self._answer_resting()
         return True
+
+    def _answer_resting(self) -> None:
+        """Unless something waits for a command, an outcome, the disk, or to be handed over."""
+        with self._mutex:
+            waits = self._commands or self._outcomes or self._answers or self._orders or self._told
+            if waits or self._machine.log.durable != self._machine.log.last:
+                return
+            resting, self._resting = self._resting, []
+        for future in resting:
+            if future.set_running_or_notify_cancel():
+                future.set_result(self._machine.state.next_due())
 
     def _has_work(self) -> bool:
         if any(self._transport.room().get(batch.channel, 1) > 0 for batch in self._again):
