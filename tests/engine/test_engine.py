@@ -62,7 +62,7 @@ async def test_opened_again_it_is_the_same(tmp_path):
         assert await engine.digest() == digest
         assert await engine.counts("email", "bill") == {"ordered": 1, "sent": 1}
         assert await engine.audit("welcome") == {
-            "entered": 1, "running": 0, "finished": 1, "exited": 0, "dropped": 0,
+            "entered": 1, "running": 0, "finished": 1, "exited": 0, "failed": 0, "dropped": 0,
         }  # fmt: skip
 
 

@@ -147,7 +147,7 @@ def _ended(state: State, at: int, operation: records.Ended) -> list[Effect]:
     journey = state.by_version[operation.journey]
     name = journey.plan.name
     runs = operation.runs
-    how = "passed" if operation.how == "finished" else operation.how
+    how = "exited" if operation.how == "exited" else "passed"
     _count_leaving(state, journey, runs, how, None)
     contacts = journey.contacts(runs)
     journey.end(runs)

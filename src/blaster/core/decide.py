@@ -70,14 +70,17 @@ class Decisions:
 
     # --- runs between steps ---------------------------------------------------------------------
 
-    def go(self, journey: JourneyState, target: int, runs: Array) -> None:
-        """Sends runs on to a step, or out of the journey; who is on the way already goes on."""
+    def go(self, journey: JourneyState, target: int, runs: Array, how: str = "finished") -> None:
+        """Sends runs on to a step, or out of the journey; who is on the way already goes on.
+
+        `how` they leave it, if they do: "failed" when a send that was not made ends the run.
+        """
         runs = self.staying(journey, runs)
         if not len(runs):
             return
         self.rows += len(runs)
         if target == GONE:
-            self.emit(records.Ended(journey.version, runs, "finished", -1))
+            self.emit(records.Ended(journey.version, runs, how, -1))
         else:
             self.arrivals.append((target, Travellers.of(journey, runs)))
 

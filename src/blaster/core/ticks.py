@@ -154,7 +154,7 @@ def _go_on(tick: Decisions, settled: Settled) -> None:
         step = journey.plan.steps[index]
         mine = steps == index
         tick.go(journey, step.then, runs[mine & settled.sent])
-        tick.go(journey, step.otherwise, runs[mine & ~settled.sent])
+        tick.go(journey, step.otherwise, runs[mine & ~settled.sent], "failed")
 
 
 # --- what is due ----------------------------------------------------------------------------------
@@ -326,4 +326,4 @@ def _withhold(
 ) -> None:
     if len(runs):
         tick.emit(records.Withheld(journey.version, step.index, runs, reason))
-        tick.go(journey, step.otherwise, runs)
+        tick.go(journey, step.otherwise, runs, "failed")

@@ -194,7 +194,11 @@ class Engine:
         return await asyncio.to_thread(timeline, log.read(), number)
 
     async def audit(self, journey: str) -> dict[str, int]:
-        """A journey's entries and where they are: entered = running + finished + exited."""
+        """A journey's entries, and where they are: the first is the sum of the next four.
+
+        `entered` = `running` + `finished` + `exited` + `failed` (a send that was not made ended
+        the run); `dropped` were not let in. `explain` gives the reason of each.
+        """
 
         def command(machine: Machine, now: int) -> dict[str, int]:
             counts = machine.state.counts
@@ -208,6 +212,7 @@ class Engine:
                 "running": running,
                 "finished": counts["journey", journey, "finished"],
                 "exited": counts["journey", journey, "exited"],
+                "failed": counts["journey", journey, "failed"],
                 "dropped": counts["journey", journey, "dropped"],
             }
 

@@ -196,7 +196,7 @@ def _decisions(
                 details = explain_rule(state, at, rule, rows) if rule else _why(
                     state, at, journey, run
                 )  # fmt: skip
-                yield (how, f"{how} journey {name}", details)
+                yield (how, f"{_ENDS[how]} journey {name}", details)
         case records.Ordered(step=index, numbers=numbers):
             what = _message_of(journey, index)
             for number in numbers.tolist():
@@ -245,6 +245,9 @@ def _entered(
         yield ("entered", f"entered journey {journey.version}", (*why, *about, *data))
 
 
+_ENDS = {"finished": "finished", "exited": "exited", "failed": "failed in"}
+
+
 def _message_of(journey: Any, index: int) -> str:
     step = journey.plan.steps[index]
     assert isinstance(step, SendStep)
@@ -268,9 +271,11 @@ def _moved(state: State, at: int, journey: Any, runs: Array, target: int) -> Ite
 
 
 def _why(state: State, at: int, journey: Any, runs: Array) -> tuple[str, ...]:
-    """The rules of the step that the run comes from, as they are now."""
+    """Of the step that the run comes from: its rules as they are now, or why nothing was sent."""
     before = int(journey.column("step").take(runs)[0])
     step = journey.plan.steps[before] if before >= 0 else None
+    if isinstance(step, SendStep):
+        return _why_not_sent(state, step, journey.contacts(runs))
     if not isinstance(step, LookStep):
         return ()
     rows = Rows.of_runs(state, journey, runs)
@@ -280,6 +285,14 @@ def _why(state: State, at: int, journey: Any, runs: Array) -> tuple[str, ...]:
     if step.waits and journey.column("until").take(runs)[0] <= at:
         lines.append("the time of the wait is over")
     return tuple(lines)
+
+
+def _why_not_sent(state: State, step: SendStep, contacts: Array) -> tuple[str, ...]:
+    column = state.find((*step.outgoing.key, "reason"))
+    if column is None or column.dictionary is None or not column.take_valid(contacts)[0]:
+        return ()
+    reason = column.dictionary.values[int(column.take(contacts)[0])]
+    return (f"{step.outgoing.channel} {step.outgoing.name} not sent: {reason}",)
 
 
 def explain_rule(state: State, at: int, rule: Rule, rows: Rows) -> tuple[str, ...]:

@@ -179,7 +179,10 @@ class Moved(Operation, frozen=True):
 
 
 class Ended(Operation, frozen=True):
-    """Runs are over; `how` is "finished" or "exited", `rule` the exit's index."""
+    """Runs are over: "finished", "exited" (`rule` is the exit's index) or "failed".
+
+    A run fails when a send or call that was finally not made was its last step.
+    """
 
     KIND: ClassVar[int] = 67
     journey: str

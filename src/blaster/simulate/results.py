@@ -91,7 +91,7 @@ def _journeys(world: World) -> dict[str, dict[str, Any]]:
         journeys[name] = {
             "entered": counts["journey", name, "entered"],
             "running": running,
-            "finished": counts["journey", name, "finished"],
+            "finished": counts["journey", name, "finished"] + counts["journey", name, "failed"],
             "exited": counts["journey", name, "exited"],
             "dropped": counts["journey", name, "dropped"],
             "steps": steps,
