@@ -29,6 +29,24 @@ count-visits, site-registration, tenth-visit
 """
 
 
+KEY = "keys/example.co.il.s1.pem"
+
+
+@pytest.fixture(autouse=True)
+def with_a_key(club: Path) -> None:
+    """Nothing is to be warned of, unless a test says so."""
+    (club / "keys").mkdir()
+    (club / KEY).touch()
+
+
+def test_a_missing_key_is_a_warning(cli: Cli, club: Path) -> None:
+    """It does not stop a simulation, which signs nothing."""
+    (club / KEY).unlink()
+    ran = cli("simulate", club, "--scenario", "collection")
+    assert (ran.code, ran.out) == (0, COLLECTION + "as expected\n")
+    assert ran.err.startswith(f"club/blaster.toml:17:28: warning B060: the DKIM key '{KEY}'")
+
+
 def test_one_scenario(cli: Cli, club: Path) -> None:
     ran = cli("simulate", club, "--scenario", "collection")
     assert ran == (0, COLLECTION + "as expected\n", "")

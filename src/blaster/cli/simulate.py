@@ -67,6 +67,8 @@ def run(
         note(rendered(errors, folder))
         fail(f"nothing was simulated: the definitions have {counted(len(errors), 'error')}")
         return 1
+    if loaded.findings:
+        note(rendered(loaded.findings, folder))
     runs = []
     for place, file in enumerate(files):
         ran = _one(loaded.workspace, folder, file, contacts)
