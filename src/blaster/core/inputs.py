@@ -364,9 +364,12 @@ def _settle(
         note_sent(state, journey, key, runs[stayed], numbers[stayed], at)
         note_sent_to(state, key, contacts[gone], numbers[gone], at)
     state.counts[(*key, "sent")] += int(sent.sum())
-    reasons = np.array([_reason(*pair) for pair in zip(codes, reasons, strict=True)], object)
-    for reason in sorted(set(reasons[~sent].tolist())):
-        mine = ~sent & (reasons == reason)
+    unsent = np.flatnonzero(~sent)
+    pairs = zip(codes[unsent].tolist(), reasons[unsent].tolist(), strict=True)
+    whys = np.array([_reason(code, reason) for code, reason in pairs], object)
+    for reason in sorted(set(whys.tolist())):
+        mine = np.zeros(len(sent), bool)
+        mine[unsent[whys == reason]] = True
         state.counts[(*key, "not_sent", reason)] += int(mine.sum())
         if message:
             note_not_sent(state, journey, key, runs[mine & here], reason, at)
@@ -381,16 +384,13 @@ def _settle(
 def _reason(code: int, reason: str) -> str:
     """Why a send was not made; what the far side refused always begins with "failed"."""
     word = _WORDS.get(code, "")
-    if code == OutcomeCode.FAILED and reason and not reason.startswith(word):
+    if word == "failed" and reason and not reason.startswith(word):
         return f"{word}: {reason}"
     return reason or word
 
 
 _WORDS: dict[int, str] = {
-    OutcomeCode.FAILED: "failed",
-    OutcomeCode.SUPPRESSED: "suppressed",
-    OutcomeCode.EXPIRED: "expired",
-    OutcomeCode.UNKNOWN: "unknown",
+    int(code): code.name.lower() for code in OutcomeCode if code is not OutcomeCode.ACCEPTED
 }
 
 TAKERS: dict[type[records.Operation], Taker] = {
