@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -119,6 +120,15 @@ def test_import_before_publishing(cli: Cli, club: Path) -> None:
         "error: nothing was published from club yet\n"
         "  put its definitions into force first: blaster publish club\n"
     )
+
+
+def test_a_log_that_is_gone_is_no_empty_account(cli: Cli, account: Path) -> None:
+    """Whoever looks is told, and no new log is begun."""
+    shutil.rmtree(account / "data" / "log")
+    ran = cli("count", "--dir", account)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: nothing was published from ")
+    assert not (account / "data" / "log").exists()
 
 
 # --- count ----------------------------------------------------------------------------------------

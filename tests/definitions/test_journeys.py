@@ -267,6 +267,7 @@ def test_a_broken_head(tmp_path, text, expected):
         ("on: contact created\n  again: sometimes", ["B009 4:10"]),
         ("on: contact created\n  priority: x", ["B009 4:13"]),
         ("on: contact created\n  if: vists > 3", ["B020 4:7"]),
+        ('when: event.product == "x"', ["B020 3:9"]),
         ("- on: contact created\n  - {on: contact created, again: each time}", ["B010 4:5"]),
     ],
 )
@@ -318,6 +319,7 @@ def test_a_broken_entry(tmp_path, enter, expected):
         ("add: {visits: [1]}", ["B008 4:19"]),
         ("reset: [vists]", ["B021 4:13"]),
         ("move: {from: a}", ["B007 4:5", "B071 4:18"]),
+        ("move: {from: a, to: a}", ["B008 4:11"]),
         ("crm: insert", ["B009 4:10"]),
         ("end: maybe", ["B009 4:10"]),
         ("{crm: upsert, save: {visits: response.id}}", ["B010 4:19"]),

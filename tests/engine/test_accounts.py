@@ -396,3 +396,27 @@ def test_find_all_is_in_order():
 
     assert module.find_all(State(), []).tolist() == []
     assert module.find_all(State(), []).dtype == np.int64
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [{"email": "a@x.co.il"}, "abc", iter([]), None, [None], [{1: None}]],
+    ids=["a mapping", "a text", "an iterator", "none", "no mapping", "no name"],
+)
+async def test_what_are_no_rows_is_refused(engine, rows):
+    """A mistake of the caller's is told as one, whatever its type."""
+    with pytest.raises(InputError, match="row"):
+        await engine.contacts.upsert(rows)
+
+
+async def test_contacts_are_a_list(engine):
+    with pytest.raises(InputError, match="brackets"):
+        await engine.lists.join("club", DANA)
+
+
+async def test_an_import_needs_a_place_for_its_rejects(engine, tmp_path, monkeypatch):
+    path = tmp_path / "people.csv"
+    path.write_text("email\na@example.com\n", encoding="utf-8")
+    monkeypatch.setattr(module.os, "access", lambda *_: False)
+    with pytest.raises(InputError, match="could not be written beside it"):
+        await engine.contacts.import_file(path)

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, NamedTuple
 
 from blaster.cli.output import UsageError, fail, say, shown
-from blaster.errors import BlasterError, DefinitionError, FolderInUse
+from blaster.errors import BlasterError, DefinitionError, FolderInUse, LogCorrupt
 
 OK, FAILED, USAGE = 0, 1, 2
 INTERRUPTED = 130
@@ -145,6 +145,12 @@ def _failed(error: BlasterError | OSError) -> int:
         case FolderInUse():
             owner = f" ({error.owner})" if error.owner and error.owner not in str(error) else ""
             fail(f"{error}{owner}", "stop that process first")
+        case LogCorrupt():
+            fail(
+                str(error),
+                "the log under data/log is damaged; keep a copy of the folder as it is, and go "
+                "back to a copy from before",
+            )
         case OSError(strerror=str(reason), filename=str(file)):
             fail(f"{shown(file)}: {reason}")
         case _:

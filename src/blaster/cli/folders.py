@@ -34,7 +34,7 @@ def workspace_folder(given: Path | None) -> Path:
 def account_folder(given: Path | None) -> Path:
     """A workspace that was published at least once; a look at another would make an empty log."""
     folder = workspace_folder(given)
-    if not (folder / DATA).is_dir():
+    if not any((folder / DATA / "log").glob("*.sqlite")):
         advice = f"put its definitions into force first: blaster publish {typed(folder)}"
         raise UsageError(f"nothing was published from {shown(folder)} yet", advice)
     return folder

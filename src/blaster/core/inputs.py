@@ -158,7 +158,7 @@ def take_joined(state: State, at: int, operation: records.Joined, positions: Arr
 def change_lists(state: State, at: int, join: str, leave: str, contacts: Array) -> list[Effect]:
     """Joining, leaving, or both as one change; who is a member already does not join again."""
     changes: list[Effect] = []
-    if leave:
+    if leave and leave != join:
         member = state.column(("list", leave, "member"))
         gone = contacts[member.take(contacts)]
         if len(gone):

@@ -244,7 +244,7 @@ class _Compiler:
         )
         return _with_readers(plan)
 
-    def _scope(self, place: Literal["enter", "steps"]) -> Scope:
+    def _scope(self, place: Literal["enter", "steps", "audience"]) -> Scope:
         return Scope(
             fields=self.fields,
             place=place,
@@ -259,9 +259,9 @@ class _Compiler:
 
     def _entry(self, index: int, entry: model.Entrance) -> PlanEntry:
         scope = self._scope("enter")
-        when = (
-            compile_rule(entry.on.when.text, scope) if isinstance(entry.on, model.OnRule) else None
-        )
+        when = None
+        if isinstance(entry.on, model.OnRule):
+            when = compile_rule(entry.on.when.text, self._scope("audience"))
         only_if = compile_rule(entry.only_if.text, scope) if entry.only_if else None
         return PlanEntry(index, entry.on, entry.key, only_if, when)
 

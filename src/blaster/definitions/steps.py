@@ -154,7 +154,9 @@ def _move(reader: StepReader, draft: Draft, entry: Entry, found: dict[str, Entry
             names[key] = scalar.text
         elif key not in lists:
             shapes.missing(reader.report, entry.key.place, "'move'", key)
-    if len(names) == 2:
+    if len(names) == 2 and names["from"] == names["to"]:
+        shapes.wrong(reader.report, entry.node, "'move' needs two different lists")
+    elif len(names) == 2:
         draft.make = lambda ways: Membership(
             draft.id, ways.then, join=names["to"], leave=names["from"]
         )

@@ -144,7 +144,8 @@ def _read_trigger(book: Book, journey: str, node: Node, found: dict[str, Entry])
     if "when" in found:
         scalar = shapes.rule(report, found["when"])
         if scalar is not None:
-            book.uses.append(Use(scalar, 0, "enter", journey))
+            # Nothing starts a run yet while such a rule is looked at: it is about the contact.
+            book.uses.append(Use(scalar, 0, "audience", journey))
             trigger = OnRule(rule_text(scalar))
     elif "on" in found:
         on = shapes.text(report, found["on"].node, "'on'")

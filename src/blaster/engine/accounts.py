@@ -6,6 +6,7 @@ Answers come when what they rest on is durable. Nothing of a refused call is app
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -229,6 +230,7 @@ class Contacts:
         """
         if list is not None:
             one_name(list, "list")
+        await asyncio.to_thread(_check_place, Path(path))
         one_text(source, "a source")
         fields, place = await self._run(lambda m, now: (_known_fields(m.state), place_of(m.state)))
         batches = read(
@@ -255,12 +257,23 @@ class Contacts:
         return ImportReport(**totals, rejects_path=str(rejects_path) if rejects_path else None)
 
 
+def _check_place(path: Path) -> None:
+    """Before anything is taken: a rejected row must have somewhere to go."""
+    if path.is_file() and not os.access(path.resolve().parent, os.W_OK):
+        raise InputError(f"{path}: its rejected rows could not be written beside it")
+
+
 def _parts(rows: Given) -> list[Any]:
-    """A call's rows in batches of bounded size."""
+    """A call's rows in batches of bounded size. Raises InputError for what are no rows."""
     if isinstance(rows, pa.Table):
         return list(rows.to_batches(max_chunksize=BATCH_ROWS))
     if isinstance(rows, pa.RecordBatch):
         return [rows.slice(i, BATCH_ROWS) for i in range(0, rows.num_rows, BATCH_ROWS)]
+    if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Sequence):
+        raise InputError("rows are a list of mappings, a pyarrow.Table or a RecordBatch")
+    for position, row in enumerate(rows):
+        if not isinstance(row, Mapping) or not all(isinstance(name, str) for name in row):
+            raise InputError(f"row {position}: {row!r:.80} does not map field names to values")
     return [rows[i : i + BATCH_ROWS] for i in range(0, len(rows), BATCH_ROWS)]
 
 
@@ -425,6 +438,8 @@ class Lists:
     ) -> None:
         one_name(name, "list")
         one_text(source, "a source")
+        if isinstance(contacts, str | bytes) or not isinstance(contacts, Sequence):
+            raise InputError("contacts are a list; put a single one into brackets")
 
         def command(machine: Machine, now: int) -> None:
             rows = find_all(machine.state, contacts)

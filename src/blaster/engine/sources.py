@@ -113,12 +113,11 @@ class CsvSource:
         try:
             with self._path.open("rb") as file:
                 text = _Recoded(file, self._encoding)
-                for whole in self._open(text, lines):
-                    for start in range(0, whole.num_rows, batch_rows):
-                        cells = whole.slice(start, batch_rows)
-                        numbers = lines.numbers(position, cells.num_rows)
-                        position = int(numbers[-1]) + 1
-                        yield self._batch(cells, numbers, lines.before(position), text.damaged)
+                for cells, is_last in _slices(self._open(text, lines), batch_rows):
+                    numbers = lines.numbers(position, cells.num_rows)
+                    position = int(numbers[-1]) + 1
+                    batch = self._batch(cells, numbers, lines.before(position), text.damaged)
+                    yield _with_open_quote(batch, text.tail) if is_last else batch
         except (OSError, pa.ArrowException, UnicodeError) as error:
             raise InputError(self._explained(error, position)) from error
         none = pa.RecordBatch.from_pylist([], self._schema())
@@ -170,6 +169,36 @@ class CsvSource:
         return f"{self._path}, after row {position - 1}: {error}"
 
 
+def _slices(source: Any, batch_rows: int) -> Iterator[tuple[pa.RecordBatch, bool]]:
+    """Batches of bounded size, and whether one is the last."""
+    held: pa.RecordBatch | None = None
+    for whole in source:
+        for start in range(0, whole.num_rows, batch_rows):
+            if held is not None:
+                yield held, False
+            held = whole.slice(start, batch_rows)
+    if held is not None:
+        yield held, True
+
+
+def _with_open_quote(batch: RawBatch, tail: bytes) -> RawBatch:
+    """Rejects the last row if a quote opened in it swallowed the rest of the file.
+
+    Its last cell then holds line breaks, and the file does not end with a closing quote.
+    """
+    count = batch.cells.num_rows
+    if not count or tail.rstrip(b"\r\n").endswith(b'"'):
+        return batch
+    last = [column[count - 1].as_py() or "" for column in batch.cells.columns]
+    if not any("\n" in cell for cell in last[-1:]):
+        return batch
+    swallowed = last[-1].count("\n")
+    reason = f"a quotation mark opened in this row is not closed; it took {swallowed} more lines"
+    return RawBatch(
+        batch.cells, batch.row_numbers, (*batch.flaws, (count - 1, reason)), batch.malformed
+    )
+
+
 class _Malformed:
     """Lines that are no rows, as Arrow reports them: ahead of the rows, on a thread of its own."""
 
@@ -200,12 +229,14 @@ class _Malformed:
 class _Recoded(io.RawIOBase):
     """A file read as UTF-8; what cannot be decoded becomes U+FFFD, and `damaged` becomes true.
 
-    UTF-8 goes through here too: Arrow loses a malformed line that holds other bytes.
+    `tail` is the end of what was read. UTF-8 goes through here too: Arrow loses a malformed line
+    that holds other bytes.
     """
 
     def __init__(self, file: IO[bytes], encoding: str) -> None:
         super().__init__()
         self.damaged = False
+        self.tail = b""
         self._file = file
         self._decoder = codecs.getincrementaldecoder(encoding)("replace")
 
@@ -224,7 +255,9 @@ class _Recoded(io.RawIOBase):
             room -= len(parts[-1])
             if not raw:
                 break
-        return b"".join(parts)
+        read = b"".join(parts)
+        self.tail = read[-8:] or self.tail
+        return read
 
 
 def open_source(path: str | os.PathLike[str], encoding: str) -> CsvSource | ParquetSource:
