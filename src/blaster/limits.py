@@ -44,3 +44,24 @@ ORDERS_IN_FLIGHT_MAX = 200_000
 
 NOTICES_MAX = 10_000
 """Notices that a subscriber has not taken yet; one that lags further is told so and ended."""
+
+FRAME_BYTES_MAX = 16 * 1024 * 1024
+"""One frame between core and worker; a longer one means that the two do not agree."""
+
+WORKERS_MAX = 64
+"""Transport workers of one engine."""
+
+RING_PLACES = 4_096
+"""Orders that one worker has at once; each has a place in its hand-over ring."""
+
+RECIPIENT_BYTES_MAX = 254
+"""An e-mail address (RFC 5321 section 4.5.3.1.3, less the brackets)."""
+
+REPLY_BYTES_MAX = 4_096
+"""One SMTP reply, all its lines; the rest is cut, and a server that goes on is disconnected."""
+
+REASON_BYTES_MAX = 160
+"""What is kept of the reply or error behind an outcome."""
+
+MESSAGE_BYTES_MAX = 25 * 1024 * 1024
+"""One message as it goes over the wire."""

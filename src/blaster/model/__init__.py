@@ -52,8 +52,16 @@ if TYPE_CHECKING:
     from blaster.model.fields import Field as Field
     from blaster.model.fields import FieldType as FieldType
     from blaster.model.fields import Kind as Kind
+    from blaster.model.letters import Choose as Choose
+    from blaster.model.letters import Fill as Fill
+    from blaster.model.letters import Letter as Letter
+    from blaster.model.letters import Link as Link
+    from blaster.model.letters import Piece as Piece
+    from blaster.model.letters import Plain as Plain
+    from blaster.model.letters import Slot as Slot
     from blaster.model.orders import OrderBatch as OrderBatch
     from blaster.model.orders import OutcomeBatch as OutcomeBatch
+    from blaster.model.orders import gate as gate
     from blaster.model.outcomes import OutcomeCode as OutcomeCode
     from blaster.model.records import DECISIONS as DECISIONS
     from blaster.model.records import INPUTS as INPUTS
@@ -92,6 +100,7 @@ if TYPE_CHECKING:
     from blaster.model.scenarios import ScenarioEvent as ScenarioEvent
     from blaster.model.scenarios import Span as Span
     from blaster.model.scenarios import Verb as Verb
+    from blaster.model.sites import SiteStatus as SiteStatus
 
 _HOMES = {
     "Account": "definitions",
@@ -109,14 +118,15 @@ _HOMES = {
     "Case": "definitions",
     "Category": "definitions",
     "Channel": "definitions",
+    "Choose": "letters",
     "Consented": "records",
     "ContactList": "definitions",
     "Crossed": "records",
     "DECISIONS": "records",
     "Deferred": "records",
+    "Diverted": "records",
     "DkimKey": "definitions",
     "Do": "scenarios",
-    "Diverted": "records",
     "Dropped": "records",
     "END": "definitions",
     "End": "definitions",
@@ -131,12 +141,15 @@ _HOMES = {
     "Field": "fields",
     "FieldType": "fields",
     "FieldsSet": "records",
+    "Fill": "letters",
     "Form": "definitions",
     "Happened": "records",
     "INPUTS": "records",
     "Joined": "records",
     "Journey": "definitions",
     "Kind": "fields",
+    "Letter": "letters",
+    "Link": "letters",
     "Listed": "records",
     "Membership": "definitions",
     "Message": "definitions",
@@ -155,6 +168,8 @@ _HOMES = {
     "OutcomeBatch": "orders",
     "OutcomeCode": "outcomes",
     "Outcomes": "records",
+    "Piece": "letters",
+    "Plain": "letters",
     "Population": "scenarios",
     "Published": "records",
     "Received": "records",
@@ -168,6 +183,8 @@ _HOMES = {
     "SeriesItem": "definitions",
     "Set": "definitions",
     "SetTo": "definitions",
+    "SiteStatus": "sites",
+    "Slot": "letters",
     "Span": "scenarios",
     "Step": "definitions",
     "Suppressed": "records",
@@ -180,6 +197,7 @@ _HOMES = {
     "Withheld": "records",
     "Workspace": "definitions",
     "Wrote": "records",
+    "gate": "orders",
 }
 
 __all__ = [
@@ -202,6 +220,7 @@ __all__ = [
     "Case",
     "Category",
     "Channel",
+    "Choose",
     "Consented",
     "ContactList",
     "Crossed",
@@ -222,11 +241,14 @@ __all__ = [
     "Field",
     "FieldType",
     "FieldsSet",
+    "Fill",
     "Form",
     "Happened",
     "Joined",
     "Journey",
     "Kind",
+    "Letter",
+    "Link",
     "Listed",
     "Membership",
     "Message",
@@ -244,6 +266,8 @@ __all__ = [
     "OutcomeBatch",
     "OutcomeCode",
     "Outcomes",
+    "Piece",
+    "Plain",
     "Population",
     "Published",
     "Received",
@@ -257,6 +281,8 @@ __all__ = [
     "SeriesItem",
     "Set",
     "SetTo",
+    "SiteStatus",
+    "Slot",
     "Span",
     "Step",
     "Suppressed",
@@ -269,6 +295,7 @@ __all__ = [
     "Withheld",
     "Workspace",
     "Wrote",
+    "gate",
 ]
 
 

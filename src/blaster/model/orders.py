@@ -5,14 +5,23 @@ from __future__ import annotations
 import msgspec
 import pyarrow as pa
 
+from blaster.model.letters import Letter
 from blaster.model.records import Array
 
 
+def gate(channel: str, category: str, site: str) -> str:
+    """What a transport's room is counted by; a site is named by its `host:port`."""
+    return f"{channel}/{category}/{site}"
+
+
 class OrderBatch(msgspec.Struct, frozen=True):
-    """Orders of one message (or one crm or webhook call) for one hand-over, row by row.
+    """Orders of one message (or one crm or webhook call) to one site, row by row.
 
     `numbers` uint64, `contacts` int64; `addresses` is a string array: the e-mail address or phone
-    number as it was at hand-over (null for calls).
+    number as it was at hand-over (null for calls). `site` is `host:port`, or "" where the channel
+    has none. `slots` holds per slot of the letter the texts, None where missing; `flags` per rule
+    of the letter whether it is true. A set bit of `mask` that an address has in the suppression
+    table forbids the message.
     """
 
     channel: str
@@ -20,11 +29,22 @@ class OrderBatch(msgspec.Struct, frozen=True):
     numbers: Array
     contacts: Array
     addresses: pa.Array
+    category: str = "operational"
+    site: str = ""
+    letter: Letter | None = None
+    slots: tuple[tuple[str | None, ...], ...] = ()
+    flags: tuple[tuple[bool, ...], ...] = ()
+    mask: int = 1
 
 
 class OutcomeBatch(msgspec.Struct, frozen=True):
-    """What became of orders: `codes` are `OutcomeCode` values (uint8); `reasons` per row, or ()."""
+    """What became of orders: `codes` are `OutcomeCode` values (uint8); `reasons` per row, or ().
+
+    `waits` (seconds per row, or ()) says of deferred ones how long they must wait at least; 0
+    leaves it to the schedule.
+    """
 
     numbers: Array
     codes: Array
     reasons: tuple[str, ...] = ()
+    waits: tuple[int, ...] = ()

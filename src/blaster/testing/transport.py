@@ -17,6 +17,7 @@ from blaster.clock import Clock, SystemClock
 from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.testing.clock import FakeClock
+from blaster.transport import Transport
 
 
 class HandedOver(msgspec.Struct, frozen=True):
@@ -47,7 +48,7 @@ class _Failure:
         return named and meant and self.left != 0
 
 
-class ScriptedTransport:
+class ScriptedTransport(Transport):
     """Accepts every order at once, unless it was told to fail, hold or take none.
 
     `clock` gives the instants of `handed`. `on_hand_over`, if given, is called on the engine's

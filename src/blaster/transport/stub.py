@@ -8,9 +8,10 @@ import numpy as np
 
 from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
+from blaster.transport.protocol import Transport
 
 
-class StubTransport:
+class StubTransport(Transport):
     """Accepts every order at once.
 
     `closed_channels` take none: their orders wait, as they do for a transport that is down.
