@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from blaster.model.definitions import SeriesItem as SeriesItem
     from blaster.model.definitions import Set as Set
     from blaster.model.definitions import SetTo as SetTo
+    from blaster.model.definitions import Shaping as Shaping
     from blaster.model.definitions import Step as Step
     from blaster.model.definitions import Trigger as Trigger
     from blaster.model.definitions import Wait as Wait
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from blaster.model.fields import Field as Field
     from blaster.model.fields import FieldType as FieldType
     from blaster.model.fields import Kind as Kind
+    from blaster.model.ledger import StepLedger as StepLedger
     from blaster.model.letters import Choose as Choose
     from blaster.model.letters import Fill as Fill
     from blaster.model.letters import Letter as Letter
@@ -183,10 +185,12 @@ _HOMES = {
     "SeriesItem": "definitions",
     "Set": "definitions",
     "SetTo": "definitions",
+    "Shaping": "definitions",
     "SiteStatus": "sites",
     "Slot": "letters",
     "Span": "scenarios",
     "Step": "definitions",
+    "StepLedger": "ledger",
     "Suppressed": "records",
     "Took": "records",
     "Trigger": "definitions",
@@ -281,10 +285,12 @@ __all__ = [
     "SeriesItem",
     "Set",
     "SetTo",
+    "Shaping",
     "SiteStatus",
     "Slot",
     "Span",
     "Step",
+    "StepLedger",
     "Suppressed",
     "Took",
     "Trigger",

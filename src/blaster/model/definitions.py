@@ -239,7 +239,10 @@ class Form(_Struct, frozen=True):
 
 
 class Message(_Struct, frozen=True):
-    """Front matter and body; `sender` names a sender of the account, `repeat` is at-least-once."""
+    """Front matter and body; `sender` names a sender of the account, `repeat` is at-least-once.
+
+    `attributes` are those of the event that started a run which the templates and rules read.
+    """
 
     name: str
     channel: Channel
@@ -250,6 +253,7 @@ class Message(_Struct, frozen=True):
     subject: str | None = None
     links: dict[str, str] = {}
     repeat: bool = True
+    attributes: tuple[str, ...] = ()
 
 
 class Block(_Struct, frozen=True):
@@ -297,8 +301,26 @@ class DkimKey(_Struct, frozen=True):
     key_file: str
 
 
+class Shaping(_Struct, frozen=True):
+    """The limits of a site: at most `messages` messages in any `per_seconds` seconds.
+
+    `site` is "default", "smarthost", a domain of the routes (for the site behind it), or a site's
+    own `host:port`; the most particular one holds.
+    """
+
+    site: str
+    connections: int = 10
+    messages_per_connection: int = 100
+    messages: int = 100
+    per_seconds: float = 1.0
+
+
 class Account(_Struct, frozen=True):
-    """What blaster.toml says."""
+    """What blaster.toml and shaping.toml say.
+
+    `routes` leads from domains to sites, each `host:port`. `web` is the base address of the
+    account's public pages.
+    """
 
     name: str = ""
     address: str = ""
@@ -310,6 +332,8 @@ class Account(_Struct, frozen=True):
     transports: dict[str, dict[str, str]] = {}
     routes: dict[str, str] = {}
     caps: tuple[Cap, ...] = ()
+    shaping: tuple[Shaping, ...] = ()
+    web: str = ""
 
 
 class Workspace(_Struct, frozen=True):
