@@ -65,3 +65,6 @@ REASON_BYTES_MAX = 160
 
 MESSAGE_BYTES_MAX = 25 * 1024 * 1024
 """One message as it goes over the wire."""
+
+ORPHAN_WORKER_S = 10.0
+"""How long a transport worker whose core is gone goes on with what is on the wire."""

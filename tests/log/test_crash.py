@@ -105,6 +105,36 @@ sys.stdin.read()
     lock.close()
 
 
+HEIRS = """
+import os, subprocess, sys
+from pathlib import Path
+from blaster.log.lock import FolderLock
+lock = FolderLock(Path(sys.argv[1]))
+heir = subprocess.Popen(
+    [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=0, pass_fds=[lock.fileno()]
+)
+print(heir.pid, flush=True)
+os._exit(0)
+"""
+
+
+def test_whoever_comes_next_waits_for_what_a_dead_owner_left_running(tmp_path):
+    gone = subprocess.Popen(
+        [sys.executable, "-c", HEIRS, str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(),
+    )  # fmt: skip
+    assert gone.stdout is not None
+    assert gone.stdin is not None
+    assert int(gone.stdout.readline()) > 0
+    gone.wait(WAIT_S)
+    gone.stdout.close()
+    with pytest.raises(FolderInUse, match=f"still held by what process {gone.pid} .*, now gone"):
+        FolderLock(tmp_path, heirs_s=0.1)
+    gone.stdin.close()  # the heir ends
+    with FolderLock(tmp_path, heirs_s=WAIT_S) as lock:
+        assert lock.fileno() >= 0
+
+
 # --- power loss -------------------------------------------------------------------------------
 
 
