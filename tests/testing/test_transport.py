@@ -120,3 +120,13 @@ async def test_an_answer_that_comes_with_an_upsert_disturbs_nothing(tmp_path):
             await engine.contacts.upsert([{"email": f"c{number}@example.com"}])
         await engine.quiet()
     assert len(transport.sent("email", "hello")) == 100
+
+
+def test_deferred_orders_may_come_again(transport, answers):
+    """A deferral is no final answer: the next time is a new one."""
+    transport.defer("email", "bill", times=1, reason="451 4.3.0 later")
+    transport.hand_over(batch(1))
+    transport.hand_over(batch(1))
+    transport.hand_over(batch(1))
+    assert answers == [(1, 6, "451 4.3.0 later"), (1, 1, ""), (1, 1, "")]
+    assert [order.order for order in transport.sent("email", "bill")] == [1]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -183,34 +183,46 @@ class Contacts:
 
     async def consent(
         self,
-        contact: str | int,
+        contacts: str | int | Sequence[str | int],
         channel: model.Channel,
         *,
         topics: Sequence[str] = (),
         given: bool = True,
         evidence: Mapping[str, str] | None = None,
     ) -> None:
-        """Records permission given, or withdrawn, with its evidence (asset, wording, address)."""
+        """Records permission given, or withdrawn, with its evidence (asset, wording, address).
+
+        `contacts` is one, or several who did so in the same way at the same instant.
+        """
         _one_channel(channel)
         proof = _proof(evidence)
         for topic in topics:
             one_name(topic, "topic")
 
         def command(machine: Machine, now: int) -> None:
-            row = find_all(machine.state, [contact])
-            operation = records.Consented(row, channel, tuple(topics), given, proof)
+            rows = find_all(machine.state, _several(contacts))
+            operation = records.Consented(rows, channel, tuple(topics), given, proof)
             machine.accept(now, (operation,))
 
         await self._run(command)
 
-    async def suppress(self, contact: str | int, channel: model.Channel, reason: str) -> None:
-        """Sends this contact no more marketing on the channel."""
+    async def suppress(
+        self,
+        contacts: str | int | Sequence[str | int],
+        channel: model.Channel,
+        reason: str,
+        *,
+        scope: Literal["marketing", "all"] = "marketing",
+    ) -> None:
+        """Sends these contacts no more marketing and sales messages on the channel, or nothing."""
         _one_channel(channel)
         one_text(reason, "a reason")
+        if scope not in ("marketing", "all"):
+            raise InputError(f"{scope!r} is no scope; there are marketing and all")
 
         def command(machine: Machine, now: int) -> None:
-            row = find_all(machine.state, [contact])
-            machine.accept(now, (records.Suppressed(row, channel, "marketing", reason),))
+            rows = find_all(machine.state, _several(contacts))
+            machine.accept(now, (records.Suppressed(rows, channel, scope, reason),))
 
         await self._run(command)
 
@@ -287,6 +299,10 @@ async def _patiently(run: Run, command: Callable[[Machine, int], Any]) -> Any:
             if time.monotonic() >= deadline:
                 raise
             await asyncio.sleep(busy.retry_after_s)
+
+
+def _several(contacts: str | int | Sequence[str | int]) -> Sequence[str | int]:
+    return [contacts] if isinstance(contacts, str | int) else contacts
 
 
 def _one_channel(channel: str) -> None:

@@ -17,7 +17,8 @@ Array = np.ndarray[Any, Any]
 class Notice(msgspec.Struct, frozen=True):
     """A fact of one message, for some contacts: `fact` is "accepted", "failed", "opened", ...
 
-    `contacts` int64[] and `orders` uint64[] are aligned. `sequence` is the log's.
+    `contacts` int64[] and `orders` uint64[] are aligned, and `reasons` (a reply, a link, why) with
+    them, or there are none. `sequence` is the log's.
     """
 
     sequence: int
@@ -27,6 +28,7 @@ class Notice(msgspec.Struct, frozen=True):
     message: str
     contacts: Array
     orders: Array
+    reasons: tuple[str, ...] = ()
 
 
 def notices_of(
@@ -39,7 +41,7 @@ def notices_of(
             notices.append(
                 Notice(
                     sequence, at, operation.fact, operation.channel, operation.message,
-                    operation.contacts, operation.orders,
+                    operation.contacts, operation.orders, operation.texts,
                 )
             )  # fmt: skip
         elif isinstance(operation, records.Outcomes):
@@ -59,6 +61,13 @@ def _outcomes(state: State, sequence: int, at: int, operation: records.Outcomes)
             Notice(
                 sequence, at, OutcomeCode(code).name.lower(), outgoing.channel, outgoing.name,
                 found["contact"][mine], operation.orders[mine],
+                _chosen(operation.reasons, mine),
             )
         )  # fmt: skip
     return notices
+
+
+def _chosen(reasons: tuple[str, ...], mine: Array) -> tuple[str, ...]:
+    """The reasons of some rows; none when there is nothing in them."""
+    chosen = tuple(reasons[row] for row in np.flatnonzero(mine).tolist()) if reasons else ()
+    return chosen if any(chosen) else ()

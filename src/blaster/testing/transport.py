@@ -1,7 +1,7 @@
 """A transport that sends nothing, keeps what it was handed, and answers as a test tells it to.
 
-Law: an order is answered once. One that comes again, as after a restart, is kept again in
-`handed` and gets the answer it got before.
+Law: an order is answered once, but for one that was deferred. One that comes again, as after a
+restart, is kept again in `handed` and gets the answer it got before.
 """
 
 from __future__ import annotations
@@ -30,17 +30,23 @@ class HandedOver(msgspec.Struct, frozen=True):
     order: int
     at: int
     local: str = ""
+    category: str = "operational"
+    site: str = ""
 
 
 @dataclass
 class _Failure:
-    """Orders that will be refused: which, why, and how many of them are left (None: all)."""
+    """Orders that will be refused: which, why, and how many of them are left (None: all).
+
+    Those that are `deferred` are to come again.
+    """
 
     channel: str
     message: str
     contacts: Collection[int] | None
     reason: str
     left: int | None
+    deferred: bool = False
 
     def takes(self, order: HandedOver) -> bool:
         named = (order.channel, order.message) == (self.channel, self.message)
@@ -112,6 +118,20 @@ class ScriptedTransport(Transport):
         with self._mutex:
             self._failures.append(_Failure(channel, message, contacts, reason, times))
 
+    def defer(
+        self,
+        channel: str,
+        message: str,
+        *,
+        contacts: Collection[int] | None = None,
+        times: int | None = None,
+        reason: str = "451 4.3.0 try again later",
+    ) -> None:
+        """Does not take orders of this message this time, as `fail` does not take them at all."""
+        with self._mutex:
+            failure = _Failure(channel, message, contacts, reason, times, deferred=True)
+            self._failures.append(failure)
+
     def recover(self) -> None:
         """Refuses nothing any more."""
         with self._mutex:
@@ -161,9 +181,12 @@ class ScriptedTransport(Transport):
             strict=True,
         )
         orders = [
-            HandedOver(batch.channel, batch.name, contact, address or "", number, at, local)
+            HandedOver(
+                batch.channel, batch.name, contact, address or "", number, at, local,
+                batch.category, batch.site,
+            )
             for contact, address, number in rows
-        ]
+        ]  # fmt: skip
         with self._mutex:
             self._handed += orders
             waits = [o for o in orders if self._holding and o.order not in self._answers]
@@ -181,7 +204,10 @@ class ScriptedTransport(Transport):
         if not orders:
             return
         with self._mutex:
-            answers = [self._answers.setdefault(o.order, self._judge(o)) for o in orders]
+            answers = [self._judge(order) for order in orders]
+            for order, (code, reason) in zip(orders, answers, strict=True):
+                if code is not OutcomeCode.DEFERRED:
+                    self._answers[order.order] = code, reason
         batch = OutcomeBatch(
             np.array([order.order for order in orders], np.uint64),
             np.array([code for code, _ in answers], np.uint8),
@@ -196,5 +222,6 @@ class ScriptedTransport(Transport):
         for failure in self._failures:
             if failure.takes(order):
                 failure.left = None if failure.left is None else failure.left - 1
-                return OutcomeCode.FAILED, failure.reason
+                code = OutcomeCode.DEFERRED if failure.deferred else OutcomeCode.FAILED
+                return code, failure.reason
         return OutcomeCode.ACCEPTED, ""
