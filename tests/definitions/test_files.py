@@ -15,9 +15,11 @@ def test_a_whole_account(tmp_path):
     """Every key to its place."""
     toml = (
         '[account]\nname = "N"\naddress = "A"\ncontact = "C"\nzone = "Europe/Paris"\n'
+        'web = "https://club.example.com/x/"\n'
         'country = "FR"\n[senders.a]\naddress = "a@x.fr"\nname = "D"\n[senders.club]\n'
         'address = "b@x.fr"\n[domains."x.fr"]\ndkim = [{selector = "s", key = "k.pem"}]\n'
-        '[transports.email]\nkind = "smtp"\nport = 25\ntls = true\n[routes]\n"x.il" = "email"\n'
+        '[transports.email]\nkind = "smtp"\nsmarthost = "Mail.x.fr"\nworkers = 2\n'
+        '[routes]\n"X.il" = "mx.x.il:2525"\n'
         '[[policy.caps]]\nmax = 2\nper = "1d"\ncategory = "sales"\ntopic = "t"\n'
         'channel = "sms"\nover = "drop"\n'
     )
@@ -28,8 +30,11 @@ def test_a_whole_account(tmp_path):
     assert (account.zone, account.country) == ("Europe/Paris", "FR")
     assert account.senders == (Sender("a", "a@x.fr", "D"), Sender("club", "b@x.fr"))
     assert account.dkim == (DkimKey("x.fr", "s", "k.pem"),)
-    assert account.transports == {"email": {"kind": "smtp", "port": "25", "tls": "true"}}
-    assert account.routes == {"x.il": "email"}
+    assert account.transports == {
+        "email": {"kind": "smtp", "smarthost": "mail.x.fr:25", "workers": "2"}
+    }
+    assert account.routes == {"x.il": "mx.x.il:2525"}
+    assert account.web == "https://club.example.com/x"
     assert account.caps == (Cap(2, 86_400, "sales", "t", "sms", drop=True),)
 
 
@@ -65,7 +70,7 @@ def test_account_values(tmp_path):
     """Zone, country and shapes."""
     toml = '[account]\nzone = "Nowhere"\ncountry = "Israel"\nname = 3\n'
     findings = found(tmp_path, {"blaster.toml": toml + "[senders.club]\naddress = 'a@b.il'\n"})
-    assert findings == ["B061 2:8", "B009 3:11", "B008 4:1"]
+    assert findings == ["B063 1:2", "B063 1:2", "B061 2:8", "B009 3:11", "B008 4:1"]
     findings = found(
         tmp_path, {"blaster.toml": 'account = 3\nsenders."club" = {address = "a@b.c"}'}
     )
@@ -186,6 +191,7 @@ def test_lists_events_and_forms(tmp_path):
         ("journeys/j.txt", "x\n", ["B015 0:0"]),
         ("list.yaml", "vip:\n", ["B015 0:0"]),
         ("tables/region.csv", "a,b\n", ["B010 0:0"]),
+        ("shaping.toml", "[default\n", ["B011 1:9"]),
         ("benefits.yaml", "a: b\n", ["B010 0:0"]),
         ("campaigns/c.yaml", "a: b\n", ["B010 0:0"]),
         ("messages/x.email.mjml", "x\n", ["B010 0:0"]),
@@ -209,7 +215,7 @@ def test_files_that_cannot_be_read(tmp_path, monkeypatch):
     """Not UTF-8, too large, unreadable."""
     write(tmp_path, {})
     (tmp_path / "lists.yaml").write_bytes("a: שלום\n".encode("cp1255"))
-    monkeypatch.setattr("blaster.definitions.workspace.DEFINITION_FILE_BYTES_MAX", 100)
+    monkeypatch.setattr("blaster.definitions.workspace.DEFINITION_FILE_BYTES_MAX", 150)
     (tmp_path / "events.yaml").write_text("#" * 200)
     (tmp_path / "messages" / "m.email.html").mkdir()
     (tmp_path / "messages" / "m.sms.txt").symlink_to("nowhere")

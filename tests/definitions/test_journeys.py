@@ -13,6 +13,7 @@ from blaster.model.definitions import (
     Entrance,
     Exit,
     Membership,
+    OnApi,
     OnCreated,
     OnDate,
     OnEvent,
@@ -64,6 +65,7 @@ def steps(folder, text):
         ),
         ("on: date contact.created\n  offset: 3d", OnDate("contact.created", 3)),
         ('on: date list("club").joined', OnDate("list:club")),
+        ("on: api", OnApi()),
         ("when: visits > 3", OnRule(rule("visits > 3", 3, 9))),
     ],
 )
@@ -413,3 +415,20 @@ def test_a_message_of_the_other_channel_is_named(tmp_path):
 
     checked = check(tmp_path, {"journeys/j.yaml": HEAD + "  - send: sms bill\n"})
     assert checked.findings[0].suggestion == "there is an e-mail of this name: write email bill"
+
+
+def test_a_request_may_have_a_key_and_a_condition(tmp_path):
+    """Nothing declares what a request brings."""
+    made = journey(
+        tmp_path,
+        "journey: j\nenter: {on: api, key: order, if: 'event.total > 3'}\nsteps:\n  - end: true\n",
+        {"events.yaml": "buy: {total: integer}\n"},
+    )
+    assert made.entries == (Entrance(OnApi(), rule("event.total > 3", 2, 35), "order"),)
+
+
+@pytest.mark.parametrize("name", ["send email bill", "send sms  x"])
+def test_names_of_single_sends_are_taken(tmp_path, name):
+    """A journey cannot be named like one."""
+    text = f"journey: {name}\nenter: {{on: api}}\nsteps:\n  - end: true\n"
+    assert found(tmp_path, {"journeys/j.yaml": text}) == ["B039 1:10"]

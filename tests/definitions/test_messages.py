@@ -32,6 +32,7 @@ def test_a_whole_message(tmp_path):
         subject="{{ city }} #1",
         links={"pay": "https://x.il/{{ event.o | default('') }}", "reg": "form:f"},
         repeat=False,
+        attributes=("o",),
     )
 
 
@@ -87,8 +88,8 @@ def test_a_sender_is_wanted_when_there_are_several(tmp_path):
         ('{{ city }} {{ field("city") }} {{ contact.city }} {{ `city` }} {{ email }}', []),
         ("{{ contact.created | date('d.M') }} {{ today }} {{ map(1.5, -2) }}", []),
         ("{{ event.total }} {{ x | default('') }} {{ city | upper | truncate(3) }}", []),
-        ("{% for item in event.items %}{{ item.name }}{{ item }}{% end %}", []),
-        ("{% for item in tags %}{{ item }}{% end %}{{ item }}", ["B052 6:45"]),
+        ("{% for item in event.items %}{{ item.name }}{{ item }}{% end %}", ["B010 6:1"]),
+        ("{% for item in tags %}{{ item }}{% end %}{{ item }}", ["B010 6:1", "B052 6:45"]),
         (
             "{% when visits > 3 %}a{% else when city is set %}b{% else %}{{ x }}{% end %}",
             ["B052 6:64"],
@@ -138,3 +139,25 @@ def test_attributes_of_declared_events(tmp_path):
         ),
     }
     assert found(tmp_path, files) == ["B052 6:48"]
+
+
+def test_what_a_message_reads_of_the_event(tmp_path):
+    """In its subject, links, body, rules and blocks; each once, by name."""
+    body = (
+        "{{ event.total }}{{ event.total }}{{ links.pay }}{% include 'hours' %}"
+        '{% when event.kind == "big" and event.vip is set %}a{% else %}{{ event.other }}{% end %}'
+    )
+    front = 'subject: "{{ event.subject }}"\nlinks: {pay: "https://x.il/{{ event.order }}"}'
+    files = {
+        "messages/m.email.html": mail(body.replace("'", '"'), front=front),
+        "messages/plain.email.html": mail('{% include "hours" %}'),
+        "messages/blocks/hours.html": (
+            "{{ event.shop }}{% when event.open > 3 %}{{ city }}{% end %}"
+        ),
+    }
+    messages = {m.name: m for m in check(tmp_path, files).workspace.messages}
+    assert messages["m"].attributes == (
+        "kind", "open", "order", "other", "shop", "subject", "total", "vip"
+    )  # fmt: skip
+    assert messages["plain"].attributes == ("open", "shop")
+    assert messages["bill"].attributes == ()

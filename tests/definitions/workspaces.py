@@ -8,7 +8,10 @@ from blaster import definitions
 from blaster.definitions import Checked, Finding
 from blaster.model.definitions import Journey
 
-TOML = '[account]\nname = "Club"\n\n[senders.club]\naddress = "club@example.com"\n'
+TOML = (
+    'senders.club.address = "club@example.com"\n'
+    '[account]\nname = "Club"\naddress = "1 Main Street"\ncontact = "03-5550000"\n'
+)
 MAIL = "---\ncategory: operational\nfrom: club\nsubject: Hello\n---\n<p>Hello</p>\n"
 TEXT = "---\ncategory: operational\n---\nHello\n"
 FIELDS = (

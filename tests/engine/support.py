@@ -26,6 +26,8 @@ ANY_ROOM: dict[str, int] = {}
 
 TOML = """[account]
 name = "Club"
+address = "1 Main Street"
+contact = "03-5550000"
 
 [senders.club]
 address = "club@example.com"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from blaster.core.handover import orders_of as orders_of
     from blaster.core.index import Index as Index
     from blaster.core.normalise import is_role as is_role
+    from blaster.core.normalise import normalise_domain as normalise_domain
     from blaster.core.normalise import normalise_emails as normalise_emails
     from blaster.core.normalise import normalise_phones as normalise_phones
     from blaster.core.numberset import NumberSet as NumberSet
@@ -30,8 +31,16 @@ if TYPE_CHECKING:
     from blaster.core.plan import SendStep as SendStep
     from blaster.core.plan import fields_of as fields_of
     from blaster.core.plan import make_plan as make_plan
+    from blaster.core.requested import requested_message as requested_message
+    from blaster.core.requested import requested_name as requested_name
     from blaster.core.rows import distinct as distinct
     from blaster.core.state import State as State
+    from blaster.core.suppressing import addresses_of as addresses_of
+    from blaster.core.suppressing import mask_of as mask_of
+    from blaster.core.suppressing import scopes_of as scopes_of
+    from blaster.core.suppressing import suppressed_contacts as suppressed_contacts
+    from blaster.core.suppressing import topics_of as topics_of
+    from blaster.core.suppressing import touched as touched
     from blaster.core.table import Table as Table
     from blaster.core.ticks import has_work as has_work
     from blaster.core.ticks import tick as tick
@@ -52,6 +61,7 @@ _HOMES = {
     "State": "state",
     "Table": "table",
     "add_months": "timing",
+    "addresses_of": "suppressing",
     "after_span": "timing",
     "apply_entry": "apply",
     "apply_operation": "apply",
@@ -61,12 +71,20 @@ _HOMES = {
     "has_work": "ticks",
     "is_role": "normalise",
     "make_plan": "plan",
+    "mask_of": "suppressing",
+    "normalise_domain": "normalise",
     "normalise_emails": "normalise",
     "normalise_phones": "normalise",
     "only": "cutting",
     "orders_in_flight": "handover",
     "orders_of": "handover",
+    "requested_message": "requested",
+    "requested_name": "requested",
+    "scopes_of": "suppressing",
+    "suppressed_contacts": "suppressing",
     "tick": "ticks",
+    "topics_of": "suppressing",
+    "touched": "suppressing",
 }
 
 __all__ = [
@@ -83,6 +101,7 @@ __all__ = [
     "State",
     "Table",
     "add_months",
+    "addresses_of",
     "after_span",
     "apply_entry",
     "apply_operation",
@@ -92,12 +111,20 @@ __all__ = [
     "has_work",
     "is_role",
     "make_plan",
+    "mask_of",
+    "normalise_domain",
     "normalise_emails",
     "normalise_phones",
     "only",
     "orders_in_flight",
     "orders_of",
+    "requested_message",
+    "requested_name",
+    "scopes_of",
+    "suppressed_contacts",
     "tick",
+    "topics_of",
+    "touched",
 ]
 
 

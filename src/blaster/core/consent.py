@@ -2,7 +2,8 @@
 
 Columns per channel C: ("consent", C) some permission stands, ("consent", C, "*") for everything,
 ("consent", C, TOPIC) for a topic; ("opt-out", C, "topic TOPIC") a topic taken out of permission for
-everything, ("opt-out", C, "marketing") and ("opt-out", C, "all") no more at all.
+everything, ("opt-out", C, "marketing") and ("opt-out", C, "all") no more at all; ("withdrawn", C)
+something was withdrawn or opted out of, ever.
 Laws: an opt-out withdraws every permission of its channel, so that a permission given later stands
 for exactly what it says; "all" is lifted by nobody here.
 """
@@ -50,6 +51,7 @@ def withdraw(state: State, channel: str, topics: tuple[str, ...], contacts: Arra
     for topic in topics:
         state.column(("consent", channel, topic)).put(contacts, False)
         state.column(("opt-out", channel, f"topic {topic}")).put(contacts, True)
+    state.column(("withdrawn", channel)).put(contacts, True)
     stands = np.zeros(len(contacts), bool)
     for key in state.fact_keys():
         if key[:2] == ("consent", channel) and len(key) == 3:

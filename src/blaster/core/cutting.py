@@ -30,7 +30,9 @@ def only(state: State, operation: records.Operation, contact: int) -> records.Op
     elif hasattr(operation, "contacts"):
         mine = operation.contacts == contact
     else:
-        journey = state.by_version[operation.journey]  # type: ignore[attr-defined]
+        journey = state.by_version.get(operation.journey)  # type: ignore[attr-defined]
+        if journey is None:  # others asked for it first; this contact was never in it yet
+            return None
         runs = operation.runs  # type: ignore[attr-defined]
         mine = np.zeros(len(runs), bool)
         known = runs < journey.table.rows

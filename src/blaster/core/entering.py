@@ -49,7 +49,7 @@ def trigger(tick: Decisions, journey: JourneyState, change: Change) -> None:
         elif isinstance(entry.on, model.OnDate):
             if read:
                 arm_date(tick, journey, entry, change.contacts)
-        elif _matches(entry.on, change):
+        elif _matches(journey, entry.on, change):
             contacts, columns = change.contacts, change.columns
             if isinstance(entry.on, model.OnCreated) and entry.on.source is not None:
                 keep = _from_source(columns, entry.on.source, len(contacts))
@@ -57,7 +57,7 @@ def trigger(tick: Decisions, journey: JourneyState, change: Change) -> None:
             enter(tick, journey, entry, contacts, columns)
 
 
-def _matches(on: model.Trigger, change: Change) -> bool:
+def _matches(journey: JourneyState, on: model.Trigger, change: Change) -> bool:
     match on:
         case model.OnList():
             return change.key == ("left" if on.leaving else "joined", on.list)
@@ -67,6 +67,8 @@ def _matches(on: model.Trigger, change: Change) -> bool:
             return change.key == ("event", on.event)
         case model.OnForm():
             return change.key == ("form", on.form)
+        case model.OnApi():
+            return change.key == ("started", journey.plan.name)
     return False
 
 

@@ -26,6 +26,7 @@ from blaster.core.messages import (
 )
 from blaster.core.numberset import NumberSet, hash_pairs
 from blaster.core.plan import Key, PlanEntry, SendStep, make_plan
+from blaster.core.requested import follow, open_requested
 from blaster.core.rows import distinct, rounds_of
 from blaster.core.runs import JourneyState
 from blaster.core.sends import give_back, keep_reservation
@@ -73,13 +74,15 @@ def take_published(
     for field in workspace.fields:
         state.column(("field", field.name))
     for name, journey in state.current.items():
-        journey.open = name in plan.journeys
+        journey.open = name in plan.journeys or follow(state, journey)
     fresh = []
     for name, journey_plan in plan.journeys.items():
         current = state.current.get(name)
         known = before.journeys.get(name) if before else None
         if current is None or known is None or known.definition != journey_plan.definition:
             fresh.append(state.open_version(journey_plan))
+        else:
+            current.read_more(journey_plan)
     state.index_readers()
     return [Change(("published", journey.version), np.empty(0, np.int64)) for journey in fresh]
 
@@ -204,6 +207,22 @@ def take_happened(
     ]
 
 
+def take_started(
+    state: State, at: int, operation: records.Started, positions: Array
+) -> list[Effect]:
+    """A request; the first for a single send opens the journey that makes it."""
+    contacts = operation.contacts[positions]
+    columns = rows_of(operation.columns, positions)
+    open_requested(state, operation.journey)
+    key = ("started", operation.journey)
+    _happened_in_runs(state, at, key, contacts, columns)
+    renewed = [name for name in columns.schema.names if state.is_read(("attribute", name))]
+    return [
+        Change(key, contacts, columns),
+        *(Change(("attribute", name), contacts) for name in renewed),
+    ]
+
+
 def _not_seen(state: State, key: Key, keys: tuple[str, ...], positions: Array) -> Array:
     """The rows whose idempotency key is new (or empty); remembers the new ones."""
     given = [keys[position] for position in positions.tolist()]
@@ -230,7 +249,7 @@ def _happened_in_runs(
         for name in sorted({e.key for e in journey.plan.entries if e.key is not None}):
             if name in columns.schema.names and len(runs):
                 keep, same = _keyed(journey, columns.column(name), runs, at_rows)
-                if any(_starts(entry, name, key) for entry in journey.plan.entries):
+                if any(_starts(journey, entry, name, key) for entry in journey.plan.entries):
                     # The same key again brings what started the run up to date.
                     journey.keep(runs[same], (), columns.take(pa.array(at_rows[same])))
                 runs, at_rows = runs[keep], at_rows[keep]
@@ -240,7 +259,10 @@ def _happened_in_runs(
             journey.table.column((*key, "last")).put(runs, at)
 
 
-def _starts(entry: PlanEntry, name: str, key: Key) -> bool:
+def _starts(journey: JourneyState, entry: PlanEntry, name: str, key: Key) -> bool:
+    """Whether this fact with this key enters by the entry."""
+    if isinstance(entry.on, model.OnApi):
+        return (entry.key, "started", journey.plan.name) == (name, *key)
     return isinstance(entry.on, model.OnEvent) and (entry.key, "event", entry.on.event) == (
         name,
         *key,
@@ -404,4 +426,5 @@ TAKERS: dict[type[records.Operation], Taker] = {
     records.Noted: take_noted,
     records.Received: take_received,
     records.Outcomes: take_outcomes,
+    records.Started: take_started,
 }

@@ -129,7 +129,7 @@ def _email(value: str) -> tuple[str | None, str | None]:
     room = _PATH_BYTES_MAX - len(local.encode()) - 1
     if domain.isascii() and len(domain) > room:
         return None, "too long"
-    ascii_domain = _ascii_domain(domain)
+    ascii_domain = normalise_domain(domain)
     if ascii_domain is None:
         return None, "bad domain"
     if len(ascii_domain) > room:
@@ -144,8 +144,8 @@ def _may_stand_in_local(character: str) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def _ascii_domain(domain: str) -> str | None:
-    """The domain in A-labels and lower case, or None; domains repeat, so answers are kept."""
+def normalise_domain(domain: str) -> str | None:
+    """A domain of two labels or more in A-labels and lower case, or None; answers are kept."""
     import idna
 
     try:

@@ -148,11 +148,14 @@ class JourneyPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    """`attributes` are, by message, those of what started a run that its text reads."""
+
     workspace: model.Workspace
     fields: dict[str, Field]
     journeys: dict[str, JourneyPlan]
     outgoing: dict[tuple[str, str], Outgoing]
     caps: tuple[model.Cap, ...]
+    attributes: dict[tuple[str, str], frozenset[str]]
 
 
 def base_key(key: Key) -> Key:
@@ -183,11 +186,19 @@ def make_plan(workspace: model.Workspace) -> Plan:
         )
         for message in workspace.messages
     }
-    journeys = {
-        journey.name: _Compiler(journey, fields, outgoing).compile()
-        for journey in workspace.journeys
+    attributes: dict[tuple[str, str], frozenset[str]] = {
+        (message.channel, message.name): frozenset(message.attributes)
+        for message in workspace.messages
     }
-    return Plan(workspace, fields, journeys, outgoing, caps)
+    plan = Plan(workspace, fields, {}, outgoing, caps, attributes)
+    for journey in workspace.journeys:
+        plan.journeys[journey.name] = compile_journey(plan, journey)
+    return plan
+
+
+def compile_journey(plan: Plan, journey: model.Journey) -> JourneyPlan:
+    """A journey over the fields and messages of a plan. Raises DefinitionError."""
+    return _Compiler(plan, journey).compile()
 
 
 def _cap_covers(cap: model.Cap, message: model.Message) -> bool:
@@ -201,15 +212,11 @@ def _cap_covers(cap: model.Cap, message: model.Message) -> bool:
 class _Compiler:
     """Lowers one journey. Targets are resolved once every step has its number."""
 
-    def __init__(
-        self,
-        journey: model.Journey,
-        fields: dict[str, Field],
-        outgoing: dict[tuple[str, str], Outgoing],
-    ) -> None:
+    def __init__(self, plan: Plan, journey: model.Journey) -> None:
         self.journey = journey
-        self.fields = fields
-        self.outgoing = outgoing
+        self.fields = plan.fields
+        self.outgoing = plan.outgoing
+        self.messages = plan.attributes
         self.own = frozenset(_messages_sent(journey))
         self.first: dict[str, int] = {}
         number = 0
@@ -219,7 +226,9 @@ class _Compiler:
         self.steps: list[PlanStep] = []
 
     def compile(self) -> JourneyPlan:
-        entries = tuple(self._entry(index, e) for index, e in enumerate(self.journey.entries))
+        entries = [self._entry(index, e) for index, e in enumerate(self.journey.entries)]
+        if not any(isinstance(entry.on, model.OnApi) for entry in entries):
+            entries.append(_by_request(entries))
         scope = self._scope("steps")
         exits = tuple(
             (compile_rule(leave.when.text, scope), self._target(leave.then))
@@ -230,11 +239,11 @@ class _Compiler:
         plan = JourneyPlan(
             self.journey.name,
             self.journey,
-            entries,
+            tuple(entries),
             exits,
             tuple(self.steps),
             {},
-            frozenset(),
+            frozenset().union(*(self.messages.get(key, ()) for key in self.own)),
             tuple(
                 {
                     f.name: f for s in self.steps if isinstance(s, ResetStep) for f in s.fields
@@ -371,6 +380,13 @@ class _Compiler:
             )
 
 
+def _by_request(entries: list[PlanEntry]) -> PlanEntry:
+    """Every journey can be started by request; by its key, when all its entries have the same."""
+    keys = {entry.key for entry in entries}
+    key = keys.pop() if len(keys) == 1 else None
+    return PlanEntry(len(entries), model.OnApi(), key, None, None)
+
+
 def _item_width(item: model.SeriesItem) -> int:
     return 2 if item.unless is None else 3
 
@@ -393,7 +409,7 @@ def _messages_sent(journey: model.Journey) -> list[tuple[str, str]]:
 
 
 def _with_readers(plan: JourneyPlan) -> JourneyPlan:
-    """Lists who reads which fact, and which attributes of the starting event runs must keep."""
+    """Lists who reads which fact, and which attributes of what started them runs must keep."""
 
     def reads(facts: tuple[Fact, ...], kind: str, index: int) -> None:
         for fact in facts:
@@ -402,7 +418,7 @@ def _with_readers(plan: JourneyPlan) -> JourneyPlan:
             if index not in indices:
                 indices.append(index)
 
-    attributes: set[str] = set()
+    attributes = set(plan.attributes)
     for index, (rule, _) in enumerate(plan.exits):
         reads(rule.facts, "exits", index)
     for step in plan.steps:
@@ -422,6 +438,8 @@ def _with_readers(plan: JourneyPlan) -> JourneyPlan:
             attributes.add(entry.key)
             if isinstance(entry.on, model.OnEvent):
                 plan.readers.setdefault(("event", entry.on.event), Readers())
+            elif isinstance(entry.on, model.OnApi):
+                plan.readers.setdefault(("started", plan.name), Readers())
         if entry.when is not None:
             reads(entry.when.facts, "entries", entry.index)
         elif isinstance(entry.on, model.OnDate):

@@ -10,6 +10,7 @@ instant is queued; free rows are reused last in, first out, so that replay finds
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +121,16 @@ class JourneyState:
                 column = self.table.column(("attribute", name))
                 values = fit_attribute(column.kind, columns.column(name))
                 column.put_arrow(runs, values, keep_null=False)
+
+    def read_more(self, plan: JourneyPlan) -> None:
+        """Of runs that enter from now on, also keeps the attributes that this plan reads.
+
+        The plan is of the same definition: only what its messages read may have changed.
+        """
+        for name in sorted(plan.attributes):
+            if not self.table.has(("attribute", name)):
+                self.table.add(("attribute", name), Kind.TEXT)
+        self.plan = replace(self.plan, attributes=self.plan.attributes | plan.attributes)
 
     def move(self, runs: Array, step: int, due: Array, until: Array) -> None:
         """Puts runs into a step; a send step without a due instant queues them.

@@ -3,8 +3,9 @@
 Contacts are rows; every fact about them is a column, named by its key (see `rules.facts`) and made
 when it is first written. The keys that only the core uses: ("message", C, M, "order") the newest
 sending, ("runs", V) the newest run in version V, ("when", V, N) what rule N was, ("armed", V, N)
-when entry N looks again, ("opt-out", C, SCOPE), ("bounced", C), ("invalid", FIELD), ("cap", ID, N),
-("sms", "order" | "message") the newest text, ("entries",) and ("entries at",) their bound.
+when entry N looks again, ("opt-out", C, SCOPE), ("withdrawn", C), ("bounced", C),
+("invalid", FIELD), ("cap", ID, N), ("sms", "order" | "message") the newest text, ("entries",) and
+("entries at",) their bound.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ _PLAIN_KINDS = {
     "consent": Kind.BOOL,
     "suppressed": Kind.BOOL,
     "opt-out": Kind.BOOL,
+    "withdrawn": Kind.BOOL,
     "bounced": Kind.BOOL,
     "invalid": Kind.BOOL,
     "when": Kind.BOOL,

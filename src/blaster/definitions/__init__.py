@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from blaster.definitions.checking import check as check
     from blaster.definitions.codes import CODES as CODES
     from blaster.definitions.findings import Finding as Finding
+    from blaster.definitions.names import did_you_mean as did_you_mean
     from blaster.definitions.render import render_findings as render_findings
     from blaster.definitions.scenariofile import LoadedScenario as LoadedScenario
     from blaster.definitions.scenariofile import load_scenario as load_scenario
@@ -26,6 +27,7 @@ _HOMES = {
     "Loaded": "workspace",
     "LoadedScenario": "scenariofile",
     "check": "checking",
+    "did_you_mean": "names",
     "from_json": "canonical",
     "json_schema": "canonical",
     "load": "workspace",
@@ -41,6 +43,7 @@ __all__ = [
     "Loaded",
     "LoadedScenario",
     "check",
+    "did_you_mean",
     "from_json",
     "json_schema",
     "load",

@@ -55,7 +55,8 @@ class FieldMention(NamedTuple):
 class Use:
     """A rule (`kinds` None) or an expression whose kind must be one of `kinds` (empty: any).
 
-    The text is that of the scalar from `shift` on. `events` are those that start the run.
+    The text is that of the scalar from `shift` on. `events` are those that start the run;
+    `message` (channel, name) is whose text the rule stands in.
     """
 
     scalar: Scalar
@@ -65,6 +66,7 @@ class Use:
     kinds: tuple[Kind, ...] | None = None
     events: tuple[str, ...] = ()
     field: str = ""
+    message: tuple[str, str] | None = None
 
     @property
     def text(self) -> str:
@@ -79,6 +81,8 @@ class Book:
     account: Account = field(default_factory=Account)
     unread: set[str] = field(default_factory=set)
     """Files that could not be read: nobody is blamed for names that they may declare."""
+    lacking: list[tuple[str, Place]] = field(default_factory=list)
+    """What the account does not say and every e-mail needs, and where it belongs."""
     fields: dict[str, Field] = field(
         default_factory=lambda: {built_in.name: built_in for built_in in BUILT_IN_FIELDS}
     )
@@ -90,6 +94,8 @@ class Book:
     events_closed: bool = False
     messages: dict[tuple[str, str], Message] = field(default_factory=dict)
     message_names: set[tuple[str, str]] = field(default_factory=set)
+    attributes: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """By message: what it reads of the event that started a run."""
     blocks: list[Block] = field(default_factory=list)
     journeys: dict[str, Journey | None] = field(default_factory=dict)
     sends: dict[str, set[tuple[str, str]]] = field(default_factory=dict)

@@ -54,6 +54,7 @@ BROKEN_PROMISE = "B035"
 FALLS_INTO_EXIT = "B036"
 NEITHER_KEY_NOR_AGAIN = "B037"
 SERIES_ORDER = "B038"
+RESERVED_JOURNEY = "B039"
 RESERVED_FIELD = "B040"
 DEFAULT_DOES_NOT_FIT = "B041"
 MISSING_CATEGORY = "B050"
@@ -65,6 +66,8 @@ UNKNOWN_BLOCK = "B055"
 NO_SENDER = "B056"
 MISSING_DKIM_KEY = "B060"
 UNKNOWN_ZONE = "B061"
+UNKNOWN_SITE = "B062"
+NO_DETAILS = "B063"
 NEARLY_THE_SAME = "B070"
 NOTHING_JOINS = "B071"
 
@@ -131,7 +134,7 @@ CODES: dict[str, Code] = {
         "Remove it for now; nothing is ever ignored in silence.",
     ),
     BROKEN_TOML: Code(
-        "error", "blaster.toml is not valid TOML.", "[account", "Correct the place shown."
+        "error", "The file is not valid TOML.", "[account", "Correct the place shown."
     ),
     DUPLICATE_NAME: Code(
         "error",
@@ -268,6 +271,12 @@ CODES: dict[str, Code] = {
         "series: [{day: 7, send: email b}, {day: 3, send: email a}]",
         "Put the items in the order of their days.",
     ),
+    RESERVED_JOURNEY: Code(
+        "error",
+        "Names that begin with `send email ` or `send sms ` stand for single sends by request.",
+        "journey: send email bill",
+        "Rename the journey.",
+    ),
     RESERVED_FIELD: Code(
         "error",
         "A field bears the name of a built-in one.",
@@ -333,6 +342,18 @@ CODES: dict[str, Code] = {
         "The time zone is not in the time zone database.",
         'zone = "Asia/Jerusalm"',
         "Write a name like Asia/Jerusalem.",
+    ),
+    UNKNOWN_SITE: Code(
+        "error",
+        "shaping.toml limits a domain or host to which no route of blaster.toml leads.",
+        '[sites."exmaple.com"]\nconnections = 2',
+        "Correct the name, or add the domain to [routes].",
+    ),
+    NO_DETAILS: Code(
+        "error",
+        "The sender's name, address and contact stand below every e-mail, and one is missing.",
+        '[account]\nname = "Club"     # no address, no contact',
+        "Add it to [account] in blaster.toml.",
     ),
     NEARLY_THE_SAME: Code(
         "warning",

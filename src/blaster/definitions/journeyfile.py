@@ -17,6 +17,8 @@ from blaster.model.definitions import END, Again, Exit, Journey, OnEvent
 
 _KEYS = ("journey", "title", "enter", "exit", "steps")
 _LATER = ("goal", "edit")
+_RESERVED = ("send email ", "send sms ")
+"""How the names of journeys begin that consist of one send, made by request."""
 
 
 def read_journey(book: Book, root: Node, stem: str) -> None:
@@ -29,6 +31,10 @@ def read_journey(book: Book, root: Node, stem: str) -> None:
     for key in ("journey", "enter", "steps"):
         if key not in found and isinstance(root, Mapping):
             shapes.missing(report, root.source.place(root.start), "the journey", key)
+    if name.startswith(_RESERVED):
+        place = name_text.place if name_text is not None else root.place
+        message = f"a journey cannot be named {show(name)}: that is a single send by request"
+        report.add(codes.RESERVED_JOURNEY, place, message, "rename it")
     if name in book.journeys:
         message = f"there is another journey named {show(name)}"
         place = name_text.place if name_text is not None else root.place

@@ -32,6 +32,7 @@ _CATEGORY_ADVICE = "add category: operational, category: marketing or category: 
 class MessageText:
     """The templates of one message (or block, whose links are those of whoever includes it)."""
 
+    name: str
     channel: Channel
     body: Scalar
     others: list[Scalar] = field(default_factory=list)
@@ -67,7 +68,7 @@ def read_message(book: Book, source: Source, name: str, channel: Channel) -> Mes
     body = Scalar(source.text[body_start:], source, body_start, len(source.text))
     if not body.text.strip():
         report.add(codes.BAD_FRONT_MATTER, source.place(max(0, body_start - 1)), "no body follows")
-    text = MessageText(channel, body, [subject] if subject is not None else [])
+    text = MessageText(name, channel, body, [subject] if subject is not None else [])
     text.links = _links(book, found, what, text)
     book.messages[channel, name] = Message(
         name,

@@ -81,6 +81,8 @@ def _check(book: Book, use: Use, extras: dict[str, Field]) -> None:
         return
     for fact in facts:
         _mention(book, use, fact)
+        if use.message is not None and fact.key[0] == "attribute":
+            book.attributes.setdefault(use.message, set()).add(fact.key[1])
 
 
 def _report(book: Book, use: Use, problem: Problem) -> None:

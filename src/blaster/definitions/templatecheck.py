@@ -33,6 +33,7 @@ class _Scope:
     loops: frozenset[str] = frozenset()
     blocks: tuple[str, ...] = ()
     extras: frozenset[str] = frozenset()
+    message: tuple[str, str] | None = None
 
     def place(self, start: int, end: int) -> Place:
         return self.text.stretch(start, end)
@@ -49,7 +50,8 @@ class TemplateChecker:
         """The body, subject and links of one message."""
         for scalar in (*text.others, text.body):
             if not scalar.cut:
-                self._template(_Scope(scalar, text.channel, text.links))
+                message = (text.channel, text.name)
+                self._template(_Scope(scalar, text.channel, text.links, message=message))
 
     def small(self, scalar: Scalar, extras: Iterable[str]) -> None:
         """A text with marks outside messages, as in a scenario, where `extras` are known too."""
@@ -73,6 +75,9 @@ class TemplateChecker:
                         self._nodes(case.body, scope)
                     self._nodes(node.otherwise, scope)
                 case For():
+                    shapes.not_supported(
+                        self.book.report, scope.place(node.start, node.end), "a loop ({% for %})"
+                    )
                     self._variable(node.items, scope, defaulted=True)
                     inner = replace(scope, loops=scope.loops | {node.variable})
                     self._nodes(node.body, inner)
@@ -87,11 +92,11 @@ class TemplateChecker:
         text = scope.text
         if text.style:
             shortened = replace(text, text=text.text[: start + len(rule)])
-            use = Use(shortened, start, "steps")
+            use = Use(shortened, start, "steps", message=scope.message)
         else:
             begin = text.offset(start)
             exact = Scalar(rule, text.source, begin, begin + len(rule))
-            use = Use(exact, 0, "steps")
+            use = Use(exact, 0, "steps", message=scope.message)
         self.book.uses.append(use)
 
     def _output(self, node: Output, scope: _Scope) -> None:
@@ -158,6 +163,8 @@ class TemplateChecker:
 
     def _attribute(self, node: Variable, scope: _Scope, defaulted: bool) -> None:
         name = node.path[0]
+        if scope.message is not None:
+            self.book.attributes.setdefault(scope.message, set()).add(name)
         if defaulted or not self.book.events_closed:
             return
         known = {a.name for event in self.book.events.values() for a in event.attributes}

@@ -14,6 +14,7 @@ from blaster.definitions.shapes import Entry
 from blaster.definitions.times import DAY_S, parse_clock, parse_span
 from blaster.model.definitions import (
     Entrance,
+    OnApi,
     OnCreated,
     OnDate,
     OnEvent,
@@ -42,7 +43,6 @@ _LATER_TRIGGERS = (
     "inactivity",
     "sms",
     "schedule",
-    "api",
     "journey",
 )
 _TRIGGERS = (
@@ -53,9 +53,10 @@ _TRIGGERS = (
     "form",
     "event",
     "date",
+    "api",
     *_LATER_TRIGGERS,
 )
-_SHOWN = 'list "NAME", event "NAME", form "NAME", date FIELD, contact created, source "NAME"'
+_SHOWN = 'list "NAME", event "NAME", form "NAME", date FIELD, contact created, source "NAME", api'
 _DATES = (Kind.DATE, Kind.INSTANT)
 
 
@@ -118,11 +119,13 @@ def _read_key(book: Book, found: dict[str, Entry], trigger: Trigger | None) -> s
     scalar = shapes.text_of(book.report, found, "key", "'enter'")
     if scalar is None:
         return None
-    if not isinstance(trigger, OnEvent):
+    if not isinstance(trigger, OnEvent | OnApi):
         if trigger is not None:
-            message = "'key' names an attribute of an event, and no event starts this"
+            message = "'key' names an attribute of an event or request, and none starts this"
             book.report.add(codes.WRONG_TYPE, found["key"].key.place, message)
         return None
+    if isinstance(trigger, OnApi):
+        return scalar.text
     declared = book.events.get(trigger.event)
     if declared is not None:
         names = [attribute.name for attribute in declared.attributes]
@@ -164,6 +167,8 @@ def _parse_trigger(book: Book, on: Scalar, found: dict[str, Entry]) -> Trigger |
     text = on.text.strip()
     if re.fullmatch(r"contact\s+created", text):
         return OnCreated()
+    if text == "api":
+        return OnApi()
     if re.match(r"date\s", text):
         return _parse_date(book, on, found)
     named = _NAMED.fullmatch(text)

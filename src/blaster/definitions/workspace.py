@@ -1,9 +1,9 @@
 """A workspace folder to a checked `Workspace`: reads every file, then looks at the whole.
 
 Laws: all findings of a workspace come at once; a broken file never hides the findings of another;
-there is a workspace only when there is no error. Order of reading: account, fields, lists, events,
-forms, messages, journeys, so that later files find what earlier ones declare; names that go the
-other way wait in the book.
+there is a workspace only when there is no error. Order of reading: account, shaping, fields, lists,
+events, forms, messages, journeys, so that later files find what earlier ones declare; names that go
+the other way wait in the book.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from blaster.definitions import codes
-from blaster.definitions.accountfile import read_account
+from blaster.definitions.accountfile import check_details, read_account
 from blaster.definitions.book import Book
 from blaster.definitions.fieldsfile import BUILT_IN_NAMES, read_fields
 from blaster.definitions.findings import Finding, Report
@@ -25,6 +25,7 @@ from blaster.definitions.names import did_you_mean, isolate, show
 from blaster.definitions.nodes import Node
 from blaster.definitions.references import check_references
 from blaster.definitions.rulecheck import check_uses
+from blaster.definitions.shapingfile import read_shaping
 from blaster.definitions.sources import Source
 from blaster.definitions.templatecheck import TemplateChecker
 from blaster.definitions.yamlreader import read_yaml
@@ -36,7 +37,7 @@ _FILES: dict[str, Callable[[Book, Node], None]] = {
     "lists.yaml": read_lists,
     "events.yaml": read_events,
 }
-_LATER_FILES = ("benefits.yaml", "shaping.toml")
+_LATER_FILES = ("benefits.yaml",)
 _LATER_FOLDERS = ("tables", "campaigns", "pages", "files")
 _FOLDERS = ("forms", "messages", "journeys", "scenarios")
 _ENDINGS: dict[str, Channel] = {".email.html": "email", ".sms.txt": "sms"}
@@ -70,6 +71,12 @@ def read_book(folder: Path) -> Book:
     account = read_source(book.report, folder, "blaster.toml")
     if account is not None:
         read_account(book, account, folder)
+    else:
+        book.unread.add("blaster.toml")
+    if (folder / "shaping.toml").is_file():
+        shaping = read_source(book.report, folder, "shaping.toml")
+        if shaping is not None:
+            read_shaping(book, shaping)
     _report_strays(book.report, folder)
     for name, read in _FILES.items():
         root = _read_yaml_file(book.report, folder, name)
@@ -86,6 +93,7 @@ def read_book(folder: Path) -> Book:
             book.forms_closed = False
     checker = TemplateChecker(book)
     texts = _read_messages(book, checker, folder)
+    check_details(book)
     for path in _yaml_files(book.report, folder, "journeys"):
         root = _read_yaml_file(book.report, folder, path)
         if root is not None:
@@ -113,7 +121,10 @@ def to_workspace(book: Book) -> Workspace | None:
         forms_closed=book.forms_closed,
         events=tuple(book.events.values()),
         events_closed=book.events_closed,
-        messages=tuple(book.messages.values()),
+        messages=tuple(
+            msgspec.structs.replace(message, attributes=tuple(sorted(book.attributes.get(key, ()))))
+            for key, message in book.messages.items()
+        ),
         blocks=tuple(book.blocks),
         journeys=tuple(journey for journey in book.journeys.values() if journey is not None),
     )
@@ -172,7 +183,7 @@ def _yaml_files(report: Report, folder: Path, name: str) -> list[str]:
 
 def _report_strays(report: Report, folder: Path) -> None:
     """Parts of the language that are not supported yet, and slips in the names of files."""
-    known = ("blaster.toml", *_FILES, *_LATER_FILES)
+    known = ("blaster.toml", "shaping.toml", *_FILES, *_LATER_FILES)
     for path in _listing(folder, "."):
         later = path.name in _LATER_FILES if path.is_file() else path.name in _LATER_FOLDERS
         if later and (path.is_file() or any(path.iterdir())):
@@ -220,7 +231,7 @@ def _read_blocks(book: Book, checker: TemplateChecker, folder: Path) -> None:
             continue
         source = read_source(book.report, folder, place)
         if source is not None:
-            text = MessageText(channel, whole_text(source))
+            text = MessageText(name, channel, whole_text(source))
             checker.blocks[channel, name] = text
             book.blocks.append(Block(name, channel, source.text))
 

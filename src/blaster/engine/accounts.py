@@ -81,6 +81,17 @@ def find_contact(state: State, who: str | int) -> int:
 
     Raises InputError when there is none.
     """
+    row = look_up(state, who)
+    if row is None:
+        raise InputError(f"no contact has the id, e-mail address or phone number {who!r}")
+    return row
+
+
+def look_up(state: State, who: str | int) -> int | None:
+    """The same; None when nobody has this id, address or number.
+
+    Raises InputError for what is none, and for the number of a contact that there is not.
+    """
     if isinstance(who, str) and who.startswith("#") and who.isascii() and who[1:].isdigit():
         who = int(who[1:])
     if isinstance(who, int):
@@ -94,7 +105,7 @@ def find_contact(state: State, who: str | int) -> int:
             row = int(index.find(pa.array(normal, pa.string()))[0])
             if row >= 0:
                 return row
-    raise InputError(f"no contact has the id, e-mail address or phone number {who!r}")
+    return None
 
 
 def _email(who: str) -> list[str]:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -18,11 +18,12 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from blaster.clock import Clock, SystemClock
-from blaster.core import make_plan
+from blaster.core import make_plan, requested_message
 from blaster.definitions import check, from_json, load, to_json
 from blaster.engine.accounts import Contacts, Events, Lists, find_contact
 from blaster.engine.machine import Machine
 from blaster.engine.notices import Notice
+from blaster.engine.requests import Journeys, Recipients, send
 from blaster.engine.thread import EngineThread
 from blaster.engine.timeline import TimelineItem, timeline
 from blaster.errors import BlasterError, Busy, DefinitionError, EngineClosed, InputError
@@ -58,6 +59,7 @@ class Engine:
         self.contacts = Contacts(self._run)
         self.lists = Lists(self._run)
         self.events = Events(self._run)
+        self.journeys = Journeys(self._run)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -181,6 +183,26 @@ class Engine:
             return len(made.journeys)
 
         return int(await self._run(command))
+
+    # --- sending ------------------------------------------------------------------------------
+
+    async def send(
+        self,
+        channel: model.Channel,
+        message: str,
+        to: Recipients,
+        *,
+        data: Mapping[str, object] | None = None,
+    ) -> int:
+        """Requests one send of a published message to each contact; answers to how many.
+
+        `to` is one contact or several: number, id, e-mail address or phone number. An operational
+        message to an address that nobody has makes a contact; one of marketing or sales is refused,
+        and permission, caps and suppression hold as in a journey. `data` is what `event.NAME` reads
+        in the message. Shown by `audit`, `explain` and `counts` as the journey `send CHANNEL NAME`.
+        Raises InputError; then nothing is sent.
+        """
+        return await send(self._run, channel, message, to, data)
 
     # --- looking ------------------------------------------------------------------------------
 
@@ -356,9 +378,12 @@ async def _whole(
 def _try_out(operation: records.Published) -> None:
     """Compiles what the log would keep for ever. Raises DefinitionError."""
     try:
-        make_plan(from_json(operation.workspace))
+        plan = make_plan(from_json(operation.workspace))
     except (msgspec.ValidationError, LookupError, TypeError, ValueError) as error:
         raise DefinitionError((f"this workspace cannot be run: {error!r}",)) from error
+    for name in plan.journeys:
+        if requested_message(name) is not None:
+            raise DefinitionError((f"a journey cannot be named {name!r}: that is a single send",))
 
 
 def _refuse_retyping(machine: Machine, workspace: model.Workspace) -> None:

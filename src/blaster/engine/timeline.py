@@ -14,7 +14,15 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import LookStep, Rows, SendStep, State, apply_operation, only
+from blaster.core import (
+    LookStep,
+    Rows,
+    SendStep,
+    State,
+    apply_operation,
+    only,
+    requested_message,
+)
 from blaster.engine.intake import plain
 from blaster.model import records
 from blaster.model.outcomes import OutcomeCode
@@ -125,10 +133,20 @@ def tell(
         case records.Received(texts=texts):
             for text in texts:
                 yield ("message", f"inbound text: {text}", ())
+        case records.Started():
+            yield from _started(operation)
         case records.Outcomes():
             yield from _outcomes(state, operation)
         case _:
             yield from _decisions(state, at, contact, operation, event)
+
+
+def _started(operation: records.Started) -> Iterator[Told]:
+    columns, name = operation.columns, operation.journey
+    what = name if requested_message(name) is not None else f"start of journey {name}"
+    rows = columns.to_pylist() if columns.num_columns else [{}] * len(operation.contacts)
+    for row in rows:
+        yield ("request", f"{what} requested", (*_by(operation.source), *_pairs(row)))
 
 
 def _by(source: str) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from blaster.model.definitions import Journey as Journey
     from blaster.model.definitions import Membership as Membership
     from blaster.model.definitions import Message as Message
+    from blaster.model.definitions import OnApi as OnApi
     from blaster.model.definitions import OnCreated as OnCreated
     from blaster.model.definitions import OnDate as OnDate
     from blaster.model.definitions import OnEvent as OnEvent
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from blaster.model.records import Outcomes as Outcomes
     from blaster.model.records import Published as Published
     from blaster.model.records import Received as Received
+    from blaster.model.records import Started as Started
     from blaster.model.records import Suppressed as Suppressed
     from blaster.model.records import Took as Took
     from blaster.model.records import Upserted as Upserted
@@ -158,6 +160,7 @@ _HOMES = {
     "Moved": "records",
     "NEVER": "fields",
     "Noted": "records",
+    "OnApi": "definitions",
     "OnCreated": "definitions",
     "OnDate": "definitions",
     "OnEvent": "definitions",
@@ -189,6 +192,7 @@ _HOMES = {
     "SiteStatus": "sites",
     "Slot": "letters",
     "Span": "scenarios",
+    "Started": "records",
     "Step": "definitions",
     "StepLedger": "ledger",
     "Suppressed": "records",
@@ -258,6 +262,7 @@ __all__ = [
     "Message",
     "Moved",
     "Noted",
+    "OnApi",
     "OnCreated",
     "OnDate",
     "OnEvent",
@@ -289,6 +294,7 @@ __all__ = [
     "SiteStatus",
     "Slot",
     "Span",
+    "Started",
     "Step",
     "StepLedger",
     "Suppressed",

@@ -69,11 +69,15 @@ class OnRule(_Struct, frozen=True, tag="rule"):
     when: RuleText
 
 
-Trigger = OnList | OnCreated | OnEvent | OnForm | OnDate | OnRule
+class OnApi(_Struct, frozen=True, tag="api"):
+    """A request names the journey. One without such an entry can be started all the same."""
+
+
+Trigger = OnList | OnCreated | OnEvent | OnForm | OnDate | OnRule | OnApi
 
 
 class Entrance(_Struct, frozen=True):
-    """One way into a journey. `key` names an attribute of the event (one run per key)."""
+    """One way into a journey. `key` names an attribute of what starts it (one run per key)."""
 
     on: Trigger
     only_if: RuleText | None = None

@@ -140,6 +140,20 @@ class FieldsSet(Operation, frozen=True):
     columns: pa.RecordBatch
 
 
+class Started(Operation, frozen=True):
+    """Contacts are to enter the journey of this name (no version), by whatever asked for it.
+
+    `columns` are attributes, row by row, as those of an event. The name `send CHANNEL MESSAGE`
+    stands for one send of that message.
+    """
+
+    KIND: ClassVar[int] = 11
+    journey: str
+    contacts: Array
+    columns: pa.RecordBatch
+    source: str
+
+
 # --- decisions --------------------------------------------------------------------------------
 
 
@@ -279,7 +293,7 @@ class Diverted(Operation, frozen=True):
 
 INPUTS: tuple[type[Operation], ...] = (
     Published, Upserted, Joined, Happened, Consented, Suppressed, Noted, Received, Outcomes,
-    FieldsSet,
+    FieldsSet, Started,
 )  # fmt: skip
 DECISIONS: tuple[type[Operation], ...] = (
     Took, Entered, Moved, Ended, Wrote, Listed, Ordered, Withheld, Deferred, Crossed, Armed,
