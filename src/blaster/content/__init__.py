@@ -1,4 +1,4 @@
-"""Message templates: parsing them. The public names, loaded on first use."""
+"""Messages: templates, letters, and letters as bytes. The public names, loaded on first use."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blaster.content.filling import RawColumn as RawColumn
+    from blaster.content.filling import fill as fill
+    from blaster.content.filling import missing as missing
     from blaster.content.filters import FILTERS as FILTERS
     from blaster.content.filters import FUNCTIONS as FUNCTIONS
+    from blaster.content.footer import language_of as language_of
+    from blaster.content.letters import compile_letter as compile_letter
     from blaster.content.nodes import Filter as Filter
     from blaster.content.nodes import For as For
     from blaster.content.nodes import FunctionCall as FunctionCall
@@ -21,23 +26,38 @@ if TYPE_CHECKING:
     from blaster.content.nodes import When as When
     from blaster.content.nodes import WhenCase as WhenCase
     from blaster.content.template import parse_template as parse_template
+    from blaster.content.tokens import Token as Token
+    from blaster.content.tokens import make_token as make_token
+    from blaster.content.tokens import read_token as read_token
+    from blaster.content.values import format_value as format_value
+    from blaster.content.writer import LetterWriter as LetterWriter
 
 _HOMES = {
     "FILTERS": "filters",
     "FUNCTIONS": "filters",
-    "FunctionCall": "nodes",
-    "WhenCase": "nodes",
     "Filter": "nodes",
     "For": "nodes",
+    "FunctionCall": "nodes",
     "Include": "nodes",
+    "LetterWriter": "writer",
     "Node": "nodes",
     "Output": "nodes",
-    "Text": "nodes",
-    "Variable": "nodes",
-    "When": "nodes",
+    "RawColumn": "filling",
     "Template": "nodes",
     "TemplateProblem": "nodes",
+    "Text": "nodes",
+    "Token": "tokens",
+    "Variable": "nodes",
+    "When": "nodes",
+    "WhenCase": "nodes",
+    "compile_letter": "letters",
+    "fill": "filling",
+    "format_value": "values",
+    "language_of": "footer",
+    "make_token": "tokens",
+    "missing": "filling",
     "parse_template": "template",
+    "read_token": "tokens",
 }
 
 __all__ = [
@@ -47,15 +67,25 @@ __all__ = [
     "For",
     "FunctionCall",
     "Include",
+    "LetterWriter",
     "Node",
     "Output",
+    "RawColumn",
     "Template",
     "TemplateProblem",
     "Text",
+    "Token",
     "Variable",
     "When",
     "WhenCase",
+    "compile_letter",
+    "fill",
+    "format_value",
+    "language_of",
+    "make_token",
+    "missing",
     "parse_template",
+    "read_token",
 ]
 
 
