@@ -34,7 +34,13 @@ MODULES: list[str] = [
     "blaster.rules.program",
     "blaster.rules.textkernels",
     "blaster.rules.vector",
+    "blaster.transport.dkim",
+    "blaster.transport.ring",
+    "blaster.transport.suppression",
 ]
+
+# Headers of our own: included as they lie below src, and looked at for changes.
+HEADERS = ["src/blaster/transport/atomics.h"]
 
 DIRECTIVES = {
     "language_level": 3,
@@ -63,7 +69,14 @@ Options.warning_errors = True
 def extension(module: str) -> Extension:
     """The build rule of one compiled module."""
     source = "src/" + module.replace(".", "/") + ".pyx"
-    return Extension(module, [source], extra_compile_args=CFLAGS, define_macros=MACROS)
+    return Extension(
+        module,
+        [source],
+        depends=HEADERS if module.startswith("blaster.transport.") else [],
+        include_dirs=["src"],
+        extra_compile_args=CFLAGS,
+        define_macros=MACROS,
+    )
 
 
 setup(

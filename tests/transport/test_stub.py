@@ -52,4 +52,4 @@ def test_a_script_answers_instead():
 
 
 def test_the_front():
-    assert sorted(transport.__all__) == ["StubTransport", "Transport"]
+    assert {"StubTransport", "Transport"} <= set(transport.__all__)

@@ -190,7 +190,7 @@ class _Reader(TomlReader):
                 if key_file and not (self._folder / key_file).is_file():
                     message = f"the DKIM key {show(key_file)} of {show(domain)} does not exist"
                     place = self.places.key(*path, "key")
-                    advice = f"make one, e.g.: openssl genrsa -out {key_file} 2048"
+                    advice = f"make one: blaster keygen {domain}"
                     self.report.add(codes.MISSING_DKIM_KEY, place, message, advice)
                 keys.append(DkimKey(domain, selector, key_file))
         return tuple(keys)

@@ -335,7 +335,7 @@ CODES: dict[str, Code] = {
         "warning",
         "The file of a DKIM key does not exist; mail of this domain would go out unsigned.",
         'dkim = [{ selector = "s1", key = "keys/missing.pem" }]',
-        "Make a 2048-bit RSA key there, or correct the path.",
+        "Make one with `blaster keygen DOMAIN`, or correct the path.",
     ),
     UNKNOWN_ZONE: Code(
         "error",

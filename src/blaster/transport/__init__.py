@@ -1,6 +1,6 @@
 """Delivery: takes orders, answers with outcomes. Holds no contacts, evaluates no rules.
 
-Today: the door (`Transport`) and the stub that accepts everything without sending anything.
+The door (`Transport`), the stub that accepts everything without sending anything, DKIM keys.
 """
 
 from __future__ import annotations
@@ -9,17 +9,35 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blaster.transport.keys import DnsRecord as DnsRecord
+    from blaster.transport.keys import ascii_name as ascii_name
+    from blaster.transport.keys import dns_record as dns_record
+    from blaster.transport.keys import load_key as load_key
+    from blaster.transport.keys import make_key as make_key
+    from blaster.transport.keys import public_value as public_value
     from blaster.transport.protocol import Transport as Transport
     from blaster.transport.stub import StubTransport as StubTransport
 
 _HOMES = {
+    "DnsRecord": "keys",
     "StubTransport": "stub",
     "Transport": "protocol",
+    "ascii_name": "keys",
+    "dns_record": "keys",
+    "load_key": "keys",
+    "make_key": "keys",
+    "public_value": "keys",
 }
 
 __all__ = [
+    "DnsRecord",
     "StubTransport",
     "Transport",
+    "ascii_name",
+    "dns_record",
+    "load_key",
+    "make_key",
+    "public_value",
 ]
 
 

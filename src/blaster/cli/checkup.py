@@ -1,0 +1,252 @@
+"""The checks of `blaster doctor`: each looks at one thing and answers with findings.
+
+Laws: a check changes nothing that stays, opens no engine, and answers rather than raises; what it
+cannot find out it says. Names of files are as the user would type them.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shutil
+import stat
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from blaster.cli.folders import DATA, from_here, typed
+from blaster.cli.keygen import record_beside
+from blaster.cli.output import counted, shown
+from blaster.errors import InputError
+from blaster.model.definitions import DkimKey, Workspace
+
+SYNC_MS_WARN = 20.0
+"""A slower disk holds up every acknowledgement, and so what an import or a form takes."""
+
+SYNCS = 32
+FREE_BYTES_WARN = 2 * 1024**3
+FREE_BYTES_MIN = 512 * 1024**2
+"""The log closes its files at 256 MB; a checkpoint needs the same again."""
+
+BITS_USUAL = 2048
+_SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
+_TIME_ERROR = 5
+_TIMEX_BYTES = 512  # struct timex is 208 on 64-bit Linux; all 0 asks and sets nothing
+
+State = Literal["ok", "warning", "error"]
+
+
+class Check(NamedTuple):
+    """What was looked at, how it is, and what to do about it."""
+
+    name: str
+    state: State
+    said: str
+    advice: str = ""
+
+
+def examine(folder: Path) -> list[Check]:
+    """Every check of a workspace, in the order of the page."""
+    from blaster.definitions import check
+
+    checked = check(folder)
+    errors = sum(finding.severity == "error" for finding in checked.findings)
+    return [
+        _definitions(folder, errors, len(checked.findings) - errors),
+        *dkim_keys(folder, checked.workspace),
+        *data_folder(folder),
+        *clock(folder, checked.workspace),
+    ]
+
+
+def _definitions(folder: Path, errors: int, warnings: int) -> Check:
+    name, advice = "definitions", f"see them all: blaster check {typed(folder)}"
+    if errors:
+        return Check(name, "error", counted(errors, "error"), advice)
+    if warnings:
+        return Check(name, "warning", counted(warnings, "warning"), advice)
+    return Check(name, "ok", "nothing wrong is found")
+
+
+# --- DKIM keys ----------------------------------------------------------------------------------
+
+
+def dkim_keys(folder: Path, workspace: Workspace | None) -> Iterator[Check]:
+    """Each declared key: there, sound, large enough, secret, and as its DNS record says."""
+    if workspace is None:
+        yield Check("DKIM", "warning", "not looked at: the definitions cannot be read")
+        return
+    if not workspace.account.dkim:
+        yield Check(
+            "DKIM", "warning", "no domain has a key: mail goes out unsigned, and is filed as spam",
+            "make one for the domain of your senders: blaster keygen DOMAIN",
+        )  # fmt: skip
+    for declared in workspace.account.dkim:
+        yield from _dkim_key(folder, declared)
+
+
+def _dkim_key(folder: Path, declared: DkimKey) -> Iterator[Check]:
+    from blaster.transport import dns_record
+
+    key = folder / declared.key_file
+    place = shown(from_here(folder, declared.key_file))
+    again = f"blaster keygen {declared.domain} --selector {declared.selector}"
+    try:
+        pem = key.read_bytes()
+        mode = key.stat().st_mode
+        record = dns_record(declared.domain, declared.selector, pem)
+    except FileNotFoundError:
+        said = f"{place} does not exist: mail of {shown(declared.domain)} goes out unsigned"
+        yield Check("DKIM", "warning", said, f"make it: {again}")
+        return
+    except OSError as error:
+        yield Check("DKIM", "error", f"{place} cannot be read: {error.strerror}")
+        return
+    except InputError as error:
+        advice = f"move it away, and make another: {again}"
+        yield Check("DKIM", "error", f"{place}: {error}", advice)
+        return
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        said = f"{place} can be used by others than its owner"
+        yield Check("DKIM", "warning", said, f"chmod 600 {typed(key)}")
+    yield _size_of_key(declared, pem, place)
+    yield _record(folder, declared, record.line)
+
+
+def _size_of_key(declared: DkimKey, pem: bytes, place: str) -> Check:
+    from blaster.transport import load_key
+
+    bits = load_key(declared.domain, declared.selector, pem, checked=False).key_size
+    said = f"{place} is a sound RSA key of {bits:,} bits"
+    if bits < BITS_USUAL:
+        advice = "go over to a larger one under another selector, such as --selector s2"
+        return Check("DKIM", "warning", f"{said}; {BITS_USUAL:,} are usual", advice)
+    return Check("DKIM", "ok", said)
+
+
+def _record(folder: Path, declared: DkimKey, line: str) -> Check:
+    beside = record_beside(Path(declared.key_file))
+    place = shown(from_here(folder, str(beside)))
+    try:
+        kept = (folder / beside).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        advice = f"the DNS must say: {line}"
+        return Check("DKIM", "warning", f"{place}, the key's DNS record, is not there", advice)
+    if kept.split() != line.split():
+        advice = f"the DNS, and that file, must say: {line}"
+        return Check("DKIM", "error", f"{place} is the DNS record of another key", advice)
+    return Check("DKIM", "ok", f"{place} is the key's DNS record")
+
+
+# --- the data folder ----------------------------------------------------------------------------
+
+
+def data_folder(folder: Path) -> Iterator[Check]:
+    """Can it be written, is it in use, is there room, and what does a sync cost?"""
+    data = folder / DATA
+    where = data if data.is_dir() else folder
+    place = shown(from_here(folder, DATA))
+    try:
+        cost_ms = sync_ms(where)
+    except OSError as error:
+        said = f"{shown(where)} cannot be written: {error.strerror}"
+        advice = "it must belong to the user that blaster runs as, on a disk with room"
+        yield Check("data folder", "error", said, advice)
+        return
+    made = "can be written" if where == data else "is made at the first publication"
+    yield Check("data folder", "ok", f"{place} {made}")
+    owner = owner_of(data / "log" / "lock")
+    if owner:
+        yield Check("data folder", "ok", f"in use by process {owner}")
+    yield _room(shutil.disk_usage(where).free)
+    said = f"a write that is safe from a power cut takes {cost_ms:.1f} ms"
+    if cost_ms > SYNC_MS_WARN:
+        advice = "put the data folder on a local SSD; every acknowledgement waits for the disk"
+        yield Check("disk", "warning", said, advice)
+    else:
+        yield Check("disk", "ok", said)
+
+
+def _room(free: int) -> Check:
+    said = f"{free / 1024**3:,.1f} GB are free"
+    advice = "make room, or move the data folder to a larger disk"
+    if free < FREE_BYTES_MIN:
+        return Check("disk", "error", said, advice)
+    if free < FREE_BYTES_WARN:
+        return Check("disk", "warning", said, advice)
+    return Check("disk", "ok", said)
+
+
+def owner_of(lock: Path) -> str:
+    """Who holds the lock of the data folder ("PID HOST"); "" when nobody does."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return os.pread(descriptor, 512, 0).decode("utf-8", "replace").strip() or "(not named)"
+    else:
+        return ""
+    finally:
+        os.close(descriptor)
+
+
+def sync_ms(folder: Path, now: Callable[[], float] = time.perf_counter) -> float:
+    """Milliseconds to write 4 KB and sync them, the median of 32. Raises OSError."""
+    block = bytes(4096)
+    took = []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(SYNCS):
+            start = now()
+            os.write(file.fileno(), block)
+            os.fdatasync(file.fileno())
+            took.append(now() - start)
+    return statistics.median(took) * 1000
+
+
+# --- the clock ----------------------------------------------------------------------------------
+
+
+def clock(
+    folder: Path, workspace: Workspace | None, now: Callable[[], float] = time.time
+) -> Iterator[Check]:
+    """Is the zone known, is the clock set by others, and is it not behind what was written?"""
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    zone = workspace.account.zone if workspace is not None else "UTC"
+    try:
+        ZoneInfo(zone)
+        yield Check("clock", "ok", f"the rules of {zone} are known")
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        advice = "install the package tzdata beside blaster"
+        yield Check("clock", "error", f"the rules of {shown(zone)} are not known", advice)
+    match synchronised():
+        case None:
+            yield Check("clock", "ok", "not known whether it is synchronised")
+        case True:
+            yield Check("clock", "ok", "it is synchronised")
+        case False:
+            advice = "let chrony or systemd-timesyncd set it"
+            yield Check("clock", "warning", "it is not synchronised", advice)
+    newest = max((file.stat().st_mtime for file in (folder / DATA / "log").glob("*")), default=0.0)
+    if newest > now() + 1:
+        said = f"it is {newest - now():,.0f} seconds behind the newest file of the log"
+        yield Check("clock", "error", said, "set it right before anything is sent")
+
+
+def synchronised() -> bool | None:
+    """Whether the system clock follows others; None when that cannot be found out."""
+    if _SYNCHRONISED.exists():
+        return True
+    asked = ctypes.create_string_buffer(_TIMEX_BYTES)
+    try:
+        state = ctypes.CDLL(None).ntp_adjtime(asked)
+    except (OSError, AttributeError):
+        return None
+    return bool(state != _TIME_ERROR) if state >= 0 else None
