@@ -24,6 +24,7 @@ LIGHT = {
     "import": ["import", "nobody.csv"],
     "explain": ["explain", "dana@example.co.il"],
     "count": ["count"],
+    "demo": ["demo", "--contacts", "0"],
 }
 
 
@@ -32,7 +33,9 @@ def test_help_loads_nothing_heavy(name: str, tmp_path: Path) -> None:
     assert loaded_by(*LIGHT[name], folder=tmp_path) == set()
 
 
-@pytest.mark.parametrize("name", ["check", "simulate", "publish", "import", "explain", "count"])
+@pytest.mark.parametrize(
+    "name", ["check", "simulate", "publish", "import", "explain", "count", "demo"]
+)
 def test_a_command_loads_what_works_only_when_there_is_work(name: str, tmp_path: Path) -> None:
     assert loaded_by(*LIGHT[name], folder=tmp_path) == set()
 

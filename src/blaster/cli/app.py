@@ -38,11 +38,11 @@ COMMANDS: dict[str, Command] = {
     "import": Command("importing", "import FILE", "take contacts from a CSV or Parquet file"),
     "count": Command("count", "count 'RULE'", "for how many contacts a rule is true"),
     "explain": Command("explain", "explain CONTACT", "what happened to a contact, and why"),
+    "demo": Command("demo.command", "demo", "a whole mailing on this machine, and its account"),
 }
 
 LATER = (
-    "run", "send", "preview", "select", "report", "erase", "doctor", "keygen", "demo", "queue",
-    "suspend",
+    "run", "send", "preview", "select", "report", "erase", "doctor", "keygen", "queue", "suspend",
 )  # fmt: skip
 """Named in the manual, not in this release; said so, rather than called misspelt."""
 

@@ -183,34 +183,39 @@ class Contacts:
 
     async def consent(
         self,
-        contact: str | int,
+        contact: str | int | Sequence[str | int],
         channel: model.Channel,
         *,
         topics: Sequence[str] = (),
         given: bool = True,
         evidence: Mapping[str, str] | None = None,
     ) -> None:
-        """Records permission given, or withdrawn, with its evidence (asset, wording, address)."""
+        """Records permission given, or withdrawn, with its evidence (asset, wording, address).
+
+        `contact` is one, or several who gave the same permission, together or not at all.
+        """
         _one_channel(channel)
         proof = _proof(evidence)
         for topic in topics:
             one_name(topic, "topic")
 
         def command(machine: Machine, now: int) -> None:
-            row = find_all(machine.state, [contact])
-            operation = records.Consented(row, channel, tuple(topics), given, proof)
+            rows = find_all(machine.state, _several(contact))
+            operation = records.Consented(rows, channel, tuple(topics), given, proof)
             machine.accept(now, (operation,))
 
         await self._run(command)
 
-    async def suppress(self, contact: str | int, channel: model.Channel, reason: str) -> None:
-        """Sends this contact no more marketing on the channel."""
+    async def suppress(
+        self, contact: str | int | Sequence[str | int], channel: model.Channel, reason: str
+    ) -> None:
+        """Sends this contact, or these, no more marketing on the channel."""
         _one_channel(channel)
         one_text(reason, "a reason")
 
         def command(machine: Machine, now: int) -> None:
-            row = find_all(machine.state, [contact])
-            machine.accept(now, (records.Suppressed(row, channel, "marketing", reason),))
+            rows = find_all(machine.state, _several(contact))
+            machine.accept(now, (records.Suppressed(rows, channel, "marketing", reason),))
 
         await self._run(command)
 
@@ -287,6 +292,10 @@ async def _patiently(run: Run, command: Callable[[Machine, int], Any]) -> Any:
             if time.monotonic() >= deadline:
                 raise
             await asyncio.sleep(busy.retry_after_s)
+
+
+def _several(contact: str | int | Sequence[str | int]) -> Sequence[str | int]:
+    return [contact] if isinstance(contact, str | int) else contact
 
 
 def _one_channel(channel: str) -> None:
