@@ -5,7 +5,7 @@ PY := $(BIN)/python
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test house types lint cover bench mission long lock clean environment lint-environment
+.PHONY: help build test house types lint cover bench demo mission long lock clean environment lint-environment
 
 help: ## what there is to say
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -42,11 +42,15 @@ cover: build ## run the tests on the trace build; at least 90 % of the lines of 
 bench: build ## time the kernels (release build only)
 	@$(PY) -m pytest bench/micro --benchmark-enable --benchmark-only
 
+demo: build ## send a whole mailing to providers on this machine (ARGS="--contacts 20000 --json")
+	@$(PYTHON) tools/environment.py runtime demo
+	@$(BIN)/blaster demo $(ARGS)
+
 mission: build ## run the acceptance rows, and count them
 	@PYTHONPATH=. $(PY) tools/mission.py
 
-long: build ## run the tests that take minutes
-	@$(PY) -m pytest -m long || test $$? -eq 5 # 5: there are none
+long: build ## run the tests that take minutes (T=tests/crash for some of them)
+	@$(PY) -m pytest -m long $(T) || test $$? -eq 5 # 5: there are none
 
 lock: environment ## write constraints.txt anew from pyproject's ranges
 	@PYTHONPATH=. $(PY) tools/lock.py

@@ -26,6 +26,11 @@ LIGHT = {
     "count": ["count"],
     "keygen": ["keygen", "example.com"],
     "doctor": ["doctor"],
+    "demo": ["demo", "--contacts", "0"],
+    "run": ["run"],
+    "send": ["send", "bill", "--to", "dana@example.co.il"],
+    "preview": ["preview", "bill", "--contact", "dana@example.co.il"],
+    "report": ["report", "ledger", "collection"],
 }
 
 

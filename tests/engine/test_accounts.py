@@ -175,6 +175,20 @@ async def test_counting(engine):
         await engine.contacts.count("visits ==")
 
 
+async def test_several_consent_together_or_not_at_all(engine):
+    await engine.contacts.upsert([{"email": f"{n}@example.com"} for n in range(3)])
+    await engine.contacts.consent(range(4), "email")
+    assert await engine.contacts.count('consent("email")') == 4
+    await engine.contacts.suppress([DANA, "#2"], "email", "asked")
+    assert await engine.contacts.count('consent("email")') == 2
+    for call in (
+        engine.contacts.consent([1, 99], "email", given=False),
+        engine.contacts.suppress([1, "nobody@example.com"], "email", "asked"),
+    ):
+        await refused(engine, call, "no contact")
+    assert await engine.contacts.count('consent("email")') == 2
+
+
 async def test_consent_and_suppression(engine):
     await engine.contacts.consent(DANA, "email", topics=["tips"], evidence={"ip": "192.0.2.1"})
     assert await engine.contacts.count('consent("email", "tips")') == 1

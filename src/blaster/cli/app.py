@@ -38,11 +38,16 @@ COMMANDS: dict[str, Command] = {
     "import": Command("importing", "import FILE", "take contacts from a CSV or Parquet file"),
     "count": Command("count", "count 'RULE'", "for how many contacts a rule is true"),
     "explain": Command("explain", "explain CONTACT", "what happened to a contact, and why"),
+    "run": Command("run", "run [DIR]", "run the account: take what is due, and deliver"),
+    "send": Command("send", "send MESSAGE", "send one message to one recipient, now"),
+    "preview": Command("preview", "preview MESSAGE", "what one contact would get, as files"),
+    "report": Command("report", "report ledger", "what became of everybody in a journey"),
     "keygen": Command("keygen", "keygen DOMAIN", "make a DKIM key and its DNS record"),
     "doctor": Command("doctor", "doctor [DIR]", "look whether everything is fit to send"),
+    "demo": Command("demo.command", "demo", "a whole mailing on this machine, and its account"),
 }
 
-LATER = ("run", "send", "preview", "select", "report", "erase", "demo", "queue", "suspend")
+LATER = ("select", "erase", "queue", "suspend")
 """Named in the manual, not in this release; said so, rather than called misspelt."""
 
 

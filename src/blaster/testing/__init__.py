@@ -1,4 +1,4 @@
-"""Public doubles for those who embed blaster: fake clock, scripted transport, workspaces from text.
+"""Public doubles for those who embed blaster: clock, transport, SMTP sink, workspaces from text.
 
 Nothing here stands in for the engine itself: it runs as it is, with its own log, under a clock that
 the test moves and with a transport that keeps what it was given.
@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from blaster.testing.clock import FakeClock as FakeClock
     from blaster.testing.clock import run_until as run_until
+    from blaster.testing.providers import Provider as Provider
+    from blaster.testing.providers import ProviderReport as ProviderReport
+    from blaster.testing.providers import SinkReport as SinkReport
     from blaster.testing.scenarios import simulate as simulate
+    from blaster.testing.sink import SinkConfig as SinkConfig
+    from blaster.testing.sink import SinkReady as SinkReady
+    from blaster.testing.sink import SmtpSink as SmtpSink
+    from blaster.testing.sink import ask as ask
     from blaster.testing.transport import HandedOver as HandedOver
     from blaster.testing.transport import ScriptedTransport as ScriptedTransport
     from blaster.testing.workspaces import findings as findings
@@ -30,7 +37,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "FakeClock": "clock",
     "HandedOver": "transport",
+    "Provider": "providers",
+    "ProviderReport": "providers",
     "ScriptedTransport": "transport",
+    "SinkConfig": "sink",
+    "SinkReady": "sink",
+    "SinkReport": "providers",
+    "SmtpSink": "sink",
+    "ask": "sink",
     "findings": "workspaces",
     "run_until": "clock",
     "simulate": "scenarios",
@@ -40,7 +54,14 @@ _HOMES = {
 __all__ = [
     "FakeClock",
     "HandedOver",
+    "Provider",
+    "ProviderReport",
     "ScriptedTransport",
+    "SinkConfig",
+    "SinkReady",
+    "SinkReport",
+    "SmtpSink",
+    "ask",
     "findings",
     "run_until",
     "simulate",

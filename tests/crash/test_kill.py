@@ -1,0 +1,67 @@
+"""`kill -9` of the core, a worker or the whole tree while mail goes out: nothing lost, all told.
+
+A few instants run with every test; `make long` takes twenty.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.crash.harness import CONTACTS, Demo, Kill, Ran, crash, end_sink, instants
+
+SEED = int(os.environ.get("BLASTER_CRASH_SEED", "20260301"))
+SHORT, LONG = 3, 20
+IN_FLIGHT_MIN = 15
+"""Of the LONG instants: something must be on its way, or the kill proves little."""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The same demo without a kill: how much mail there is."""
+    folder = tmp_path_factory.mktemp("undisturbed") / "demo"
+    try:
+        ran = Demo(folder, SEED).end()
+    finally:
+        end_sink(folder)
+    assert not ran.wrong, f"seed {SEED}: {ran.wrong}\n{ran.errors}"
+    return ran
+
+
+def check(kill: Kill, ran: Ran, undisturbed: Ran) -> None:
+    """The account after a kill is whole, and everybody got what he would have got anyway."""
+    about = f"seed {SEED}, {kill}: {ran.wrong}\n{ran.errors}"
+    assert not ran.wrong, about
+    assert ran.code == bool(ran.account["differences"]), about
+    account, before = ran.account, undisturbed.account
+    ledger, expected = account["ledger"], before["ledger"]
+    assert ledger["balanced"], about
+    assert ledger["waiting"] == ledger["in_flight"] == 0, about
+    for term in ("audience", "accepted", "failed", "suppressed", "expired", "unknown"):
+        assert ledger[term] == expected[term], f"{term}: {about}"
+    assert account["arrived"] == ledger["accepted"] == before["arrived"], about
+    assert account["repeats"] <= account["in_doubt"], about
+    assert ledger["steps"][0]["audience"] <= CONTACTS, about
+
+
+def test_a_few_kills(tmp_path: Path, undisturbed: Ran) -> None:
+    for number, (victim, share) in enumerate(instants(SEED, SHORT)):
+        kill, ran = crash(
+            tmp_path / f"{number}", SEED, victim, share, undisturbed.account["arrived"]
+        )
+        check(kill, ran, undisturbed)
+
+
+@pytest.mark.long
+def test_twenty_kills(tmp_path: Path, undisturbed: Ran) -> None:
+    kills = []
+    for number, (victim, share) in enumerate(instants(SEED + 1, LONG)):
+        kill, ran = crash(
+            tmp_path / f"{number}", SEED, victim, share, undisturbed.account["arrived"]
+        )
+        check(kill, ran, undisturbed)
+        kills.append(kill)
+    in_flight = sum(kill.open > 0 for kill in kills)
+    assert in_flight >= IN_FLIGHT_MIN, "\n".join(map(str, kills))
