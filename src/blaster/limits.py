@@ -54,6 +54,9 @@ WORKERS_MAX = 64
 RING_PLACES = 4_096
 """Orders that one worker has at once; each has a place in its hand-over ring."""
 
+LETTERS_KNOWN_MAX = 256
+"""Letters that a worker keeps: of more, the one it was told first goes; the core counts along."""
+
 RECIPIENT_BYTES_MAX = 254
 """An e-mail address (RFC 5321 section 4.5.3.1.3, less the brackets)."""
 
@@ -66,5 +69,23 @@ REASON_BYTES_MAX = 160
 MESSAGE_BYTES_MAX = 25 * 1024 * 1024
 """One message as it goes over the wire."""
 
-ORPHAN_WORKER_S = 10.0
-"""How long a transport worker whose core is gone goes on with what is on the wire."""
+WORKER_STOP_S = 10.0
+"""How long a worker that ends waits for what is on the wire; the rest is broken off."""
+
+RESULTS_ROWS = 64
+"""Outcomes that a worker tells the core of at once, without waiting for more."""
+
+RESULTS_MS = 10
+"""How long an outcome waits for company before a worker tells the core."""
+
+OUTBOX_ROWS_MAX = 1_024
+"""Outcomes the core has not taken yet; at that a worker begins no further message."""
+
+PULSE_S = 0.5
+"""How often a worker says that it lives, and what it uses."""
+
+QUIT_TIMEOUT_S = 2.0
+"""How long a worker waits for the answer to QUIT; without it a mute site would hold connections."""
+
+IN_DOUBT_WAIT_S = 600
+"""How long an order rests that may or may not have been taken, before it is tried again."""

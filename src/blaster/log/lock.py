@@ -6,7 +6,7 @@ folder locked until it is gone too, and a second open is refused in the same pro
 file itself is never removed: another process could hold a lock on the removed one.
 
 An owner that is gone may leave heirs, transport workers that finish what is on the wire. They end
-by themselves within ORPHAN_WORKER_S, so whoever opens the folder next waits for them.
+by themselves within WORKER_STOP_S, so whoever opens the folder next waits for them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from blaster.errors import FolderInUse
-from blaster.limits import ORPHAN_WORKER_S
+from blaster.limits import WORKER_STOP_S
 
 LOCK_NAME = "lock"
 _OWNER_BYTES_MAX = 512
@@ -29,7 +29,7 @@ _LOOK_S = 0.05
 class FolderLock:
     """Held from `FolderLock(folder)` until `close`, or until the process and its heirs are gone."""
 
-    def __init__(self, folder: Path, *, heirs_s: float = ORPHAN_WORKER_S + 2) -> None:
+    def __init__(self, folder: Path, *, heirs_s: float = WORKER_STOP_S + 4) -> None:
         """Raises FolderInUse, naming the owner, at once if another holds it.
 
         When the owner is gone and its heirs hold it, only after `heirs_s` seconds of waiting.
