@@ -52,4 +52,5 @@ def test_a_script_answers_instead():
 
 
 def test_the_front():
-    assert sorted(transport.__all__) == ["StubTransport", "Transport"]
+    names = ["SmtpTransport", "StubTransport", "Switchboard", "Transport"]
+    assert sorted(transport.__all__) == names

@@ -1,6 +1,7 @@
 """Delivery: takes orders, answers with outcomes. Holds no contacts, evaluates no rules.
 
-Today: the door (`Transport`) and the stub that accepts everything without sending anything.
+The door (`Transport`), e-mail by SMTP (`SmtpTransport`), the stub that accepts everything without
+sending anything, and what chooses among them (`Switchboard`).
 """
 
 from __future__ import annotations
@@ -10,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blaster.transport.protocol import Transport as Transport
+    from blaster.transport.smtp import SmtpTransport as SmtpTransport
     from blaster.transport.stub import StubTransport as StubTransport
+    from blaster.transport.switchboard import Switchboard as Switchboard
 
 _HOMES = {
+    "SmtpTransport": "smtp",
     "StubTransport": "stub",
+    "Switchboard": "switchboard",
     "Transport": "protocol",
 }
 
 __all__ = [
+    "SmtpTransport",
     "StubTransport",
+    "Switchboard",
     "Transport",
 ]
 
