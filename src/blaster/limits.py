@@ -57,6 +57,15 @@ RING_PLACES = 4_096
 LETTERS_KNOWN_MAX = 256
 """Letters that a worker keeps: of more, the one it was told first goes; the core counts along."""
 
+ORDERS_PER_FRAME_MAX = 256
+"""Orders in one frame to a worker; of more, an urgent frame behind it would have to wait."""
+
+ORDER_RETURNS_MAX = 5
+"""How often an untried order goes back to the queue before it is deferred instead."""
+
+WORKER_DEATHS_MAX = 5
+"""Ends of one transport worker within a minute; after them it rests for a minute."""
+
 RECIPIENT_BYTES_MAX = 254
 """An e-mail address (RFC 5321 section 4.5.3.1.3, less the brackets)."""
 

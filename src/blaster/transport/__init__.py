@@ -1,6 +1,7 @@
 """Delivery: takes orders, answers with outcomes. Holds no contacts, evaluates no rules.
 
-The door (`Transport`), the stub that accepts everything without sending anything, DKIM keys.
+The door (`Transport`), e-mail by SMTP (`SmtpTransport`), the stub that accepts everything without
+sending anything, what chooses among them (`Switchboard`), and DKIM keys.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from blaster.transport.keys import make_key as make_key
     from blaster.transport.keys import public_value as public_value
     from blaster.transport.protocol import Transport as Transport
+    from blaster.transport.smtp import SmtpTransport as SmtpTransport
     from blaster.transport.stub import StubTransport as StubTransport
+    from blaster.transport.switchboard import Switchboard as Switchboard
 
 _HOMES = {
     "DnsRecord": "keys",
+    "SmtpTransport": "smtp",
     "StubTransport": "stub",
+    "Switchboard": "switchboard",
     "Transport": "protocol",
     "ascii_name": "keys",
     "dns_record": "keys",
@@ -31,7 +36,9 @@ _HOMES = {
 
 __all__ = [
     "DnsRecord",
+    "SmtpTransport",
     "StubTransport",
+    "Switchboard",
     "Transport",
     "ascii_name",
     "dns_record",
