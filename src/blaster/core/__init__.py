@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from blaster.core.directory import Directory as Directory
     from blaster.core.fitting import ARROW_TYPES as ARROW_TYPES
     from blaster.core.fitting import fit as fit
+    from blaster.core.handover import Handover as Handover
     from blaster.core.handover import orders_in_flight as orders_in_flight
     from blaster.core.handover import orders_of as orders_of
     from blaster.core.index import Index as Index
+    from blaster.core.ledger import ledger_of as ledger_of
     from blaster.core.normalise import is_role as is_role
     from blaster.core.normalise import normalise_emails as normalise_emails
     from blaster.core.normalise import normalise_phones as normalise_phones
@@ -30,7 +32,9 @@ if TYPE_CHECKING:
     from blaster.core.plan import SendStep as SendStep
     from blaster.core.plan import fields_of as fields_of
     from blaster.core.plan import make_plan as make_plan
+    from blaster.core.retries import next_tries as next_tries
     from blaster.core.rows import distinct as distinct
+    from blaster.core.sites import Sites as Sites
     from blaster.core.state import State as State
     from blaster.core.table import Table as Table
     from blaster.core.ticks import has_work as has_work
@@ -43,12 +47,14 @@ _HOMES = {
     "Chunk": "chunk",
     "Column": "column",
     "Directory": "directory",
+    "Handover": "handover",
     "Index": "index",
     "LookStep": "plan",
     "NumberSet": "numberset",
     "Plan": "plan",
     "Rows": "binding",
     "SendStep": "plan",
+    "Sites": "sites",
     "State": "state",
     "Table": "table",
     "add_months": "timing",
@@ -60,7 +66,9 @@ _HOMES = {
     "fit": "fitting",
     "has_work": "ticks",
     "is_role": "normalise",
+    "ledger_of": "ledger",
     "make_plan": "plan",
+    "next_tries": "retries",
     "normalise_emails": "normalise",
     "normalise_phones": "normalise",
     "only": "cutting",
@@ -74,12 +82,14 @@ __all__ = [
     "Chunk",
     "Column",
     "Directory",
+    "Handover",
     "Index",
     "LookStep",
     "NumberSet",
     "Plan",
     "Rows",
     "SendStep",
+    "Sites",
     "State",
     "Table",
     "add_months",
@@ -91,7 +101,9 @@ __all__ = [
     "fit",
     "has_work",
     "is_role",
+    "ledger_of",
     "make_plan",
+    "next_tries",
     "normalise_emails",
     "normalise_phones",
     "only",

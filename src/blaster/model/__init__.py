@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from blaster.model.orders import gate as gate
     from blaster.model.outcomes import OutcomeCode as OutcomeCode
     from blaster.model.records import DECISIONS as DECISIONS
+    from blaster.model.records import EXPIRED as EXPIRED
     from blaster.model.records import INPUTS as INPUTS
     from blaster.model.records import Armed as Armed
     from blaster.model.records import Array as Array
@@ -86,8 +87,11 @@ if TYPE_CHECKING:
     from blaster.model.records import Operation as Operation
     from blaster.model.records import Ordered as Ordered
     from blaster.model.records import Outcomes as Outcomes
+    from blaster.model.records import Postponed as Postponed
     from blaster.model.records import Published as Published
     from blaster.model.records import Received as Received
+    from blaster.model.records import Resumed as Resumed
+    from blaster.model.records import Revoked as Revoked
     from blaster.model.records import Suppressed as Suppressed
     from blaster.model.records import Took as Took
     from blaster.model.records import Upserted as Upserted
@@ -131,6 +135,7 @@ _HOMES = {
     "Do": "scenarios",
     "Dropped": "records",
     "END": "definitions",
+    "EXPIRED": "records",
     "End": "definitions",
     "Ended": "records",
     "Entered": "records",
@@ -173,9 +178,12 @@ _HOMES = {
     "Piece": "letters",
     "Plain": "letters",
     "Population": "scenarios",
+    "Postponed": "records",
     "Published": "records",
     "Received": "records",
     "Reset": "definitions",
+    "Resumed": "records",
+    "Revoked": "records",
     "RuleText": "definitions",
     "Scenario": "scenarios",
     "ScenarioEvent": "scenarios",
@@ -209,6 +217,7 @@ __all__ = [
     "BUILT_IN_FIELDS",
     "DECISIONS",
     "END",
+    "EXPIRED",
     "INPUTS",
     "NEVER",
     "Account",
@@ -273,9 +282,12 @@ __all__ = [
     "Piece",
     "Plain",
     "Population",
+    "Postponed",
     "Published",
     "Received",
     "Reset",
+    "Resumed",
+    "Revoked",
     "RuleText",
     "Scenario",
     "ScenarioEvent",
