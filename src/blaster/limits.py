@@ -45,6 +45,9 @@ ORDERS_IN_FLIGHT_MAX = 200_000
 NOTICES_MAX = 10_000
 """Notices that a subscriber has not taken yet; one that lags further is told so and ended."""
 
+HANDOVER_ROWS_MAX = 4_096
+"""Orders that are handed over together; the values of their messages are gathered at once."""
+
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 """One frame between core and worker; a longer one means that the two do not agree."""
 

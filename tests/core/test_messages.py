@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from blaster.core.messages import bounce_of
 from blaster.model import records
 from blaster.model.outcomes import OutcomeCode
 from tests.core.world import (
@@ -11,6 +12,7 @@ from tests.core.world import (
     HOUR,
     START,
     Play,
+    branch,
     journey,
     leave_when,
     noted,
@@ -224,3 +226,64 @@ def test_of_several_sendings_the_newest_counts_also_when_it_was_not_made() -> No
     play.event("go", 0)
     assert play.fact(0, "message", "email", "m", "not_sent") is not None
     assert play.fact(0, "message", "email", "m", "sent") is None
+
+
+def test_an_open_may_come_before_the_outcome() -> None:
+    """Outcomes travel in batches and may be the slower ones."""
+    space = workspace(
+        journey("j", on_event("go"), send("m", "w"), until("w", {'email("m").opened': "x"}),
+                send("x"))
+    )  # fmt: skip
+    play = Play(space)
+    play.create()
+    play.hold = True
+    play.event("go", 0)
+    play.note("opened", "m", 0, orders=1)
+    play.outcome(1, OutcomeCode.ACCEPTED)
+    assert play.messages() == ["m", "x"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("550 5.1.1 no such user", "hard"),
+        ("550-5.1.10 null MX", "hard"),
+        ("550 no such user", "hard"),
+        ("551 not here", "hard"),
+        ("553 bad name", "hard"),
+        ("552 too much", "soft"),
+        ("552 5.2.2 full", "soft"),
+        ("550 5.7.1 policy", "soft"),
+        ("553 5.1.8 bad sender", "soft"),
+        ("554 no", "soft"),
+        ("550", "hard"),
+        ("5500 things", ""),
+        ("451 later", ""),
+        ("failed", ""),
+        ("", ""),
+    ],
+)
+def test_a_refusal_in_the_session_is_a_bounce(reason: str, kind: str) -> None:
+    """Hard ends sending to the address; soft is a fact and no more; the rest is no bounce."""
+    assert bounce_of(reason) == kind
+    space = workspace(
+        journey("j", on_event("go"),
+                send("m", "end", "b"),
+                branch("b", {'email("m").bounced("hard")': "hard", 'email("m").bounced': "soft"}),
+                send("hard", channel="sms"), send("soft", channel="sms")),
+        journey("k", on_rule('suppressed("email")'), send("gone", channel="sms")),
+        journey("w", on_event("go"), until("u", {'email("m").bounced': "seen"}),
+                send("seen", channel="sms")),
+    )  # fmt: skip
+    play = Play(space)
+    play.create()
+    play.answer = lambda contact, name: (
+        (OutcomeCode.FAILED, reason) if name == "m" else (OutcomeCode.ACCEPTED, "")
+    )
+    play.event("go", 0)
+    told = {"hard": ["gone", "hard", "seen"], "soft": ["seen", "soft"], "": []}[kind]
+    assert sorted(play.messages()) == sorted(["m", *told])
+    assert bool(play.fact(0, "suppressed", "email")) is (kind == "hard")
+    play.event("go", 0)
+    assert play.messages().count("m") == (1 if kind == "hard" else 2)
+    assert play.count("message", "email", "m", "bounced") == play.messages().count("m") * bool(kind)

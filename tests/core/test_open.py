@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from blaster.model.fields import Field
-from blaster.model.outcomes import OutcomeCode
 from tests.core.world import (
     DAY,
     Play,
@@ -17,7 +16,6 @@ from tests.core.world import (
     on_event,
     on_rule,
     send,
-    until,
     workspace,
 )
 
@@ -58,19 +56,3 @@ def test_the_whole_chain_of_a_fact_comes_before_the_next_fact() -> None:
     play.accept(happened("go", 0), happened("look", 0))
     play.settle()
     assert "all" in play.messages()
-
-
-@pytest.mark.xfail(strict=True, reason="a sending is known only from its outcome on")
-def test_an_open_may_come_before_the_outcome() -> None:
-    """Outcomes travel in batches and may be the slower ones."""
-    space = workspace(
-        journey("j", on_event("go"), send("m", "w"), until("w", {'email("m").opened': "x"}),
-                send("x"))
-    )  # fmt: skip
-    play = Play(space)
-    play.create()
-    play.hold = True
-    play.event("go", 0)
-    play.note("opened", "m", 0, orders=1)
-    play.outcome(1, OutcomeCode.ACCEPTED)
-    assert play.messages() == ["m", "x"]

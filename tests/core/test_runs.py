@@ -85,25 +85,31 @@ def test_lists_stay_whole_whatever_enters_and_leaves() -> None:
         assert state.running == sum(map(len, inside.values()))
 
 
-def test_a_queue_gives_whole_parts_and_only_who_still_waits() -> None:
-    """Who left meanwhile, was ordered or is named twice is not taken; what is put back is first."""
+def test_a_queue_gives_who_still_waits() -> None:
+    """Not who left, was ordered, or went on; one that is named twice once."""
     state = journey_state()
     runs = enter(state, *range(8))
-    never = np.full(8, NEVER, np.uint32)
-    state.move(runs[:3], 0, never[:3], never[:3])
-    state.move(runs[3:], 0, never[3:], never[3:])
-    assert state.take_queued(1, 5).tolist() == []
-    assert state.take_queued(0, 0).tolist() == []
-    assert state.take_queued(0, 2).tolist() == [0, 1, 2]
-    state.put_back(0, runs[1:3])
-    state.put_back(0, runs[:0])
+    never, later = np.full(8, NEVER, np.uint32), np.full(8, 900, np.uint32)
+    state.move(runs[:3], 0, never[:3], later[:3])
+    state.move(runs[3:], 0, never[3:], later[3:] + 1)
     state.end(runs[1:2])
     state.column("order").put(runs[4:5], np.array([9], np.uint64))
-    state.move(runs[5:6], 0, never[:1], never[:1])
+    state.move(runs[5:6], 0, never[:1], later[:1])
     state.move(runs[6:7], 1, never[:1], never[:1])
-    assert state.take_queued(0, 100).tolist() == [2, 3, 5, 7]
+
+    def take(most: int) -> list[int]:
+        look = state.queued(0)
+        if state.queues.fresh:
+            state.queues.file(0, lambda contacts: [("", np.arange(len(contacts)))], look)
+        found: list[int] = state.queues.take((0, ""), most, look).tolist()
+        return found
+
+    assert take(0) == []
+    assert take(2) == [0, 2]
+    assert take(100) == [5, 3, 7]
     state.rebuild_queues()
-    assert sorted(state.take_queued(0, 100).tolist()) == [0, 2, 3, 5, 7]
+    assert take(100) == [0, 2, 5, 3, 7]
+    assert not state.queues
 
 
 def test_rounds_hold_each_value_once_in_row_order() -> None:

@@ -15,14 +15,13 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import ARROW_TYPES, fit
+from blaster.core import ARROW_TYPES, Handover, fit, next_tries
 from blaster.engine.intake import attributes
 from blaster.engine.machine import Machine
 from blaster.log import Log, MemoryLog
 from blaster.model import definitions as model
 from blaster.model import records
 from blaster.model.fields import NEVER, Field, Kind
-from blaster.model.orders import OrderBatch
 from blaster.model.outcomes import OutcomeCode
 
 ZONE = ZoneInfo("Asia/Jerusalem")
@@ -144,6 +143,7 @@ def workspace(
     messages: Iterable[model.Message] = (),
     fields: Iterable[Field] = FIELDS,
     caps: tuple[model.Cap, ...] = (),
+    account: dict[str, Any] | None = None,
     **options: Any,
 ) -> model.Workspace:
     """Journeys, and an operational e-mail for each message that they send and nobody declared."""
@@ -156,7 +156,7 @@ def workspace(
                     key = (item.channel, item.message)
                     declared.setdefault(key, mail(item.message, channel=item.channel))
     return model.Workspace(
-        account=model.Account(caps=caps),
+        account=model.Account(caps=caps, **(account or {})),
         fields=tuple(fields),
         messages=tuple(declared.values()),
         journeys=journeys,
@@ -188,8 +188,10 @@ class Play:
             OutcomeCode.ACCEPTED,
             "",
         )
+        self.look: Callable[[], None] = lambda: None
+        """Called after every tick."""
         self.sent: list[tuple[int, int, str]] = []
-        self.batches: list[OrderBatch] = []
+        self.batches: list[Handover] = []
         self.entries: list[records.Entry] = []
         self.accepted: list[tuple[int, tuple[records.Operation, ...]]] = []
         self.publish(space)
@@ -277,10 +279,11 @@ class Play:
                 return
             _, entry, batches = self.machine.tick(self.now, self.room, self.limit)
             self.entries.append(entry)
+            self.look()
             self.take(batches)
         raise AssertionError(f"still busy after {BIG} ticks at {self.now}")
 
-    def take(self, batches: list[OrderBatch]) -> None:
+    def take(self, batches: list[Handover]) -> None:
         """Notes what was ordered, and answers it unless held back."""
         for batch in batches:
             self.batches.append(batch)
@@ -289,9 +292,23 @@ class Play:
             if self.hold:
                 continue
             answers = [self.answer(contact, batch.name) for contact in found]
-            codes = np.array([code for code, _ in answers], np.uint8)
-            reasons = tuple(reason for _, reason in answers)
-            self.accept(records.Outcomes(batch.numbers, codes, reasons if any(reasons) else ()))
+            self.told(batch.numbers, [code for code, _ in answers], [why for _, why in answers])
+
+    def told(self, orders: np.ndarray, codes: list[OutcomeCode], reasons: list[str]) -> None:
+        """What the transport answers, as the engine takes it; the deferred have their schedule."""
+        waits = np.zeros(len(orders), np.int64)
+        due, expired = next_tries(self.state, orders, waits, self.now)
+        found = np.array(codes, np.uint8)
+        again = (found == OutcomeCode.DEFERRED) & ~expired
+        found[(found == OutcomeCode.DEFERRED) & expired] = OutcomeCode.EXPIRED
+        texts = np.array(reasons, object)
+        if not again.all():
+            kept = tuple(texts[~again].tolist())
+            kept = kept if any(kept) else ()
+            self.accept(records.Outcomes(orders[~again], found[~again], kept))
+        if again.any():
+            kept = tuple(texts[again].tolist())
+            self.accept(records.Postponed(orders[again], due[again], kept))
 
     def at(self, when: int | str) -> Play:
         """Moves the clock there, stopping at every instant at which something is due before."""

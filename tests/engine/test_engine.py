@@ -578,4 +578,5 @@ async def test_the_real_outcome_of_a_held_order(tmp_path):
         assert await engine.counts("email", "bill") == {
             "ordered": 1,
             "not_sent:failed: 550 gone": 1,
+            "bounced": 1,
         }

@@ -17,6 +17,7 @@ from blaster.model.records import (
     Joined,
     Noted,
     Outcomes,
+    Postponed,
     Received,
     Suppressed,
     Upserted,
@@ -194,8 +195,8 @@ def test_failed_sends(past):
         [pa.array(["lenses"]), pa.array(["o1"])], names=["product", "order"]
     )
     past.machine.accept(past.now, (Happened("event", "buy", ME, columns),))
-    past.settle(OutcomeCode.FAILED, "550 no such user")
-    assert past.details("email bill not sent: 550 no such user") == ("order 1",)
+    past.settle(OutcomeCode.FAILED, "554 refused")
+    assert past.details("email bill not sent: 554 refused") == ("order 1",)
     past.later(2 * DAY)
     past.machine.accept(past.now, (Happened("event", "buy", ALL, pa.record_batch(
         {"product": ["lenses"] * 3, "order": ["o2"] * 3})),))  # fmt: skip
@@ -274,3 +275,28 @@ def test_the_value_of_then(past):
     past.set(visits=100)
     assert "  visits = 3" in past.details("rule of promo@1 became true")
     assert "100" not in " ".join(past.details("rule of promo@1 became true"))
+
+
+def test_tries_of_an_order(past):
+    """What was not taken, when it is tried again, and that it no longer is."""
+    past.machine.accept(past.now, (Happened("event", "buy", ALL, pa.record_batch(
+        {"product": ["lenses"] * 3, "order": ["o1"] * 3})),))  # fmt: skip
+    drain(past.machine, past.now)
+    orders = past.machine.state.orders.with_transport()
+    due = np.full(len(orders), past.now + 900, np.uint32)
+    past.machine.accept(past.now, (Postponed(orders, due, ("451 busy",) * len(orders)),))
+    past.later(1)
+    told = [
+        text for text in past.texts() if text.startswith("email bill not taken; tried again at")
+    ]
+    assert len(told) == 1
+    details = past.details(told[0])
+    assert (details[0], details[2]) == ("451 busy", "try 1")
+    past.now += 900
+    drain(past.machine, past.now)
+    assert past.details("email bill handed over again")[1] == "try 2"
+    past.machine.accept(past.now, (Postponed(orders, due + 900, ()),))
+    stop = Suppressed(ME, "email", "all", "law")
+    past.machine.accept(past.now, (stop,))
+    past.later(2000)
+    assert "email bill not sent: suppressed_opt_out" in past.texts()

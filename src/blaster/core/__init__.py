@@ -18,14 +18,19 @@ if TYPE_CHECKING:
     from blaster.core.directory import Directory as Directory
     from blaster.core.fitting import ARROW_TYPES as ARROW_TYPES
     from blaster.core.fitting import fit as fit
+    from blaster.core.handover import Handover as Handover
     from blaster.core.handover import orders_in_flight as orders_in_flight
     from blaster.core.handover import orders_of as orders_of
     from blaster.core.index import Index as Index
+    from blaster.core.lateness import Late as Late
+    from blaster.core.lateness import lateness_of as lateness_of
+    from blaster.core.ledger import ledger_of as ledger_of
     from blaster.core.normalise import is_role as is_role
     from blaster.core.normalise import normalise_domain as normalise_domain
     from blaster.core.normalise import normalise_emails as normalise_emails
     from blaster.core.normalise import normalise_phones as normalise_phones
     from blaster.core.numberset import NumberSet as NumberSet
+    from blaster.core.plan import JourneyPlan as JourneyPlan
     from blaster.core.plan import LookStep as LookStep
     from blaster.core.plan import Plan as Plan
     from blaster.core.plan import SendStep as SendStep
@@ -33,7 +38,10 @@ if TYPE_CHECKING:
     from blaster.core.plan import make_plan as make_plan
     from blaster.core.requested import requested_message as requested_message
     from blaster.core.requested import requested_name as requested_name
+    from blaster.core.retries import next_tries as next_tries
     from blaster.core.rows import distinct as distinct
+    from blaster.core.sending import waits_for_room as waits_for_room
+    from blaster.core.sites import Sites as Sites
     from blaster.core.state import State as State
     from blaster.core.suppressing import addresses_of as addresses_of
     from blaster.core.suppressing import mask_of as mask_of
@@ -52,12 +60,16 @@ _HOMES = {
     "Chunk": "chunk",
     "Column": "column",
     "Directory": "directory",
+    "Handover": "handover",
     "Index": "index",
+    "JourneyPlan": "plan",
+    "Late": "lateness",
     "LookStep": "plan",
     "NumberSet": "numberset",
     "Plan": "plan",
     "Rows": "binding",
     "SendStep": "plan",
+    "Sites": "sites",
     "State": "state",
     "Table": "table",
     "add_months": "timing",
@@ -70,8 +82,11 @@ _HOMES = {
     "fit": "fitting",
     "has_work": "ticks",
     "is_role": "normalise",
+    "lateness_of": "lateness",
+    "ledger_of": "ledger",
     "make_plan": "plan",
     "mask_of": "suppressing",
+    "next_tries": "retries",
     "normalise_domain": "normalise",
     "normalise_emails": "normalise",
     "normalise_phones": "normalise",
@@ -85,6 +100,7 @@ _HOMES = {
     "tick": "ticks",
     "topics_of": "suppressing",
     "touched": "suppressing",
+    "waits_for_room": "sending",
 }
 
 __all__ = [
@@ -92,12 +108,16 @@ __all__ = [
     "Chunk",
     "Column",
     "Directory",
+    "Handover",
     "Index",
+    "JourneyPlan",
+    "Late",
     "LookStep",
     "NumberSet",
     "Plan",
     "Rows",
     "SendStep",
+    "Sites",
     "State",
     "Table",
     "add_months",
@@ -110,8 +130,11 @@ __all__ = [
     "fit",
     "has_work",
     "is_role",
+    "lateness_of",
+    "ledger_of",
     "make_plan",
     "mask_of",
+    "next_tries",
     "normalise_domain",
     "normalise_emails",
     "normalise_phones",
@@ -125,6 +148,7 @@ __all__ = [
     "tick",
     "topics_of",
     "touched",
+    "waits_for_room",
 ]
 
 

@@ -13,8 +13,10 @@ import numpy as np
 
 from blaster.core.fields import write_fields
 from blaster.core.inputs import TAKERS, change_lists, rounds
+from blaster.core.ledger import count_moves, count_sends
 from blaster.core.messages import note_not_sent
 from blaster.core.numberset import NumberSet, hash_pairs
+from blaster.core.outcomes import settle_orders
 from blaster.core.plan import ResetStep, SendStep
 from blaster.core.rows import rounds_of
 from blaster.core.runs import JourneyState
@@ -22,6 +24,8 @@ from blaster.core.sends import reserve
 from blaster.core.state import Change, Effect, Queued, State, default_of
 from blaster.model import records
 from blaster.model.fields import NEVER, Kind
+from blaster.model.outcomes import OutcomeCode
+from blaster.model.records import EXPIRED
 
 Array = np.ndarray[Any, Any]
 
@@ -50,8 +54,8 @@ def _took(state: State, at: int, operation: records.Took) -> list[Effect]:
     item.turn += 1
     if not item.rounds:
         state.inbox.popleft()
-    if not isinstance(item.operation, records.Published | records.Outcomes):
-        _count_afresh(state, item.operation.contacts[positions], at)  # type: ignore[attr-defined]
+    if hasattr(item.operation, "contacts"):
+        _count_afresh(state, item.operation.contacts[positions], at)
     return TAKERS[type(item.operation)](state, item.at, item.operation, positions)
 
 
@@ -105,6 +109,7 @@ def _count_entries(state: State, contacts: Array, at: int) -> None:
 def _moved(state: State, at: int, operation: records.Moved) -> list[Effect]:
     journey = state.by_version[operation.journey]
     target = journey.plan.steps[operation.step].source
+    count_moves(state, journey, operation.runs, operation.step)
     _count_leaving(state, journey, operation.runs, "passed", target)
     _count_anew(state, journey, operation.runs)
     journey.move(operation.runs, operation.step, operation.due, operation.until)
@@ -148,6 +153,7 @@ def _ended(state: State, at: int, operation: records.Ended) -> list[Effect]:
     name = journey.plan.name
     runs = operation.runs
     how = "exited" if operation.how == "exited" else "passed"
+    count_moves(state, journey, runs, -1)
     _count_leaving(state, journey, runs, how, None)
     contacts = journey.contacts(runs)
     journey.end(runs)
@@ -193,6 +199,8 @@ def _withheld(state: State, at: int, operation: records.Withheld) -> list[Effect
     key = step.outgoing.key
     note_not_sent(state, journey, key, operation.runs, operation.reason, at)
     state.counts[(*key, "not_sent", operation.reason)] += len(operation.runs)
+    count_sends(state, journey, step, len(operation.runs), "suppressed", operation.reason)
+    journey.column("until").put(operation.runs, NEVER)
     return [Change(key, journey.contacts(operation.runs))]
 
 
@@ -200,6 +208,22 @@ def _deferred(state: State, at: int, operation: records.Deferred) -> list[Effect
     journey = state.by_version[operation.journey]
     journey.column("due").put(operation.runs, operation.due)
     return []
+
+
+def _resumed(state: State, at: int, operation: records.Resumed) -> list[Effect]:
+    found = state.orders.find(operation.orders)
+    state.orders.resume(operation.orders[found["open"] & (found["due"] != NEVER)])
+    return []
+
+
+def _revoked(state: State, at: int, operation: records.Revoked) -> list[Effect]:
+    effects: list[Effect] = []
+    code = OutcomeCode.EXPIRED if operation.reason == EXPIRED else OutcomeCode.SUPPRESSED
+    for positions in rounds_of(state.orders.find(operation.orders)["contact"]):
+        codes = np.full(len(positions), code, np.uint8)
+        reasons = np.full(len(positions), operation.reason, object)
+        effects += settle_orders(state, at, operation.orders[positions], codes, reasons)
+    return effects
 
 
 def _crossed(state: State, at: int, operation: records.Crossed) -> list[Effect]:
@@ -240,4 +264,6 @@ _DECISIONS: dict[type[records.Operation], Callable[[State, int, Any], list[Effec
     records.Armed: _armed,
     records.Dropped: _dropped,
     records.Diverted: _diverted,
+    records.Resumed: _resumed,
+    records.Revoked: _revoked,
 }

@@ -25,7 +25,7 @@ def only(state: State, operation: records.Operation, contact: int) -> records.Op
     if isinstance(operation, records.Took):
         head = state.inbox[0] if state.inbox else None
         return operation if head is not None and head.number == operation.input else None
-    if isinstance(operation, records.Outcomes):
+    if isinstance(operation, _OF_ORDERS):
         mine = state.orders.find(operation.orders)["open"]
     elif hasattr(operation, "contacts"):
         mine = operation.contacts == contact
@@ -40,6 +40,9 @@ def only(state: State, operation: records.Operation, contact: int) -> records.Op
         alive = journey.column("number").take(rows) != 0
         mine[known] = alive & (journey.contacts(rows) == contact)
     return _cut(operation, mine) if mine.any() else None
+
+
+_OF_ORDERS = (records.Outcomes, records.Postponed, records.Resumed, records.Revoked)
 
 
 def _cut(operation: records.Operation, mine: Array) -> records.Operation:

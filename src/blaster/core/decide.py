@@ -212,6 +212,13 @@ class Decisions:
         ]
         self.go(journey, target, runs[leaving])
 
+    def exits_of_time(self, journey: JourneyState, runs: Array) -> Array:
+        """Exits that may have become true by time alone; answers with the runs that stay."""
+        for index, (rule, _) in enumerate(journey.plan.exits):
+            if rule.time_dependent:
+                self.exit(journey, index, runs[journey.column("step").take(runs) >= 0])
+        return self.staying(journey, runs[journey.column("step").take(runs) >= 0])
+
     def _diverted(self, journey: JourneyState, index: int, runs: Array, truth: Array) -> Array:
         """Notes what an exit that leads to a step is now; those for which it became true."""
         before = journey.table.column(("exit", str(index))).take(runs)

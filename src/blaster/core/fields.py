@@ -61,6 +61,10 @@ def _readdress(
     channel = ADDRESS_CHANNELS.get(name)
     if channel is None:
         return
+    if state.sites.differ(channel):
+        for journey in state.versions:
+            if journey.running:
+                journey.refile(contacts, channel)
     had = np.fromiter((text is not None for text in old), bool, len(old))
     bounced = state.find(("bounced", channel))
     if bounced is not None and had.any():

@@ -1,54 +1,125 @@
-"""From the orders of a tick to what the transport gets: batches of numbers and addresses."""
+"""From the orders of a tick to what the engine makes batches of: whose they are, and where they go.
+
+Law: the run of an order that is handed over stands in the order's step, so that its values can be
+looked at; an order whose run has left is not handed over any more.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from blaster.core.binding import Rows
+from blaster.core.ledger import LEFT
 from blaster.core.plan import SendStep
 from blaster.core.rows import distinct
 from blaster.core.runs import JourneyState
-from blaster.core.sends import ADDRESS_FIELDS
+from blaster.core.sends import ADDRESS_FIELDS, is_allowed
+from blaster.core.sites import texts_of
 from blaster.core.state import State
-from blaster.model.orders import OrderBatch
-from blaster.model.records import Entry, Ordered
+from blaster.limits import HANDOVER_ROWS_MAX
+from blaster.model.fields import NEVER
+from blaster.model.records import Array, Entry, Ordered, Resumed
 
-Array = np.ndarray[Any, Any]
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """Orders of one step to one site, at most HANDOVER_ROWS_MAX, row by row.
+
+    `numbers` uint64, `runs` and `contacts` int64; `addresses` is a string array: e-mail addresses
+    or phone numbers as they are now, null for calls. `step` is the index in the journey's plan,
+    `category` the message's as it is published now.
+    """
+
+    channel: str
+    name: str
+    category: str
+    site: str
+    journey: JourneyState
+    step: int
+    numbers: Array
+    runs: Array
+    contacts: Array
+    addresses: pa.Array
+
+    def rows(self, state: State) -> Rows:
+        """What slots and rules of the message are evaluated on; good until the next tick."""
+        return Rows(state, self.contacts, self.journey, self.runs)
 
 
-def orders_of(state: State, entry: Entry) -> list[OrderBatch]:
-    """One batch per `Ordered` of this entry, which was the last one applied."""
-    batches = []
+def orders_of(state: State, entry: Entry) -> list[Handover]:
+    """The orders that this entry, the last one applied, made or made again."""
+    handovers: list[Handover] = []
     for operation in entry.operations:
-        if not isinstance(operation, Ordered):
-            continue
-        journey = state.by_version[operation.journey]
-        batches.append(_batch(state, journey, operation.step, operation.numbers))
-    return batches
+        if isinstance(operation, Ordered | Resumed):
+            numbers = operation.numbers if isinstance(operation, Ordered) else operation.orders
+            for journey, step, mine, found in _by_step(state, numbers):
+                handovers += _handovers(state, journey, step, mine, found)
+    return handovers
 
 
-def orders_in_flight(state: State) -> list[OrderBatch]:
-    """Every order without an outcome, in batches: what an engine that starts has to hand over."""
-    numbers = state.orders.numbers()
+def orders_in_flight(
+    state: State, numbers: Array | None = None
+) -> tuple[list[Handover], dict[str, Array]]:
+    """What an engine that starts has to hand over again, and what it must not, by reason.
+
+    `numbers`: only these of the orders that the transport had; None is all of them. The second
+    part, numbers by reason (uint64[]), is to be answered as suppressed: the run has left meanwhile
+    ("left_journey"), or consent, suppression or address forbid it now.
+    """
+    handovers: list[Handover] = []
+    refused: dict[str, list[Array]] = {}
+    chosen = state.orders.with_transport() if numbers is None else numbers
+    for journey, step, mine, found in _by_step(state, chosen):
+        runs, contacts = found["run"].copy(), found["contact"].copy()
+        reasons = is_allowed(state, state.outgoing_of(step), contacts)
+        reasons[journey.column("order").take(runs) != mine] = LEFT
+        for reason in sorted(set(reasons.tolist()) - {""}):
+            refused.setdefault(reason, []).append(mine[reasons == reason])
+        kept = reasons == ""
+        handovers += _handovers(state, journey, step, mine[kept], found[kept])
+    return handovers, {reason: np.concatenate(parts) for reason, parts in sorted(refused.items())}
+
+
+def _by_step(
+    state: State, numbers: Array
+) -> Iterator[tuple[JourneyState, SendStep, Array, np.ndarray[Any, Any]]]:
+    """The numbers that are with the transport, and their orders, by version and step."""
     found = state.orders.find(numbers)
-    batches = []
-    for version, journey in enumerate(state.versions):
-        mine = found["version"] == version
-        for step in distinct(found["step"][mine]).tolist():
-            chosen = numbers[mine & (found["step"] == step)]
-            batches.append(_batch(state, journey, step, chosen))
-    return batches
+    live = found["open"] & (found["due"] == NEVER)
+    numbers, found = numbers[live], found[live]
+    for version in distinct(found["version"]).tolist():
+        journey = state.versions[version]
+        for index in distinct(found["step"][found["version"] == version]).tolist():
+            step = journey.plan.steps[index]
+            assert isinstance(step, SendStep)
+            mine = (found["version"] == version) & (found["step"] == index)
+            yield journey, step, numbers[mine], found[mine]
 
 
-def _batch(state: State, journey: JourneyState, index: int, numbers: Array) -> OrderBatch:
-    step = journey.plan.steps[index]
-    assert isinstance(step, SendStep)
-    contacts = state.orders.find(numbers)["contact"].copy()
-    field = ADDRESS_FIELDS.get(step.outgoing.channel)
+def _handovers(
+    state: State, journey: JourneyState, step: SendStep, numbers: Array, found: Array
+) -> Iterator[Handover]:
+    """Orders of one step, by site and in pieces."""
+    outgoing = state.outgoing_of(step)
+    runs, contacts = found["run"].copy(), found["contact"].copy()
+    emails = state.column(("field", "email"))
+    for site, positions in state.sites.split(outgoing.channel, emails, contacts):
+        for first in range(0, len(positions), HANDOVER_ROWS_MAX):
+            rows = positions[first : first + HANDOVER_ROWS_MAX]
+            yield Handover(
+                outgoing.channel, outgoing.name, outgoing.category, site, journey, step.index,
+                numbers[rows], runs[rows], contacts[rows],
+                _addresses(state, outgoing.channel, contacts[rows]),
+            )  # fmt: skip
+
+
+def _addresses(state: State, channel: str, contacts: Array) -> pa.Array:
+    field = ADDRESS_FIELDS.get(channel)
     if field is None:
-        addresses = pa.nulls(len(contacts), pa.string())
-    else:
-        addresses = pa.array(state.column(("field", field)).take(contacts), pa.string())
-    return OrderBatch(step.outgoing.channel, step.outgoing.name, numbers, contacts, addresses)
+        return pa.nulls(len(contacts), pa.string())
+    return texts_of(state.column(("field", field)), contacts)

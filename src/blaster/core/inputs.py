@@ -16,24 +16,17 @@ import pyarrow as pa
 
 from blaster.core.consent import give, opt_out, withdraw
 from blaster.core.fields import write_fields
-from blaster.core.messages import (
-    first_time,
-    note,
-    note_not_sent,
-    note_not_sent_to,
-    note_sent,
-    note_sent_to,
-)
+from blaster.core.messages import first_time, note
 from blaster.core.numberset import NumberSet, hash_pairs
-from blaster.core.plan import Key, PlanEntry, SendStep, make_plan
+from blaster.core.outcomes import presume_sent, take_outcomes, take_postponed
+from blaster.core.plan import Key, PlanEntry, make_plan
 from blaster.core.requested import follow, open_requested
 from blaster.core.rows import distinct, rounds_of
 from blaster.core.runs import JourneyState
-from blaster.core.sends import give_back, keep_reservation
-from blaster.core.state import Change, Effect, Settled, State
+from blaster.core.sites import Sites
+from blaster.core.state import Change, Effect, State
 from blaster.model import definitions as model
 from blaster.model import records
-from blaster.model.outcomes import OutcomeCode
 from blaster.rules import Zones
 
 Array = np.ndarray[Any, Any]
@@ -44,6 +37,8 @@ def rounds(state: State, operation: records.Operation) -> deque[Array]:
     """Positions per round; an input that speaks of no contacts has one round."""
     if isinstance(operation, records.Published):
         return deque([np.empty(0, np.int64)])
+    if isinstance(operation, records.Postponed):
+        return deque([np.arange(len(operation.orders))]) if len(operation.orders) else deque()
     if isinstance(operation, records.Outcomes):
         # Two orders of one contact are two facts; an order of nobody in flight is its own.
         contacts = state.orders.find(operation.orders)["contact"]
@@ -84,6 +79,10 @@ def take_published(
         else:
             current.read_more(journey_plan)
     state.index_readers()
+    sites = Sites(workspace.account)
+    if sites != state.sites:
+        state.sites = sites
+        state.rebuild_queues()
     return [Change(("published", journey.version), np.empty(0, np.int64)) for journey in fresh]
 
 
@@ -306,7 +305,9 @@ def take_noted(state: State, at: int, operation: records.Noted, positions: Array
     key = ("message", operation.channel, operation.message)
     contacts = operation.contacts[positions]
     texts = _texts(operation.texts, positions)
-    changes = note(state, key, operation.fact, contacts, operation.orders[positions], texts, at)
+    orders = operation.orders[positions]
+    presume_sent(state, key, contacts, orders, at)
+    changes = note(state, key, operation.fact, contacts, orders, texts, at)
     if operation.fact in ("bounced", "complained") and changes:
         what = "suppressed" if operation.fact == "bounced" else "consent"
         changes.append(Change((what, operation.channel), changes[0].contacts))
@@ -330,91 +331,6 @@ def take_received(
     return changes
 
 
-def take_outcomes(
-    state: State, at: int, operation: records.Outcomes, positions: Array
-) -> list[Effect]:
-    """Final outcomes: message facts, reservations, and the runs that may go on."""
-    numbers = operation.orders[positions]
-    found = state.orders.find(numbers)
-    fresh = found["open"]
-    numbers, found, positions = numbers[fresh], found[fresh], positions[fresh]
-    codes = operation.codes[positions]
-    reasons = np.array(operation.reasons or ("",) * len(operation.orders), object)[positions]
-    state.orders.settle(numbers)
-    effects: list[Effect] = []
-    for version in distinct(found["version"]).tolist():
-        journey = state.versions[version]
-        for step in distinct(found["step"][found["version"] == version]).tolist():
-            mine = (found["version"] == version) & (found["step"] == step)
-            plan_step = journey.plan.steps[step]
-            assert isinstance(plan_step, SendStep)
-            effects += _settle(
-                state,
-                at,
-                journey,
-                plan_step,
-                numbers[mine],
-                found[mine],
-                codes[mine],
-                reasons[mine],
-            )
-    return effects
-
-
-def _settle(
-    state: State,
-    at: int,
-    journey: JourneyState,
-    step: SendStep,
-    numbers: Array,
-    found: Array,
-    codes: Array,
-    reasons: Array,
-) -> list[Effect]:
-    """The outcomes of one step. A run that left meanwhile keeps only the contact's facts."""
-    outgoing, key = step.outgoing, step.outgoing.key
-    runs, contacts = found["run"].copy(), found["contact"].copy()
-    here = journey.column("order").take(runs) == numbers
-    sent = codes == OutcomeCode.ACCEPTED
-    keep_reservation(state, outgoing, contacts[sent], found["at"][sent], at)
-    # What may have been sent counts as sent for the caps.
-    surely_not = ~sent & (codes != OutcomeCode.UNKNOWN)
-    give_back(state, outgoing, contacts[surely_not], found["at"][surely_not])
-    stayed, gone = here & sent, ~here & sent
-    message = outgoing.channel in ("email", "sms")
-    if message:
-        note_sent(state, journey, key, runs[stayed], numbers[stayed], at)
-        note_sent_to(state, key, contacts[gone], numbers[gone], at)
-    state.counts[(*key, "sent")] += int(sent.sum())
-    unsent = np.flatnonzero(~sent)
-    pairs = zip(codes[unsent].tolist(), reasons[unsent].tolist(), strict=True)
-    whys = np.array([_reason(code, reason) for code, reason in pairs], object)
-    for reason in sorted(set(whys.tolist())):
-        mine = np.zeros(len(sent), bool)
-        mine[unsent[whys == reason]] = True
-        state.counts[(*key, "not_sent", reason)] += int(mine.sum())
-        if message:
-            note_not_sent(state, journey, key, runs[mine & here], reason, at)
-            note_not_sent_to(state, key, contacts[mine & ~here], reason, at)
-    journey.column("order").put(runs[here], np.zeros(int(here.sum()), np.uint64))
-    effects: list[Effect] = [Settled(journey, runs[here], sent[here])]
-    if message:
-        effects.insert(0, Change(key, contacts))
-    return effects
-
-
-def _reason(code: int, reason: str) -> str:
-    """Why a send was not made; what the far side refused always begins with "failed"."""
-    word = _WORDS.get(code, "")
-    if word == "failed" and reason and not reason.startswith(word):
-        return f"{word}: {reason}"
-    return reason or word
-
-
-_WORDS: dict[int, str] = {
-    int(code): code.name.lower() for code in OutcomeCode if code is not OutcomeCode.ACCEPTED
-}
-
 TAKERS: dict[type[records.Operation], Taker] = {
     records.Published: take_published,
     records.Upserted: take_upserted,
@@ -427,4 +343,5 @@ TAKERS: dict[type[records.Operation], Taker] = {
     records.Received: take_received,
     records.Outcomes: take_outcomes,
     records.Started: take_started,
+    records.Postponed: take_postponed,
 }

@@ -15,7 +15,7 @@ class Late(msgspec.Struct, frozen=True):
     seconds: int
 
 
-def lateness(state: State, now: int) -> list[Late]:
+def lateness_of(state: State, now: int) -> list[Late]:
     """The late work of each journey, all its versions together; journeys without any are left out.
 
     A batch in which nothing is due costs one comparison.

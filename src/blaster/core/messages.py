@@ -8,6 +8,7 @@ happened since the run was entered.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -69,35 +70,105 @@ def note_sent_to(state: State, key: Key, contacts: Array, orders: Array, at: int
 
 
 def note_not_sent(
-    state: State, journey: JourneyState, key: Key, runs: Array, reason: str, at: int
+    state: State,
+    journey: JourneyState,
+    key: Key,
+    runs: Array,
+    reasons: Array | str,
+    at: int,
+    failed: Array | bool = False,
 ) -> None:
-    """These sendings will not be made; "failed" also when the far side refused."""
-    note_not_sent_to(state, key, journey.contacts(runs), reason, at)
+    """These sendings will not be made, for a reason (text) each or one for all.
+
+    `failed` (bool[] or for all): nobody took it, be it that the far side refused or never answered.
+    """
+    note_not_sent_to(state, key, journey.contacts(runs), reasons, at, failed)
     _start_afresh(journey, key, runs)
-    for fact in _not_sent_facts(reason):
+    for fact, rows in _not_sent_facts(runs, failed):
         if journey.table.has((*key, fact)):
-            journey.table.column((*key, fact)).put(runs, at)
+            journey.table.column((*key, fact)).put(rows, at)
     if journey.table.has((*key, "reason")):
-        _put_reason(journey.table.column((*key, "reason")), runs, reason)
+        _put_reasons(journey.table.column((*key, "reason")), runs, reasons)
 
 
-def note_not_sent_to(state: State, key: Key, contacts: Array, reason: str, at: int) -> None:
+def note_not_sent_to(
+    state: State,
+    key: Key,
+    contacts: Array,
+    reasons: Array | str,
+    at: int,
+    failed: Array | bool = False,
+) -> None:
     """The part of `note_not_sent` that concerns contacts: nothing else is known of this sending."""
     for name in (*state.message_keys.get(key, ()), (*key, "order"), (*key, "sent")):
         state.column(name).put(contacts, None)
-    for fact in _not_sent_facts(reason):
-        state.column((*key, fact)).put(contacts, at)
-        first_time(state.column((*key, fact + ":ever")), contacts, at)
-    _put_reason(state.column((*key, "reason")), contacts, reason)
+    for fact, rows in _not_sent_facts(contacts, failed):
+        state.column((*key, fact)).put(rows, at)
+        first_time(state.column((*key, fact + ":ever")), rows, at)
+    _put_reasons(state.column((*key, "reason")), contacts, reasons)
 
 
-def _not_sent_facts(reason: str) -> tuple[str, ...]:
-    return ("not_sent", "failed") if reason.startswith("failed") else ("not_sent",)
+def _not_sent_facts(rows: Array, failed: Array | bool) -> tuple[tuple[str, Array], ...]:
+    lost = rows[np.broadcast_to(failed, len(rows))]
+    return (("not_sent", rows), ("failed", lost)) if len(lost) else (("not_sent", rows),)
 
 
-def _put_reason(column: Column, rows: Array, reason: str) -> None:
+def _put_reasons(column: Column, rows: Array, reasons: Array | str) -> None:
     assert column.dictionary is not None
-    column.put(rows, np.full(len(rows), column.dictionary.add(reason), np.int32))
+    words = [reasons] * len(rows) if isinstance(reasons, str) else reasons.tolist()
+    codes = {word: column.dictionary.add(word) for word in dict.fromkeys(words)}
+    column.put(rows, np.fromiter((codes[word] for word in words), np.int32, len(rows)))
+
+
+def note_bounced(
+    state: State,
+    journey: JourneyState,
+    key: Key,
+    runs: Array,
+    contacts: Array,
+    hard: Array,
+    at: int,
+) -> None:
+    """The far side refused these sendings in the session itself: a bounce that came at once.
+
+    To be noted after `note_not_sent`. `runs` has -1 where the run left; `hard` (bool[]) says whose
+    address is refused for good. The three are aligned, all contacts different.
+    """
+    first_time(state.column((*key, "bounced:ever")), contacts, at)
+    counted = first_time(state.column((*key, "bounced")), contacts, at)
+    state.counts["message", key[1], key[2], "bounced"] += int(counted.sum())
+    words = ["hard" if is_hard else "soft" for is_hard in hard.tolist()]
+    _note_details(state, key, "bounced", contacts, np.ones(len(contacts), bool), words, at)
+    _bounced_in(journey, key, runs[runs >= 0], hard[runs >= 0], at)
+    for other in _other_readers(state, key):
+        theirs, positions = other.runs_of(contacts)
+        _bounced_in(other, key, theirs, hard[positions], at)
+
+
+def _bounced_in(journey: JourneyState, key: Key, runs: Array, hard: Array, at: int) -> None:
+    for fact, rows in (("bounced", runs), ("bounced:hard", runs[hard])):
+        if journey.table.has((*key, fact)):
+            first_time(journey.table.column((*key, fact)), rows, at)
+
+
+_REFUSAL = re.compile(r"5\d\d(?:[ -]+(5\.\d{1,3}\.\d{1,3}))?(?!\d)", re.ASCII)
+_ABOUT_THE_SENDER = frozenset({"5.1.7", "5.1.8"})
+
+
+def bounce_of(reason: str) -> str:
+    """What (hard, soft, or "" for no bounce) a final refusal, `reason`, says of the address.
+
+    Hard is what is wrong with the recipient: the enhanced status is X.1.* (RFC 3463 section 3.2;
+    X.1.7 and X.1.8 speak of the sender), or without one the code is 550, 551 or 553 (RFC 5321
+    section 4.2.3). A full mailbox, a policy and whatever else may be otherwise tomorrow are soft.
+    """
+    found = _REFUSAL.match(reason)
+    if found is None:
+        return ""
+    status = found.group(1)
+    if status is None:
+        return "hard" if reason[:3] in ("550", "551", "553") else "soft"
+    return "hard" if status.startswith("5.1.") and status not in _ABOUT_THE_SENDER else "soft"
 
 
 def note(

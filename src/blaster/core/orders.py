@@ -1,6 +1,8 @@
-"""The orders in flight: handed over, no final outcome yet.
+"""The orders without a final outcome: with the transport, or waiting for their next try.
 
 Numbers are issued once, densely; a block of 65,536 is dropped when each of its orders is settled.
+An order keeps its number over all its tries. `due` is NEVER while the transport has it. An order
+whose next try has come is `found` by the tick once; which ones were is a cache, not state.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from blaster.core.rows import distinct
-from blaster.model.fields import BATCH_ROWS
+from blaster.model.fields import BATCH_ROWS, NEVER
 
 Array = np.ndarray[Any, Any]
 
@@ -22,19 +24,27 @@ ORDER = np.dtype(
         ("version", np.int32),
         ("step", np.int32),
         ("at", np.uint32),
+        ("due", np.uint32),
+        ("tries", np.uint16),
         ("open", np.bool_),
+        ("found", np.bool_),
     ]
 )
+STATE = ("run", "contact", "version", "step", "at", "due", "tries")
+"""The fields of an open order that are state."""
 
 
 class Orders:
-    """Orders by number, from 1."""
+    """Orders by number, from 1. `in_flight` counts those with the transport, `waiting` the rest."""
 
     def __init__(self) -> None:
         self.next = 1
         self.in_flight = 0
+        self.waiting = 0
         self._blocks: dict[int, Array] = {}
         self._open: dict[int, int] = {}
+        # The earliest due instant of each block's orders that were not found yet; None: look.
+        self._soonest: dict[int, int | None] = {}
 
     def add(
         self, numbers: Array, runs: Array, contacts: Array, version: int, step: int, at: int
@@ -45,9 +55,11 @@ class Orders:
             if rows is None:
                 rows = self._blocks[block] = np.zeros(BATCH_ROWS, ORDER)
                 self._open[block] = 0
+                self._soonest[block] = NEVER
             fresh = np.zeros(len(positions), ORDER)
             fresh["run"], fresh["contact"] = runs[positions], contacts[positions]
             fresh["version"], fresh["step"], fresh["at"], fresh["open"] = version, step, at, True
+            fresh["due"], fresh["tries"] = NEVER, 1
             rows[_offset(numbers[positions])] = fresh
             self._open[block] += len(positions)
         if len(numbers):
@@ -55,7 +67,7 @@ class Orders:
         self.in_flight += len(numbers)
 
     def find(self, numbers: Array) -> Array:
-        """The orders as structs of ORDER; `open` is false for one that is not in flight."""
+        """The orders as structs of ORDER; `open` is false for one that is settled or never was."""
         found = np.zeros(len(numbers), ORDER)
         for block, positions in _by_block(numbers):
             rows = self._blocks.get(block)
@@ -64,21 +76,99 @@ class Orders:
         return found
 
     def settle(self, numbers: Array) -> None:
-        """Forgets orders that are in flight (each given once)."""
+        """Forgets open orders (each given once)."""
         for block, positions in _by_block(numbers):
-            self._blocks[block]["open"][_offset(numbers[positions])] = False
+            rows, offsets = self._blocks[block], _offset(numbers[positions])
+            away = rows["due"][offsets] != NEVER
+            waiting = int(away.sum())
+            rows["open"][offsets] = False
+            self.waiting -= waiting
+            self.in_flight -= len(positions) - waiting
             self._open[block] -= len(positions)
+            if (away & ~rows["found"][offsets]).any():
+                self._soonest[block] = None
             if self._open[block] == 0 and self.next > (block + 1) * BATCH_ROWS:
-                del self._blocks[block], self._open[block]
+                del self._blocks[block], self._open[block], self._soonest[block]
+
+    def postpone(self, numbers: Array, due: Array) -> None:
+        """Takes orders back from the transport until `due` (orders in flight, each given once)."""
+        for block, positions in _by_block(numbers):
+            rows, offsets = self._blocks[block], _offset(numbers[positions])
+            rows["due"][offsets], rows["found"][offsets] = due[positions], False
+            soonest = self._soonest[block]
+            if soonest is not None:
+                self._soonest[block] = min(soonest, int(due[positions].min()))
         self.in_flight -= len(numbers)
+        self.waiting += len(numbers)
+
+    def resume(self, numbers: Array) -> None:
+        """Waiting orders are with the transport again (each given once)."""
+        for block, positions in _by_block(numbers):
+            rows, offsets = self._blocks[block], _offset(numbers[positions])
+            rows["due"][offsets] = NEVER
+            rows["tries"][offsets] = np.minimum(rows["tries"][offsets], 0xFFFE) + 1
+            if not rows["found"][offsets].all():
+                self._soonest[block] = None
+        self.in_flight += len(numbers)
+        self.waiting -= len(numbers)
+
+    # --- looking --------------------------------------------------------------------------------
 
     def numbers(self) -> Array:
-        """Every order in flight, ascending."""
-        parts = [
-            np.flatnonzero(rows["open"]).astype(np.uint64) + np.uint64(block * BATCH_ROWS + 1)
-            for block, rows in sorted(self._blocks.items())
-        ]
+        """Every open order, ascending."""
+        return self._where(lambda rows: rows["open"])
+
+    def with_transport(self) -> Array:
+        """The orders in flight, ascending."""
+        return self._where(lambda rows: rows["open"] & (rows["due"] == NEVER))
+
+    def _where(self, chosen: Any) -> Array:
+        parts = [_numbers(block, chosen(rows)) for block, rows in sorted(self._blocks.items())]
         return np.concatenate(parts) if parts else np.empty(0, np.uint64)
+
+    def every(self) -> Iterator[Array]:
+        """The open orders as structs, block by block."""
+        for _, rows in sorted(self._blocks.items()):
+            yield rows[rows["open"]]
+
+    def next_due(self) -> int:
+        """When the next try of an order comes that was not found yet; NEVER when none waits."""
+        if not self.waiting:
+            return NEVER
+        for block, soonest in self._soonest.items():
+            if soonest is None:
+                rows = self._blocks[block]
+                due = rows["due"][rows["open"] & ~rows["found"]]
+                self._soonest[block] = int(due.min()) if len(due) else NEVER
+        return min((s for s in self._soonest.values() if s is not None), default=NEVER)
+
+    def find_due(self, now: int, most: int) -> Array:
+        """Up to `most` orders whose next try has come, ascending; each is found once per try."""
+        found: list[Array] = []
+        if self.next_due() > now:
+            return np.empty(0, np.uint64)
+        for block in sorted(self._blocks):
+            soonest = self._soonest[block]
+            if most > 0 and soonest is not None and soonest <= now:
+                rows = self._blocks[block]
+                mask = rows["open"] & ~rows["found"] & (rows["due"] <= now)
+                offsets = np.flatnonzero(mask)[:most]
+                rows["found"][offsets] = True
+                self._soonest[block] = None
+                found.append(offsets.astype(np.uint64) + np.uint64(block * BATCH_ROWS + 1))
+                most -= len(offsets)
+        return np.concatenate(found) if found else np.empty(0, np.uint64)
+
+    def forget_found(self) -> None:
+        """Orders that wait are looked for again."""
+        for block, rows in self._blocks.items():
+            rows["found"] = False
+            self._soonest[block] = None
+
+
+def _numbers(block: int, chosen: Array) -> Array:
+    found: Array = np.flatnonzero(chosen).astype(np.uint64) + np.uint64(block * BATCH_ROWS + 1)
+    return found
 
 
 def _offset(numbers: Array) -> Array:

@@ -4,12 +4,12 @@ A run row holds its number, contact, step, when it is next looked at (`due`), th
 is about (`until`), its entry, key and order in flight, and one column per fact that its rules read.
 The runs of one contact are a doubly linked list through `next` and `prev`, its head a column of the
 contacts. Laws: `step` is -1 exactly in free rows; a send step with neither an order nor a due
-instant is queued; free rows are reused last in, first out, so that replay finds the same rows.
+instant is queued, until its send is over one way or the other (`until` is NEVER then and it goes
+on within the tick); free rows are reused last in, first out, so that replay finds the same rows.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,8 @@ import pyarrow as pa
 from blaster.core.column import Column
 from blaster.core.fitting import fit_attribute
 from blaster.core.plan import GONE, JourneyPlan, Key, SendStep
-from blaster.core.rows import distinct, rounds_of
+from blaster.core.queues import Look, Queues
+from blaster.core.rows import rounds_of
 from blaster.core.table import Table
 from blaster.model.fields import NEVER, Kind
 from blaster.rules import Dictionary
@@ -40,7 +41,10 @@ NONE_IS_MINUS_1: dict[str, Any] = {"default": -1, "never_missing": True}
 
 
 class JourneyState:
-    """One version of a journey and everybody inside it. `heads` is a column of the contacts."""
+    """One version of a journey and everybody inside it. `heads` is a column of the contacts.
+
+    `queues` are of runs that wait for an order, `tries` of orders (by number) whose next try came.
+    """
 
     def __init__(self, version: str, plan: JourneyPlan, heads: Column) -> None:
         self.version = version
@@ -55,7 +59,8 @@ class JourneyState:
             self.table.add(name, Kind.INT, **NONE_IS_MINUS_1)
         self.keys = Dictionary()
         self.table.add("key", Kind.CODE, dictionary=self.keys)
-        self.queues: dict[int, deque[Array]] = {}
+        self.queues = Queues()
+        self.tries = Queues()
         self.message_keys: dict[Key, list[Key]] = {}
         self._free = np.empty(0, np.int64)
         self._free_count = 0
@@ -142,9 +147,7 @@ class JourneyState:
         self.column("due").put(runs, due)
         self.column("until").put(runs, until)
         if isinstance(self.plan.steps[step], SendStep):
-            queued = runs[due == NEVER]
-            if len(queued):
-                self.queues.setdefault(step, deque()).append(queued)
+            self.queues.add(step, runs[due == NEVER])
 
     def end(self, runs: Array) -> None:
         """Frees the rows, in this order."""
@@ -194,39 +197,39 @@ class JourneyState:
     def rebuild_queues(self) -> None:
         """Finds the queued runs again from the columns; the queues are a cache."""
         self.queues.clear()
+        self.tries.clear()
         runs = np.arange(self.table.rows, dtype=np.int64)
         steps = self.column("step").take(runs)
-        idle = (self.column("order").take(runs) == 0) & (self.column("due").take(runs) == NEVER)
         for step in self.plan.steps:
             if isinstance(step, SendStep):
-                queued = runs[idle & (steps == step.index)]
-                if len(queued):
-                    self.queues[step.index] = deque([queued])
+                self.queues.add(step.index, self.queued(step.index)(runs[steps == step.index])[0])
 
-    def take_queued(self, step: int, most: int) -> Array:
-        """Takes up to about `most` waiting runs off a send step's queue, longest waiting first.
+    def refile(self, contacts: Array, channel: str) -> None:
+        """These contacts have another address on this channel, and perhaps another queue."""
+        runs = self.runs_of(contacts)[0]
+        steps = self.column("step").take(runs)
+        for step in self.plan.steps:
+            if isinstance(step, SendStep) and step.outgoing.channel == channel:
+                mine = runs[steps == step.index]
+                orders = self.column("order").take(mine)
+                self.queues.add(step.index, mine[orders == 0])
+                self.tries.add(step.index, orders[orders != 0].astype(np.int64))
 
-        A queue may name a run that left meanwhile, or one twice; the columns tell. Whole parts are
-        taken, so that the cost follows what is taken; `put_back` returns what was too much.
+    def queued(self, step: int) -> Look:
+        """Which runs are queued in a send step, and the order in which they are served.
+
+        It is the order of their arrival (their deadline, `until`, says it), then of their contacts.
         """
-        parts = self.queues.get(step)
-        taken: list[Array] = []
-        count = 0
-        while parts and count < most:
-            taken.append(parts.popleft())
-            count += len(taken[-1])
-        if not taken:
-            return np.empty(0, np.int64)
-        runs = distinct(np.concatenate(taken))
-        waiting = (
-            (self.column("step").take(runs) == step)
-            & (self.column("order").take(runs) == 0)
-            & (self.column("due").take(runs) == NEVER)
-        )
-        chosen: Array = runs[waiting]
-        return chosen
 
-    def put_back(self, step: int, runs: Array) -> None:
-        """Returns runs that found no room to the head of the queue."""
-        if len(runs):
-            self.queues.setdefault(step, deque()).appendleft(runs)
+        def look(runs: Array) -> tuple[Array, Array, Array]:
+            until = self.column("until").take(runs)
+            queued = (
+                (self.column("step").take(runs) == step)
+                & (self.column("order").take(runs) == 0)
+                & (self.column("due").take(runs) == NEVER)
+                & (until != NEVER)
+            )
+            runs = runs[queued]
+            return runs, until[queued].astype(np.int64), self.contacts(runs)
+
+        return look

@@ -22,11 +22,13 @@ from blaster.core.column import Column
 from blaster.core.directory import Directory
 from blaster.core.fitting import Fitted, fit
 from blaster.core.numberset import NumberSet
-from blaster.core.orders import Orders
-from blaster.core.plan import JourneyPlan, Key, Plan
+from blaster.core.orders import STATE, Orders
+from blaster.core.plan import JourneyPlan, Key, Outgoing, Plan, SendStep
 from blaster.core.runs import NONE_IS_MINUS_1, JourneyState
+from blaster.core.sites import Sites
 from blaster.core.table import Table
-from blaster.model.fields import NEVER, Field, Kind
+from blaster.model.definitions import Account
+from blaster.model.fields import Field, Kind
 from blaster.model.records import Operation
 from blaster.rules import Dictionary, Zones
 
@@ -97,6 +99,7 @@ class State:
         self.by_version: dict[str, JourneyState] = {}
         self.readers: dict[Key, list[JourneyState]] = {}
         self.orders = Orders()
+        self.sites = Sites(Account())
         self.inbox: deque[Queued] = deque()
         self.inputs = 0
         self.next_run = 1
@@ -182,6 +185,13 @@ class State:
         self.current[plan.name] = self.by_version[version] = journey
         return journey
 
+    def outgoing_of(self, step: SendStep) -> Outgoing:
+        """The message as it is published now: its class and its caps may have changed since."""
+        if self.plan is None:
+            return step.outgoing
+        outgoing = step.outgoing
+        return self.plan.outgoing.get((outgoing.channel, outgoing.name), outgoing)
+
     def index_readers(self) -> None:
         """Lists which versions read each fact: the open ones, and those that still hold runs."""
         self.readers.clear()
@@ -198,7 +208,7 @@ class State:
 
     def next_due(self) -> int:
         """The next instant at which something is due by time; NEVER when nothing is."""
-        due = NEVER
+        due = self.orders.next_due()
         for journey in self.versions:
             if journey.running:
                 due = min(due, journey.column("due").minimum())
@@ -211,9 +221,14 @@ class State:
 
     def rebuild_caches(self) -> None:
         """Makes again what is derived from columns: send queues and the lists of readers."""
+        self.rebuild_queues()
+        self.index_readers()
+
+    def rebuild_queues(self) -> None:
+        """Looks for everybody who waits to be sent again, or for the next try."""
         for journey in self.versions:
             journey.rebuild_queues()
-        self.index_readers()
+        self.orders.forget_found()
 
     def digest(self) -> str:
         """A hash of the logical values: equal for equal states, however they came to be."""
@@ -229,7 +244,7 @@ class State:
         numbers = self.orders.numbers()
         hasher.update(numbers.tobytes())
         found = self.orders.find(numbers)
-        for name in ("run", "contact", "version", "step", "at"):
+        for name in STATE:
             hasher.update(np.ascontiguousarray(found[name]).tobytes())
         left = [(item.number, item.at, item.turn, len(item.rounds)) for item in self.inbox]
         counts = sorted((key, count) for key, count in self.counts.items() if count)

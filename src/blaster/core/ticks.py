@@ -15,10 +15,11 @@ import numpy as np
 from blaster.core.binding import Rows
 from blaster.core.decide import Decisions, Travellers
 from blaster.core.entering import fire, publish, trigger
-from blaster.core.plan import LookStep, Outgoing, PlanStep, SendStep, WaitStep
-from blaster.core.rows import distinct, occurrences
+from blaster.core.plan import LookStep, PlanStep, SendStep, WaitStep
+from blaster.core.rows import distinct
 from blaster.core.runs import JourneyState
-from blaster.core.sends import CLASSES, capped, is_allowed
+from blaster.core.sending import may_send, revoke_left, send, withhold
+from blaster.core.sites import Room
 from blaster.core.state import Change, Settled, State
 from blaster.core.steps import act, arrive
 from blaster.core.timing import wait_target
@@ -28,15 +29,14 @@ from blaster.model.fields import NEVER
 
 Array = np.ndarray[Any, Any]
 
-NO_ROOM: Mapping[str, int] = {}
-
 
 def tick(state: State, now: int, room: Mapping[str, int], limit: int) -> records.Entry:
-    """Decides about `limit` rows at most; `room` is orders per channel, unbounded where unnamed.
+    """Decides about `limit` rows at most; `room` is orders per gate (see `Room`).
 
-    A slice is a whole tick: what it does not reach is still queued or due.
+    The entry names the room of the gates that were looked at. A slice is a whole tick: what it does
+    not reach is still queued or due.
     """
-    decisions = Decisions(state, now)
+    decisions, open_room = Decisions(state, now), Room(room)
     while state.inbox and decisions.rows < limit:
         queued = state.inbox[0]
         decisions.emit(records.Took(queued.number, queued.turn))
@@ -44,21 +44,16 @@ def tick(state: State, now: int, room: Mapping[str, int], limit: int) -> records
         settle(decisions)
     _due(decisions, limit)
     settle(decisions)
-    _send(decisions, room, limit)
+    send(decisions, open_room, limit)
     settle(decisions)
-    return records.Entry(now, tuple(decisions.operations), dict(room), limit)
+    while revoke_left(decisions):
+        settle(decisions)
+    return records.Entry(now, tuple(decisions.operations), open_room.seen, limit)
 
 
 def has_work(state: State, now: int, room: Mapping[str, int]) -> bool:
     """Whether a tick at `now` would have anything to do."""
-    if state.inbox or state.next_due() <= now:
-        return True
-    return any(
-        journey.queues.get(step.index) and room.get(step.outgoing.channel, 1) > 0
-        for journey in state.versions
-        for step in journey.plan.steps
-        if isinstance(step, SendStep)
-    )
+    return bool(state.inbox) or state.next_due() <= now or may_send(state, Room(room))
 
 
 # --- consequences ---------------------------------------------------------------------------------
@@ -148,7 +143,7 @@ def _wake_steps(tick: Decisions, journey: JourneyState, change: Change) -> None:
 def _go_on(tick: Decisions, settled: Settled) -> None:
     """The sends of these runs are done, one way or the other."""
     journey, runs = settled.journey, settled.runs
-    _exits_of_time(tick, journey, runs)
+    tick.exits_of_time(journey, runs)
     steps = journey.column("step").take(runs)
     for index in distinct(steps[steps >= 0]).tolist():
         step = journey.plan.steps[index]
@@ -180,16 +175,8 @@ def _due(tick: Decisions, limit: int) -> None:
             _due_runs(tick, journey, runs)
 
 
-def _exits_of_time(tick: Decisions, journey: JourneyState, runs: Array) -> Array:
-    """Exits that may have become true by time alone; answers with the runs that stay in place."""
-    for index, (rule, _) in enumerate(journey.plan.exits):
-        if rule.time_dependent:
-            tick.exit(journey, index, runs[journey.column("step").take(runs) >= 0])
-    return tick.staying(journey, runs[journey.column("step").take(runs) >= 0])
-
-
 def _due_runs(tick: Decisions, journey: JourneyState, runs: Array) -> None:
-    runs = _exits_of_time(tick, journey, runs)
+    runs = tick.exits_of_time(journey, runs)
     steps = journey.column("step").take(runs)
     tick.rows += len(runs)
     for index in distinct(steps[steps >= 0]).tolist():
@@ -209,7 +196,7 @@ def _due_sends(tick: Decisions, journey: JourneyState, step: SendStep, runs: Arr
     """Sends that policy held back look again; after too long they are finally not made."""
     until = journey.column("until").take(runs)
     over = until <= tick.now
-    _withhold(tick, journey, step, runs[over], "policy_expired")
+    withhold(tick, journey, step, runs[over], "policy_expired")
     tick.move(journey, step.index, runs[~over], NEVER, until[~over])
 
 
@@ -233,97 +220,3 @@ def _due_waits(tick: Decisions, journey: JourneyState, step: WaitStep, runs: Arr
     early = ~reached & ~parked
     if early.any():
         tick.place_wait(journey, step, runs[early], until[early].astype(np.int64))
-
-
-# --- what may be sent -----------------------------------------------------------------------------
-
-
-def _send(tick: Decisions, room: Mapping[str, int], limit: int) -> None:
-    """Takes sends by class, then priority, then how long they wait, then contact."""
-    left = dict(room)
-    for category in CLASSES:
-        found: list[tuple[JourneyState, SendStep, Array]] = []
-        for journey in tick.state.versions:
-            for index in sorted(journey.queues):
-                step = journey.plan.steps[index]
-                if isinstance(step, SendStep) and _outgoing(tick, step).category == category:
-                    most = min(left.get(step.outgoing.channel, limit), max(0, limit - tick.rows))
-                    runs = _exits_of_time(tick, journey, journey.take_queued(index, most))
-                    if len(runs):
-                        found.append((journey, step, runs))
-        for priority in sorted({-journey.plan.definition.priority for journey, _, _ in found}):
-            _take_sends(
-                tick, [f for f in found if -f[0].plan.definition.priority == priority], left
-            )
-
-
-def _outgoing(tick: Decisions, step: SendStep) -> Outgoing:
-    """The message as it is published now: its class and its caps may have changed since."""
-    assert tick.state.plan is not None
-    outgoing = step.outgoing
-    return tick.state.plan.outgoing.get((outgoing.channel, outgoing.name), outgoing)
-
-
-def _take_sends(
-    tick: Decisions, found: list[tuple[JourneyState, SendStep, Array]], left: dict[str, int]
-) -> None:
-    """One pass per send of the same contact, so that each sees the reservations before it."""
-    which = np.concatenate([np.full(len(runs), n) for n, (_, _, runs) in enumerate(found)])
-    runs = np.concatenate([runs for _, _, runs in found])
-    contacts = np.concatenate([journey.contacts(part) for journey, _, part in found])
-    since = np.concatenate([journey.column("until").take(part) for journey, _, part in found])
-    order = np.lexsort((contacts, since))
-    which, runs, contacts = which[order], runs[order], contacts[order]
-    passes = occurrences(contacts)
-    back = np.zeros(len(runs), bool)
-    for turn in range(int(passes.max()) + 1):
-        allowed = passes == turn
-        for number, (journey, step, _) in enumerate(found):
-            mine = np.flatnonzero(allowed & (which == number))
-            allowed[mine] = _may_send(tick, journey, step, runs[mine])
-        for channel in left:
-            served = [n for n, (_, step, _) in enumerate(found) if step.outgoing.channel == channel]
-            wanted = np.flatnonzero(allowed & np.isin(which, served))
-            over = wanted[left[channel] :]
-            allowed[over], back[over] = False, True
-            left[channel] -= len(wanted) - len(over)
-        for number, (journey, step, _) in enumerate(found):
-            _order(tick, journey, step, runs[allowed & (which == number)])
-    for number, (journey, step, _) in enumerate(found):
-        journey.put_back(step.index, runs[back & (which == number)])
-
-
-def _may_send(tick: Decisions, journey: JourneyState, step: SendStep, runs: Array) -> Array:
-    """Withholds or defers sends (all of different contacts); bool[]: those that may be made."""
-    state, outgoing = tick.state, _outgoing(tick, step)
-    contacts = journey.contacts(runs)
-    reasons = is_allowed(state, outgoing, contacts)
-    for reason in sorted(set(reasons.tolist()) - {""}):
-        _withhold(tick, journey, step, runs[reasons == reason], reason)
-    allowed: Array = reasons == ""
-    if outgoing.caps and allowed.any():
-        later, drop = capped(state, outgoing, contacts, tick.now)
-        _withhold(tick, journey, step, runs[allowed & drop], "cap")
-        held = allowed & (later > tick.now) & ~drop
-        if held.any():
-            until = journey.column("until").take(runs[held]).astype(np.int64)
-            due = np.minimum(later[held], until).astype(np.uint32)
-            tick.emit(records.Deferred(journey.version, step.index, runs[held], due))
-        allowed &= ~held & ~drop
-    return allowed
-
-
-def _order(tick: Decisions, journey: JourneyState, step: SendStep, runs: Array) -> None:
-    if len(runs):
-        first = tick.state.orders.next
-        numbers = np.arange(first, first + len(runs), dtype=np.uint64)
-        tick.emit(records.Ordered(journey.version, step.index, runs, numbers))
-        tick.rows += len(runs)
-
-
-def _withhold(
-    tick: Decisions, journey: JourneyState, step: SendStep, runs: Array, reason: str
-) -> None:
-    if len(runs):
-        tick.emit(records.Withheld(journey.version, step.index, runs, reason))
-        tick.go(journey, step.otherwise, runs, "failed")

@@ -11,10 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from blaster.core import State, apply_entry, has_work, orders_of, tick
+from blaster.core import Handover, State, apply_entry, has_work, orders_of, tick
 from blaster.errors import Busy, LogError
 from blaster.log import Log
-from blaster.model.orders import OrderBatch
 from blaster.model.records import Entry, Operation
 
 APPEND_TIMEOUT_S = 60.0
@@ -64,7 +63,7 @@ class Machine:
 
     def tick(
         self, now: int, room: Mapping[str, int], limit: int
-    ) -> tuple[int, Entry, list[OrderBatch]]:
+    ) -> tuple[int, Entry, list[Handover]]:
         """One slice: its sequence, what it decided, and the orders that may leave once durable."""
         now = max(now, self.state.now)
         self.sound = False

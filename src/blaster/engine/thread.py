@@ -11,21 +11,21 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
 import numpy as np
 
 from blaster.clock import Clock
-from blaster.core import orders_in_flight
+from blaster.core import Handover, next_tries, orders_in_flight
 from blaster.engine.machine import APPEND_TIMEOUT_S, Machine
 from blaster.engine.notices import Notice, notices_of
 from blaster.errors import Busy, EngineClosed
 from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
-from blaster.model.orders import OrderBatch, OutcomeBatch
+from blaster.model.orders import OrderBatch, OutcomeBatch, gate
 from blaster.model.outcomes import OutcomeCode
-from blaster.model.records import Entry, Outcomes
+from blaster.model.records import Entry, Operation, Outcomes, Postponed
 from blaster.transport import Transport
 
 SLICE_S = 0.02
@@ -37,6 +37,10 @@ COMMANDS_PER_STEP = 64
 NO_LIMIT = 1 << 62
 """The room of a channel that takes any number."""
 
+WAIT_MAX_S = 30 * 86_400
+"""The longest wait a transport may ask for; a longer one is a mistake, not a wish."""
+
+Array = np.ndarray[Any, Any]
 Command = Callable[[Machine, int], Any]
 Listener = Callable[[list[Notice]], None]
 
@@ -159,7 +163,7 @@ class EngineThread:
 
     def _main(self) -> None:
         try:
-            self._again.extend(orders_in_flight(self._machine.state))
+            self._take_up()
             while self._step():
                 pass
             self._close_transport()
@@ -174,6 +178,14 @@ class EngineThread:
             self._tell()
             for _, stopped in self._listeners:
                 stopped()
+
+    def _take_up(self) -> None:
+        """What an earlier owner left in flight: handed over again, or not to be sent any more."""
+        handovers, refused = orders_in_flight(self._machine.state)
+        self._again.extend(_batches(handovers))
+        for reason, numbers in refused.items():
+            codes = np.full(len(numbers), OutcomeCode.SUPPRESSED, np.uint8)
+            self._on_outcomes(OutcomeBatch(numbers, codes, (reason,) * len(numbers)))
 
     def _close_transport(self) -> None:
         is_open, self._transport_open = self._transport_open, False
@@ -240,7 +252,8 @@ class EngineThread:
                 future.set_result(self._machine.state.next_due())
 
     def _has_work(self) -> bool:
-        if any(self._transport.room().get(batch.channel, 1) > 0 for batch in self._again):
+        room = self._transport.room()
+        if any(room.get(_counted_by(room, batch), 1) > 0 for batch in self._again):
             return True
         return self._machine.has_work(int(self._clock.now()), self._room())
 
@@ -252,18 +265,18 @@ class EngineThread:
         """What the transport takes, less what is decided and not yet handed over."""
         room = self._transport.room()
         left = max(0, ORDERS_IN_FLIGHT_MAX - self._machine.state.orders.in_flight)
-        promised = self._promised()
+        promised = self._promised(room)
         for batch in self._again:
-            promised[batch.channel] += len(batch.numbers)
+            promised[_counted_by(room, batch)] += len(batch.numbers)
         return {
-            channel: max(0, min(left, room.get(channel, NO_LIMIT) - promised[channel]))
-            for channel in {"email", "sms", "crm", "webhook", *room}
+            name: max(0, min(left, room.get(name, NO_LIMIT) - promised[name]))
+            for name in {"email", "sms", "crm", "webhook", *room}
         }
 
-    def _promised(self) -> Counter[str]:
+    def _promised(self, room: Mapping[str, int]) -> Counter[str]:
         promised: Counter[str] = Counter()
         for _, batch in self._orders:
-            promised[batch.channel] += len(batch.numbers)
+            promised[_counted_by(room, batch)] += len(batch.numbers)
         return promised
 
     def _take_outcomes(self, now: int) -> None:
@@ -274,14 +287,9 @@ class EngineThread:
             return
         self._rest_s = 0.0
         self._drain(now)
-        numbers = np.concatenate([batch.numbers for batch in batches])
-        codes = np.concatenate([batch.codes for batch in batches])
-        reasons = [r for b in batches for r in b.reasons or ("",) * len(b.numbers)]
-        first = np.sort(np.unique(numbers, return_index=True)[1])
-        kept = tuple(reasons[row] for row in first.tolist()) if any(reasons) else ()
-        operation = Outcomes(numbers[first], codes[first], kept)
+        operations = self._answered(batches, now)
         try:
-            self._machine.accept(now, (operation,), APPEND_TIMEOUT_S if self._closing else 0.0)
+            self._machine.accept(now, operations, APPEND_TIMEOUT_S if self._closing else 0.0)
         except Busy as busy:
             if self._closing:
                 raise
@@ -290,6 +298,31 @@ class EngineThread:
         with self._mutex:
             for _ in batches:
                 self._outcomes.popleft()
+
+    def _answered(self, batches: list[OutcomeBatch], now: int) -> list[Operation]:
+        """The first answer to each order: final, or when it is tried again if time is left."""
+        numbers = np.concatenate([batch.numbers for batch in batches])
+        first = np.sort(np.unique(numbers, return_index=True)[1])
+        numbers = numbers[first]
+        codes = np.concatenate([batch.codes for batch in batches])[first]
+        reasons = [r for b in batches for r in b.reasons or ("",) * len(b.numbers)]
+        waits = [w for b in batches for w in b.waits or (0,) * len(b.numbers)]
+        again = codes == OutcomeCode.DEFERRED
+        state, waited = self._machine.state, np.array(waits, np.int64)[first]
+        due, expired = next_tries(state, numbers, waited, max(now, state.now))
+        codes[again & expired] = OutcomeCode.EXPIRED
+        again &= ~expired
+
+        def texts(mine: Array) -> tuple[str, ...]:
+            kept = tuple(reasons[row] for row in first[mine].tolist())
+            return kept if any(kept) else ()
+
+        operations: list[Operation] = []
+        if not again.all():
+            operations.append(Outcomes(numbers[~again], codes[~again], texts(~again)))
+        if again.any():
+            operations.append(Postponed(numbers[again], due[again], texts(again)))
+        return operations
 
     def _run(self, command: Command, future: Future[Any], now: int) -> None:
         """A command that fails is its caller's business, unless state and log may differ now."""
@@ -327,7 +360,7 @@ class EngineThread:
         began = self._clock.monotonic()
         sequence, _, orders = self._machine.tick(now, room, self._limit)
         spent = self._clock.monotonic() - began
-        self._orders.extend((sequence, batch) for batch in orders)
+        self._orders.extend((sequence, batch) for batch in _batches(orders))
         if spent > SLICE_S:
             self._limit = max(LIMIT_MIN, self._limit // 2)
         elif spent < SLICE_S / 4 and self._machine.has_work(now, self._room()):
@@ -343,10 +376,12 @@ class EngineThread:
 
     def _hand_over_again(self) -> None:
         """Of the orders of an earlier owner, as many as there is room for."""
-        promised = self._promised()
+        promised = self._promised(self._transport.room())
         for _ in range(len(self._again)):
             batch = self._again.popleft()
-            room = self._transport.room().get(batch.channel, NO_LIMIT) - promised[batch.channel]
+            rooms = self._transport.room()
+            counted_by = _counted_by(rooms, batch)
+            room = rooms.get(counted_by, NO_LIMIT) - promised[counted_by]
             count = max(0, min(room, len(batch.numbers)))
             if count < len(batch.numbers):
                 self._again.append(_rows(batch, count, len(batch.numbers)))
@@ -366,10 +401,26 @@ class EngineThread:
                 listener(notices)
 
 
+def _batches(handovers: list[Handover]) -> list[OrderBatch]:
+    return [
+        OrderBatch(
+            each.channel, each.name, each.numbers, each.contacts, each.addresses, each.category,
+            each.site,
+        )
+        for each in handovers
+    ]  # fmt: skip
+
+
+def _counted_by(room: Mapping[str, int], batch: OrderBatch) -> str:
+    """The name in the transport's room that a batch is counted by."""
+    named = gate(batch.channel, batch.category, batch.site)
+    return named if named in room else batch.channel
+
+
 def _rows(batch: OrderBatch, first: int, last: int) -> OrderBatch:
     return OrderBatch(
         batch.channel, batch.name, batch.numbers[first:last], batch.contacts[first:last],
-        batch.addresses.slice(first, last - first),
+        batch.addresses.slice(first, last - first), batch.category, batch.site,
     )  # fmt: skip
 
 
@@ -380,9 +431,12 @@ def _checked(batch: OutcomeBatch) -> OutcomeBatch:
     reasons = tuple(batch.reasons)
     if numbers.ndim != 1 or codes.shape != numbers.shape or len(reasons) not in (0, len(numbers)):
         raise ValueError(f"{numbers.shape} orders, {codes.shape} codes, {len(reasons)} reasons")
+    waits = tuple(int(wait) for wait in batch.waits)
+    if len(waits) not in (0, len(numbers)) or any(not 0 <= wait <= WAIT_MAX_S for wait in waits):
+        raise ValueError(f"{numbers.shape} orders cannot wait {waits[:3]} seconds")
     if not all(isinstance(reason, str) for reason in reasons):
         raise ValueError("a reason is a text")
     strange = set(np.unique(codes).tolist()) - {int(code) for code in OutcomeCode}
     if strange:
         raise ValueError(f"outcome codes {sorted(strange)} mean nothing")
-    return OutcomeBatch(numbers, codes, reasons)
+    return OutcomeBatch(numbers, codes, reasons, waits)

@@ -137,6 +137,8 @@ def tell(
             yield from _started(operation)
         case records.Outcomes():
             yield from _outcomes(state, operation)
+        case records.Postponed() | records.Resumed() | records.Revoked():
+            yield from _tries(state, contact, operation)
         case _:
             yield from _decisions(state, at, contact, operation, event)
 
@@ -194,6 +196,31 @@ def _outcomes(state: State, operation: records.Outcomes) -> Iterator[Told]:
             yield ("sent", f"{what} sent", (number,))
         else:
             yield ("not sent", f"{what} not sent: {reason or code.name.lower()}", (number,))
+
+
+def _tries(
+    state: State,
+    contact: int,
+    operation: records.Postponed | records.Resumed | records.Revoked,
+) -> Iterator[Told]:
+    """Orders that were not taken at their first try."""
+    for row, order in enumerate(state.orders.find(operation.orders)):
+        what = _message_of(state.versions[order["version"]], order["step"])
+        number = f"order {int(operation.orders[row])}"
+        match operation:
+            case records.Postponed(due=due, reasons=reasons):
+                again = _local(state, contact, int(due[row]))
+                why = (reasons[row],) if reasons and reasons[row] else ()
+                text = f"{what} not taken; tried again at {again}"
+                yield ("deferred", text, (*why, number, f"try {order['tries']}"))
+            case records.Resumed():
+                yield (
+                    "ordered",
+                    f"{what} handed over again",
+                    (number, f"try {order['tries'] + 1}"),
+                )
+            case records.Revoked(reason=reason):
+                yield ("not sent", f"{what} not sent: {reason}", (number,))
 
 
 def _decisions(

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from blaster.model.orders import gate as gate
     from blaster.model.outcomes import OutcomeCode as OutcomeCode
     from blaster.model.records import DECISIONS as DECISIONS
+    from blaster.model.records import EXPIRED as EXPIRED
     from blaster.model.records import INPUTS as INPUTS
     from blaster.model.records import Armed as Armed
     from blaster.model.records import Array as Array
@@ -87,8 +88,11 @@ if TYPE_CHECKING:
     from blaster.model.records import Operation as Operation
     from blaster.model.records import Ordered as Ordered
     from blaster.model.records import Outcomes as Outcomes
+    from blaster.model.records import Postponed as Postponed
     from blaster.model.records import Published as Published
     from blaster.model.records import Received as Received
+    from blaster.model.records import Resumed as Resumed
+    from blaster.model.records import Revoked as Revoked
     from blaster.model.records import Started as Started
     from blaster.model.records import Suppressed as Suppressed
     from blaster.model.records import Took as Took
@@ -133,6 +137,7 @@ _HOMES = {
     "Do": "scenarios",
     "Dropped": "records",
     "END": "definitions",
+    "EXPIRED": "records",
     "End": "definitions",
     "Ended": "records",
     "Entered": "records",
@@ -176,9 +181,12 @@ _HOMES = {
     "Piece": "letters",
     "Plain": "letters",
     "Population": "scenarios",
+    "Postponed": "records",
     "Published": "records",
     "Received": "records",
     "Reset": "definitions",
+    "Resumed": "records",
+    "Revoked": "records",
     "RuleText": "definitions",
     "Scenario": "scenarios",
     "ScenarioEvent": "scenarios",
@@ -213,6 +221,7 @@ __all__ = [
     "BUILT_IN_FIELDS",
     "DECISIONS",
     "END",
+    "EXPIRED",
     "INPUTS",
     "NEVER",
     "Account",
@@ -278,9 +287,12 @@ __all__ = [
     "Piece",
     "Plain",
     "Population",
+    "Postponed",
     "Published",
     "Received",
     "Reset",
+    "Resumed",
+    "Revoked",
     "RuleText",
     "Scenario",
     "ScenarioEvent",

@@ -154,6 +154,15 @@ class Started(Operation, frozen=True):
     source: str
 
 
+class Postponed(Operation, frozen=True):
+    """Orders that were tried, not taken, and may be tried again at `due`; `reasons` as above."""
+
+    KIND: ClassVar[int] = 12
+    orders: Array
+    due: Array
+    reasons: tuple[str, ...]
+
+
 # --- decisions --------------------------------------------------------------------------------
 
 
@@ -291,13 +300,31 @@ class Diverted(Operation, frozen=True):
     values: Array
 
 
+class Resumed(Operation, frozen=True):
+    """Postponed orders that are handed over again."""
+
+    KIND: ClassVar[int] = 77
+    orders: Array
+
+
+class Revoked(Operation, frozen=True):
+    """Orders that may not be handed over (again): final, suppressed for `reason` or EXPIRED."""
+
+    KIND: ClassVar[int] = 78
+    orders: Array
+    reason: str
+
+
+EXPIRED = "expired"
+"""The reason of orders whose time ran out while they waited."""
+
 INPUTS: tuple[type[Operation], ...] = (
     Published, Upserted, Joined, Happened, Consented, Suppressed, Noted, Received, Outcomes,
-    FieldsSet, Started,
+    FieldsSet, Started, Postponed,
 )  # fmt: skip
 DECISIONS: tuple[type[Operation], ...] = (
     Took, Entered, Moved, Ended, Wrote, Listed, Ordered, Withheld, Deferred, Crossed, Armed,
-    Dropped, Diverted,
+    Dropped, Diverted, Resumed, Revoked,
 )  # fmt: skip
 
 

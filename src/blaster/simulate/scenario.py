@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from blaster.core import Handover
 from blaster.engine import read, resolve, upserted
 from blaster.errors import BlasterError, InputError
 from blaster.log import Log
 from blaster.model import definitions as model
 from blaster.model import records
 from blaster.model.fields import BATCH_ROWS, NEVER
-from blaster.model.orders import OrderBatch, OutcomeBatch
+from blaster.model.orders import OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.scenarios import Do, Population, Scenario, ScenarioEvent
 from blaster.rules import Zones
@@ -233,7 +234,7 @@ class _Run:
             mine, name = codes == code, self.world.state.sms_messages.values[code]
             self.behaviours.notice("sms", name, "replied", contacts[mine], newest[mine])
 
-    def _on_orders(self, now: int, batch: OrderBatch, outcomes: OutcomeBatch) -> None:
+    def _on_orders(self, now: int, batch: Handover, outcomes: OutcomeBatch) -> None:
         sent = outcomes.codes == OutcomeCode.ACCEPTED
         if sent.any():
             minute = local_minute(self.world.zones, now)

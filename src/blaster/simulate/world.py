@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from blaster.core import add_months
+from blaster.core import Handover, add_months
 from blaster.engine import Machine
 from blaster.errors import BlasterError
 from blaster.log import Log, MemoryLog
 from blaster.model import definitions as model
-from blaster.model.orders import OrderBatch, OutcomeBatch
+from blaster.model.orders import OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Entry, Operation, Outcomes, Published
 from blaster.rules import Zones
@@ -42,7 +42,7 @@ class World:
         self.now = start
         self.failing: dict[tuple[str, str], Array] = {}
         self.on_tick: Callable[[int, Entry], None] | None = None
-        self.on_orders: Callable[[int, OrderBatch, OutcomeBatch], None] | None = None
+        self.on_orders: Callable[[int, Handover, OutcomeBatch], None] | None = None
         self.accept(Published(msgspec.json.encode(workspace)))
         self.settle()
 
@@ -90,7 +90,7 @@ class World:
             if self.on_orders is not None:
                 self.on_orders(self.now, batch, outcomes)
 
-    def _deliver(self, batch: OrderBatch) -> OutcomeBatch:
+    def _deliver(self, batch: Handover) -> OutcomeBatch:
         codes = np.full(len(batch.numbers), OutcomeCode.ACCEPTED, np.uint8)
         failing = self.failing.get((batch.channel, batch.name))
         if failing is None:

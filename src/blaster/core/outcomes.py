@@ -1,0 +1,210 @@
+"""What became of orders, as facts of messages, reservations, the ledger, and runs that may go on.
+
+Never decides: a transport's answer is carried out as it came. Each order is settled once; an answer
+for one that is not open, or not with the transport, is no news.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from blaster.core.ledger import count_outcomes
+from blaster.core.messages import (
+    bounce_of,
+    note_bounced,
+    note_not_sent,
+    note_not_sent_to,
+    note_sent,
+    note_sent_to,
+)
+from blaster.core.plan import Key, SendStep
+from blaster.core.rows import distinct
+from blaster.core.runs import JourneyState
+from blaster.core.sends import give_back, keep_reservation
+from blaster.core.state import Change, Effect, Settled, State
+from blaster.model import records
+from blaster.model.fields import NEVER
+from blaster.model.outcomes import OutcomeCode
+
+Array = np.ndarray[Any, Any]
+
+
+def take_outcomes(
+    state: State, at: int, operation: records.Outcomes, positions: Array
+) -> list[Effect]:
+    """Final outcomes, at most one order of a contact in a round."""
+    codes = operation.codes[positions]
+    reasons = np.array(operation.reasons or ("",) * len(operation.orders), object)[positions]
+    final = codes != OutcomeCode.DEFERRED
+    orders = operation.orders[positions]
+    return settle_orders(state, at, orders[final], codes[final], reasons[final])
+
+
+def take_postponed(
+    state: State, at: int, operation: records.Postponed, positions: Array
+) -> list[Effect]:
+    """Tried, and to be tried again: a message that still is pending is neither sent nor not."""
+    orders, due = operation.orders[positions], operation.due[positions]
+    once = np.unique(orders, return_index=True)[1]
+    orders, due = orders[once], due[once]
+    found = state.orders.find(orders)
+    mine = found["open"] & (found["due"] == NEVER)
+    state.orders.postpone(orders[mine], due[mine])
+    return []
+
+
+def settle_orders(
+    state: State, at: int, numbers: Array, codes: Array, reasons: Array
+) -> list[Effect]:
+    """Settles open orders (of different contacts); `reasons` are texts, "" for none."""
+    found = state.orders.find(numbers)
+    fresh = found["open"]
+    numbers, found, codes, reasons = numbers[fresh], found[fresh], codes[fresh], reasons[fresh]
+    state.orders.settle(numbers)
+    effects: list[Effect] = []
+    for version in distinct(found["version"]).tolist():
+        journey = state.versions[version]
+        for index in distinct(found["step"][found["version"] == version]).tolist():
+            mine = (found["version"] == version) & (found["step"] == index)
+            step = journey.plan.steps[index]
+            assert isinstance(step, SendStep)
+            effects += _settle(
+                state, at, journey, step, numbers[mine], found[mine], codes[mine], reasons[mine]
+            )
+    return effects
+
+
+def _settle(
+    state: State,
+    at: int,
+    journey: JourneyState,
+    step: SendStep,
+    numbers: Array,
+    found: Array,
+    codes: Array,
+    reasons: Array,
+) -> list[Effect]:
+    """The outcomes of one step. A run that left meanwhile keeps only the contact's facts."""
+    outgoing, key = step.outgoing, step.outgoing.key
+    runs, contacts = found["run"].copy(), found["contact"].copy()
+    here = journey.column("order").take(runs) == numbers
+    sent = codes == OutcomeCode.ACCEPTED
+    keep_reservation(state, outgoing, contacts[sent], found["at"][sent], at)
+    # What may have been sent counts as sent for the caps.
+    surely_not = ~sent & (codes != OutcomeCode.UNKNOWN)
+    give_back(state, outgoing, contacts[surely_not], found["at"][surely_not])
+    whys = _whys(codes, reasons)
+    count_outcomes(state, journey, step, codes, whys)
+    state.counts[(*key, "sent")] += int(sent.sum())
+    for why, number in sorted(Counter(whys[~sent].tolist()).items()):
+        state.counts[(*key, "not_sent", why)] += number
+    changes: list[Change] = []
+    if outgoing.channel in ("email", "sms"):
+        left = np.where(here, runs, -1)
+        _note_accepted(state, journey, key, left[sent], contacts[sent], numbers[sent], at)
+        lost = ~sent
+        changes = _note_refused(
+            state, journey, key, left[lost], contacts[lost], codes[lost], reasons[lost],
+            whys[lost], at,
+        )  # fmt: skip
+        changes.insert(0, Change(key, contacts))
+    settled = runs[here]
+    journey.column("order").put(settled, np.zeros(len(settled), np.uint64))
+    # The send is over: whoever leads the run on knows that it is counted.
+    journey.column("until").put(settled, NEVER)
+    return [*changes, Settled(journey, settled, sent[here])]
+
+
+def _note_accepted(
+    state: State,
+    journey: JourneyState,
+    key: Key,
+    runs: Array,
+    contacts: Array,
+    numbers: Array,
+    at: int,
+) -> None:
+    """Facts of accepted sendings; `runs` has -1 where the run left.
+
+    A sending that something was heard of before is known already (`presume_sent`).
+    """
+    stayed = runs >= 0
+    mine = runs[stayed]
+    fresh = journey.table.column((*key, "order")).take(mine) != numbers[stayed]
+    note_sent(state, journey, key, mine[fresh], numbers[stayed][fresh], at)
+    known = state.column((*key, "order")).take(contacts) == numbers
+    gone = ~stayed & ~known
+    note_sent_to(state, key, contacts[gone], numbers[gone], at)
+
+
+def _note_refused(
+    state: State,
+    journey: JourneyState,
+    key: Key,
+    runs: Array,
+    contacts: Array,
+    codes: Array,
+    reasons: Array,
+    whys: Array,
+    at: int,
+) -> list[Change]:
+    """Facts of sendings that were not made; `runs` has -1 where the run left."""
+    if not len(contacts):
+        return []
+    failed = (codes == OutcomeCode.FAILED) | (codes == OutcomeCode.EXPIRED)
+    stayed = runs >= 0
+    note_not_sent(state, journey, key, runs[stayed], whys[stayed], at, failed[stayed])
+    note_not_sent_to(state, key, contacts[~stayed], whys[~stayed], at, failed[~stayed])
+    if key[1] != "email":
+        return []
+    kinds = {text: bounce_of(text) for text in set(reasons.tolist())}
+    words = np.array([kinds[text] for text in reasons.tolist()], object)
+    refused = (codes == OutcomeCode.FAILED) & (words != "")
+    hard = refused & (words == "hard")
+    bounced = refused | (codes == OutcomeCode.EXPIRED)
+    if bounced.any():
+        note_bounced(
+            state, journey, key, runs[bounced], contacts[bounced], hard[bounced], at
+        )  # fmt: skip
+    return [Change(("suppressed", key[1]), contacts[hard])] if hard.any() else []
+
+
+def presume_sent(state: State, key: Key, contacts: Array, orders: Array, at: int) -> None:
+    """News of an order that the transport still has: it was accepted, whatever will be told of it.
+
+    Outcomes travel in batches and may come after an open or a reply to what they are about.
+    """
+    found = state.orders.find(orders)
+    newest = state.column((*key, "order")).take(contacts)
+    early = found["open"] & (found["contact"] == contacts) & (newest < orders)
+    for version in distinct(found["version"][early]).tolist():
+        journey = state.versions[version]
+        for index in distinct(found["step"][early & (found["version"] == version)]).tolist():
+            step = journey.plan.steps[index]
+            if isinstance(step, SendStep) and step.outgoing.key == key:
+                mine = early & (found["version"] == version) & (found["step"] == index)
+                numbers, runs = orders[mine], found["run"][mine].copy()
+                runs[journey.column("order").take(runs) != numbers] = -1
+                _note_accepted(state, journey, key, runs, contacts[mine], numbers, at)
+
+
+def _whys(codes: Array, reasons: Array) -> Array:
+    """Why each send was not made (text); what the far side refused always begins with "failed"."""
+    pairs = list(zip(codes.tolist(), reasons.tolist(), strict=True))
+    known = {pair: _why(*pair) for pair in set(pairs)}
+    return np.array([known[pair] for pair in pairs], object)
+
+
+def _why(code: int, reason: str) -> str:
+    word = _WORDS.get(code, "")
+    if word in ("failed", "expired") and reason and not reason.startswith(word):
+        return f"{word}: {reason}"
+    return reason or word
+
+
+_WORDS: dict[int, str] = {
+    int(code): code.name.lower() for code in OutcomeCode if code is not OutcomeCode.ACCEPTED
+}

@@ -1,0 +1,308 @@
+"""What may be sent: as many as there is room for, in one total order within each gate.
+
+Category first, then what was tried already before what is new, then the journey's priority, then
+how long they wait, then contact. Consent, suppression, address and caps are looked at here, with
+the facts of this instant. What waits behind a closed gate is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from blaster.core.decide import Decisions
+from blaster.core.ledger import LEFT
+from blaster.core.plan import SendStep
+from blaster.core.queues import Look, Place, Queues
+from blaster.core.retries import over
+from blaster.core.rows import distinct, occurrences
+from blaster.core.runs import JourneyState
+from blaster.core.sends import CLASSES, capped, is_allowed
+from blaster.core.sites import Room
+from blaster.core.state import State
+from blaster.model import records
+from blaster.model.fields import NEVER
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Rows (runs, or numbers of orders) taken off one queue; `key` is what counts their room."""
+
+    journey: JourneyState
+    step: SendStep
+    place: Place
+    key: str
+    rows: Array
+
+
+Taker = Callable[[JourneyState, SendStep, Place, int], Array]
+"""Takes up to so many rows off the queue at this place."""
+
+
+def may_send(state: State, room: Room) -> bool:
+    """Whether there is room for anybody who waits."""
+    for journey in state.versions:
+        if journey.queues or journey.tries:
+            _file(state, journey)
+            for queues in (journey.tries, journey.queues):
+                for place in queues.places():
+                    outgoing = state.outgoing_of(_step(journey, place[0]))
+                    if room.at(room.key(outgoing.channel, outgoing.category, place[1]), 1) > 0:
+                        return True
+    return False
+
+
+def waits_for_room(state: State) -> bool:
+    """Whether anybody waits for nothing but room, as far as the queues know."""
+    return any(journey.queues or journey.tries for journey in state.versions)
+
+
+def send(tick: Decisions, room: Room, limit: int) -> None:
+    """Decides who is sent now, and who is not sent for good."""
+    _find_due(tick, limit)
+    for journey in tick.state.versions:
+        _file(tick.state, journey)
+
+    def take_tries(journey: JourneyState, step: SendStep, place: Place, most: int) -> Array:
+        look = _at_site(tick.state, journey.tries, step, place, _orders_waiting(tick.state))
+        return journey.tries.take(place, most, look)
+
+    def take_runs(journey: JourneyState, step: SendStep, place: Place, most: int) -> Array:
+        look = _at_site(tick.state, journey.queues, step, place, journey.queued(step.index))
+        return tick.exits_of_time(journey, journey.queues.take(place, most, look))
+
+    for category in CLASSES:
+        for found in _take(tick, room, limit, category, take_tries, tries=True):
+            _resume(tick, found, room)
+        for found in _take(tick, room, limit, category, take_runs, tries=False):
+            _order(tick, found, room)
+
+
+def _take(
+    tick: Decisions, room: Room, limit: int, category: str, take: Taker, *, tries: bool
+) -> list[list[Taken]]:
+    """What the queues of a category give, at most as much as there is room; by priority."""
+    by_priority: dict[int, list[Taken]] = {}
+    for journey in tick.state.versions:
+        for place in list((journey.tries if tries else journey.queues).places()):
+            step = _step(journey, place[0])
+            outgoing = tick.state.outgoing_of(step)
+            if outgoing.category != category:
+                continue
+            key = room.key(outgoing.channel, category, place[1])
+            rows = take(journey, step, place, room.at(key, max(0, limit - tick.rows)))
+            if len(rows):
+                mine = by_priority.setdefault(-journey.plan.definition.priority, [])
+                mine.append(Taken(journey, step, place, key, rows))
+    return [found for _, found in sorted(by_priority.items())]
+
+
+def _step(journey: JourneyState, index: int) -> SendStep:
+    step = journey.plan.steps[index]
+    assert isinstance(step, SendStep)
+    return step
+
+
+# --- queues ---------------------------------------------------------------------------------------
+
+
+def _file(state: State, journey: JourneyState) -> None:
+    """Brings what came into the queues since the last look to its sites."""
+    for queues, is_run in ((journey.queues, True), (journey.tries, False)):
+        for index in sorted(queues.fresh):
+            step = _step(journey, index)
+            look = journey.queued(index) if is_run else _orders_waiting(state)
+            queues.file(index, _splitter(state, step), look)
+
+
+def _splitter(state: State, step: SendStep) -> Callable[[Array], list[tuple[str, Array]]]:
+    emails = state.column(("field", "email"))
+    return lambda contacts: state.sites.split(step.outgoing.channel, emails, contacts)
+
+
+def _at_site(state: State, queues: Queues, step: SendStep, place: Place, look: Look) -> Look:
+    """Only who still belongs to this site; who has another address now is filed again."""
+    if not state.sites.differ(step.outgoing.channel):
+        return look
+
+    def here(rows: Array) -> tuple[Array, Array, Array]:
+        rows, since, contacts = look(rows)
+        mine = np.zeros(len(rows), bool)
+        for site, positions in _splitter(state, step)(contacts):
+            mine[positions] = site == place[1]
+        queues.add(step.index, rows[~mine])
+        return rows[mine], since[mine], contacts[mine]
+
+    return here
+
+
+def _orders_waiting(state: State) -> Look:
+    """Which orders wait for their next try, in the order they were made, then of contacts."""
+
+    def look(orders: Array) -> tuple[Array, Array, Array]:
+        found = state.orders.find(orders.astype(np.uint64))
+        waiting = found["open"] & found["found"] & (found["due"] != NEVER)
+        found = found[waiting]
+        return orders[waiting], found["at"].astype(np.int64), found["contact"].copy()
+
+    return look
+
+
+def _find_due(tick: Decisions, limit: int) -> None:
+    """Orders whose next try has come, into the queues of their steps."""
+    state = tick.state
+    numbers = state.orders.find_due(tick.now, limit)
+    found = state.orders.find(numbers)
+    for version in distinct(found["version"]).tolist():
+        for index in distinct(found["step"][found["version"] == version]).tolist():
+            mine = (found["version"] == version) & (found["step"] == index)
+            state.versions[version].tries.add(index, numbers[mine].astype(np.int64))
+
+
+# --- what was tried already -----------------------------------------------------------------------
+
+
+def _resume(tick: Decisions, found: list[Taken], room: Room) -> None:
+    """Hands over again what still may be sent; the rest is final."""
+    state = tick.state
+    kept = [_still_wanted(tick, taken) for taken in found]
+    which = np.repeat(np.arange(len(kept)), [len(rows) for rows in kept])
+    orders = np.concatenate(kept).astype(np.uint64)
+    facts = state.orders.find(orders)
+    order = np.lexsort((facts["contact"], facts["at"]))
+    which, orders = which[order], orders[order]
+    fits = _within(room, found, which, np.ones(len(orders), bool))
+    if fits.any():
+        tick.emit(records.Resumed(orders[fits]))
+        tick.rows += int(fits.sum())
+    for number, taken in enumerate(found):
+        back = orders[~fits & (which == number)].astype(np.int64)
+        look = _orders_waiting(state)
+        taken.journey.tries.put(taken.place, *look(back))
+
+
+def _still_wanted(tick: Decisions, taken: Taken) -> Array:
+    """Revokes the orders that may not be sent any more; answers with the others."""
+    state, journey = tick.state, taken.journey
+    orders = taken.rows.astype(np.uint64)
+    found = state.orders.find(orders)
+    runs = found["run"].copy()
+    here = journey.column("order").take(runs) == orders
+    tick.exits_of_time(journey, runs[here])
+    here[here] = np.isin(runs[here], tick.staying(journey, runs[here]))
+    here &= journey.column("order").take(runs) == orders
+    reasons = is_allowed(state, state.outgoing_of(taken.step), found["contact"].copy())
+    reasons[over(state, orders, tick.now)] = records.EXPIRED
+    reasons[~here] = LEFT
+    for reason in sorted(set(reasons.tolist()) - {""}):
+        tick.emit(records.Revoked(orders[reasons == reason], reason))
+        tick.rows += int((reasons == reason).sum())
+    kept: Array = taken.rows[reasons == ""]
+    return kept
+
+
+def revoke_left(tick: Decisions) -> bool:
+    """Takes back the orders of this tick whose run left in the same tick; whether there were any.
+
+    A run that is gone has no values any more, and its row may be another one's.
+    """
+    state, any_left = tick.state, False
+    made = [
+        operation.numbers if isinstance(operation, records.Ordered) else operation.orders
+        for operation in tick.operations
+        if isinstance(operation, records.Ordered | records.Resumed)
+    ]
+    if not made:
+        return False
+    numbers = np.concatenate(made)
+    found = state.orders.find(numbers)
+    numbers, found = numbers[found["open"]], found[found["open"]]
+    for version in distinct(found["version"]).tolist():
+        mine = found["version"] == version
+        orders = state.versions[version].column("order").take(found["run"][mine].copy())
+        left = numbers[mine][orders != numbers[mine]]
+        if len(left):
+            any_left = True
+            tick.emit(records.Revoked(left, LEFT))
+    return any_left
+
+
+# --- what is new ----------------------------------------------------------------------------------
+
+
+def _order(tick: Decisions, found: list[Taken], room: Room) -> None:
+    """One pass per send of the same contact, so that each sees the reservations before it."""
+    which = np.repeat(np.arange(len(found)), [len(taken.rows) for taken in found])
+    runs = np.concatenate([taken.rows for taken in found])
+    contacts = np.concatenate([taken.journey.contacts(taken.rows) for taken in found])
+    since = np.concatenate([taken.journey.column("until").take(taken.rows) for taken in found])
+    order = np.lexsort((contacts, since))
+    which, runs, contacts = which[order], runs[order], contacts[order]
+    passes = occurrences(contacts)
+    back = np.zeros(len(runs), bool)
+    for turn in range(int(passes.max()) + 1):
+        allowed = passes == turn
+        for number, taken in enumerate(found):
+            mine = np.flatnonzero(allowed & (which == number))
+            allowed[mine] = _passes(tick, taken.journey, taken.step, runs[mine])
+        fits = _within(room, found, which, allowed)
+        back |= allowed & ~fits
+        for number, taken in enumerate(found):
+            _emit_orders(tick, taken.journey, taken.step, runs[fits & (which == number)])
+    for number, taken in enumerate(found):
+        look = taken.journey.queued(taken.step.index)
+        taken.journey.queues.put(taken.place, *look(runs[back & (which == number)]))
+
+
+def _within(room: Room, found: list[Taken], which: Array, wanted: Array) -> Array:
+    """bool[]: those of the wanted rows that there is room for, first come first served; uses it."""
+    fits = wanted.copy()
+    for key in sorted({taken.key for taken in found}):
+        served = [number for number, taken in enumerate(found) if taken.key == key]
+        rows = np.flatnonzero(wanted & np.isin(which, served))
+        most = room.at(key, len(rows))
+        fits[rows[most:]] = False
+        room.use(key, most)
+    return fits
+
+
+def _passes(tick: Decisions, journey: JourneyState, step: SendStep, runs: Array) -> Array:
+    """Withholds or defers sends (all of different contacts); bool[]: those that may be made."""
+    state, outgoing = tick.state, tick.state.outgoing_of(step)
+    contacts = journey.contacts(runs)
+    reasons = is_allowed(state, outgoing, contacts)
+    for reason in sorted(set(reasons.tolist()) - {""}):
+        withhold(tick, journey, step, runs[reasons == reason], reason)
+    allowed: Array = reasons == ""
+    if outgoing.caps and allowed.any():
+        later, drop = capped(state, outgoing, contacts, tick.now)
+        withhold(tick, journey, step, runs[allowed & drop], "cap")
+        held = allowed & (later > tick.now) & ~drop
+        if held.any():
+            until = journey.column("until").take(runs[held]).astype(np.int64)
+            due = np.minimum(later[held], until).astype(np.uint32)
+            tick.emit(records.Deferred(journey.version, step.index, runs[held], due))
+        allowed &= ~held & ~drop
+    return allowed
+
+
+def _emit_orders(tick: Decisions, journey: JourneyState, step: SendStep, runs: Array) -> None:
+    if len(runs):
+        first = tick.state.orders.next
+        numbers = np.arange(first, first + len(runs), dtype=np.uint64)
+        tick.emit(records.Ordered(journey.version, step.index, runs, numbers))
+        tick.rows += len(runs)
+
+
+def withhold(
+    tick: Decisions, journey: JourneyState, step: SendStep, runs: Array, reason: str
+) -> None:
+    """These sends are finally not made; the runs go on where that leads."""
+    if len(runs):
+        tick.emit(records.Withheld(journey.version, step.index, runs, reason))
+        tick.go(journey, step.otherwise, runs, "failed")
