@@ -77,7 +77,6 @@ class LetterWriter:
         self._domain = clean_value(letter.sender_address.rpartition("@")[2])
         self._from = mailbox_field("From", letter.sender_name, letter.sender_address)
         self._subject = self._ops(letter.subject, _one_line)
-        self._plain = self._ops(letter.text, _lf)
         self._text = self._part(letter.text)
         self._html = self._part(letter.html)
         boundary = f"=_{letter.version[:24]}"  # "=_" occurs in neither transfer encoding
@@ -131,6 +130,22 @@ class LetterWriter:
         first, second, last = self._seams
         return b"".join(head), b"".join((first, text, second, html, last))
 
+    def parts(
+        self,
+        number: int,
+        contact: int,
+        slots: Sequence[str | None],
+        flags: Sequence[bool],
+    ) -> tuple[str, str, str]:
+        """Subject, text and HTML as their reader sees them, lines ending in LF; for looking at.
+
+        An SMS has its text alone. What reaches a missing slot is empty.
+        """
+        row = _Row(contact, number, slots, flags)
+        subject = self._joined(self._ops(self.letter.subject, _one_line), row)
+        html = self._joined(self._ops(self.letter.html, _lf), row)
+        return subject or "", self.text(number, contact, slots, flags) or "", html or ""
+
     def text(
         self,
         number: int,
@@ -138,8 +153,9 @@ class LetterWriter:
         slots: Sequence[str | None],
         flags: Sequence[bool],
     ) -> str | None:
-        """The text alone, lines ending in LF: an SMS, or a preview's text; None as in `write`."""
-        return self._joined(self._plain, _Row(contact, number, slots, flags))
+        """The text alone, lines ending in LF: an SMS; None as in `write`."""
+        row = _Row(contact, number, slots, flags)
+        return self._joined(self._ops(self.letter.text, _lf), row)
 
     # --- header fields --------------------------------------------------------------------------
 

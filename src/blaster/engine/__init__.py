@@ -17,16 +17,20 @@ if TYPE_CHECKING:
     from blaster.engine.intake import form_operations as form_operations
     from blaster.engine.intake import resolve as resolve
     from blaster.engine.intake import upserted as upserted
+    from blaster.engine.letterbook import Letterbook as Letterbook
     from blaster.engine.machine import Machine as Machine
     from blaster.engine.notices import Notice as Notice
+    from blaster.engine.preview import Preview as Preview
     from blaster.engine.timeline import TimelineItem as TimelineItem
 
 _HOMES = {
     "Engine": "engine",
     "ImportBatch": "importer",
     "ImportReport": "accounts",
+    "Letterbook": "letterbook",
     "Machine": "machine",
     "Notice": "notices",
+    "Preview": "preview",
     "Reject": "importer",
     "TimelineItem": "timeline",
     "Upserts": "accounts",
@@ -42,8 +46,10 @@ __all__ = [
     "Engine",
     "ImportBatch",
     "ImportReport",
+    "Letterbook",
     "Machine",
     "Notice",
+    "Preview",
     "Reject",
     "TimelineItem",
     "Upserts",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -16,25 +17,33 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import msgspec
+import numpy as np
 
 from blaster.clock import Clock, SystemClock
-from blaster.core import make_plan, requested_message
-from blaster.definitions import check, from_json, load, to_json
+from blaster.content import read_token
+from blaster.core import Late, addresses_of, ledger_of, make_plan, requested_message
+from blaster.definitions import check, from_json, to_json
 from blaster.engine.accounts import Contacts, Events, Lists, find_contact
+from blaster.engine.letterbook import Letterbook, Sample
 from blaster.engine.machine import Machine
 from blaster.engine.notices import Notice
+from blaster.engine.preview import Preview, preview_of
 from blaster.engine.requests import Journeys, Recipients, send
+from blaster.engine.secret import SECRET_BYTES, account_secret
 from blaster.engine.thread import EngineThread
 from blaster.engine.timeline import TimelineItem, timeline
 from blaster.errors import BlasterError, Busy, DefinitionError, EngineClosed, InputError
-from blaster.limits import NOTICES_MAX
+from blaster.limits import NOTICES_MAX, WORKERS_MAX
 from blaster.log import EmbeddedLog, Log
 from blaster.model import definitions as model
 from blaster.model import records
 from blaster.model.fields import NEVER
-from blaster.transport import StubTransport, Transport
+from blaster.model.ledger import StepLedger
+from blaster.model.sites import SiteStatus
+from blaster.transport import SmtpTransport, StubTransport, Switchboard, Transport
 
 LOG_FOLDER = "data/log"
+CHANNELS = ("email", "sms", "crm", "webhook")
 Answer = TypeVar("Answer")
 
 
@@ -48,8 +57,15 @@ class Engine:
         clock: Clock | None = None,
         transport: Transport | None = None,
         log: Log | None = None,
+        workers: int | None = None,
+        deliver: bool = True,
     ) -> None:
+        if workers is not None and not 1 <= workers <= WORKERS_MAX:
+            raise InputError(f"there are 1 to {WORKERS_MAX} workers, not {workers}")
         self.folder = folder
+        self.workers = workers or min(os.cpu_count() or 1, WORKERS_MAX)
+        self._deliver = deliver
+        self._secret: bytes | None = None
         self._clock = clock or SystemClock()
         self._given_transport = transport
         self._given_log = log
@@ -97,8 +113,10 @@ class Engine:
         """Everything but running; what fails half way lets go of the folder."""
         machine = self._recover()
         try:
-            transport = self._given_transport or self._transport_of(machine)
-            thread = EngineThread(machine, self._clock, transport)
+            self._secret = account_secret(self.folder) if self.folder.is_dir() else None
+            self._transport = self._given_transport or self._transport_of(machine)
+            thread = EngineThread(machine, self._clock, self._transport)
+            thread.prepare()
         except BaseException:
             machine.log.close()
             raise
@@ -118,22 +136,24 @@ class Engine:
             raise
 
     def _transport_of(self, machine: Machine) -> Transport:
-        """Channels whose transport is the stub accept everything; the others take nothing yet."""
-        kinds = self._account(machine).transports
-        closed = [
-            channel
-            for channel in ("email", "sms", "crm", "webhook")
-            if kinds.get(channel, {}).get("kind") != "stub"
-        ]
-        return StubTransport(closed_channels=closed)
+        """What blaster.toml says; or, for an engine that is not to deliver, one that takes nothing.
 
-    def _account(self, machine: Machine) -> model.Account:
-        if machine.state.plan is not None:
-            return machine.state.plan.workspace.account
-        loaded = load(self.folder) if (self.folder / "blaster.toml").is_file() else None
-        if loaded is None or loaded.workspace is None:
-            return model.Account()
-        return loaded.workspace.account
+        Orders an earlier owner left in flight then stay for the next one who delivers.
+        """
+        if not self._deliver:
+            return StubTransport(closed_channels=CHANNELS)
+        log, secret = machine.log, self._secret
+        if secret is None or not isinstance(log, EmbeddedLog):
+            raise InputError("an engine that delivers needs its folder; give it a transport")
+        return Switchboard(
+            lambda: SmtpTransport(
+                self.folder,
+                secret=secret,
+                workers=self.workers,
+                hold=log.lock.fileno(),
+                clock=self._clock,
+            )
+        )
 
     async def close(self) -> None:
         """Finishes what was accepted, makes it durable, and lets go of the folder.
@@ -193,8 +213,8 @@ class Engine:
         to: Recipients,
         *,
         data: Mapping[str, object] | None = None,
-    ) -> int:
-        """Requests one send of a published message to each contact; answers to how many.
+    ) -> tuple[int, ...]:
+        """Requests one send of a published message to each contact; answers with their numbers.
 
         `to` is one contact or several: number, id, e-mail address or phone number. An operational
         message to an address that nobody has makes a contact; one of marketing or sales is refused,
@@ -204,7 +224,65 @@ class Engine:
         """
         return await send(self._run, channel, message, to, data)
 
+    async def unsubscribe(self, token: str) -> int:
+        """Opts out whoever a message's opt-out link was made for; answers with his number.
+
+        `token` is the last part of the link. Marketing and sales e-mail to him stops at once.
+        Raises InputError for what is no token of this account.
+        """
+        if self._secret is None:
+            raise InputError("tokens need the account's folder")
+        found = read_token(self._secret, token)
+        if found.kind != "unsubscribe":
+            raise InputError("this token is of another kind of link")
+        await self.contacts.suppress(found.contact, "email", "opt-out link")
+        return found.contact
+
     # --- looking ------------------------------------------------------------------------------
+
+    async def preview(self, channel: model.Channel, message: str, contact: str | int) -> Preview:
+        """What one contact would get of a message now, outside of any journey; nothing is sent.
+
+        Raises InputError for a message or contact that there is not.
+        """
+        secret = self._secret or bytes(SECRET_BYTES)
+
+        def command(machine: Machine, now: int) -> tuple[Sample, int, str, int]:
+            state = machine.state
+            if state.plan is None:
+                raise InputError("nothing is published yet")
+            row = find_contact(state, contact)
+            sample = machine.letterbook.row(state, channel, message, row, now)
+            address = addresses_of(state, channel, np.array([row], np.int64))[0].as_py()
+            return sample, row, address or "", now
+
+        sample, row, address, now = await self._run(command)
+        return preview_of(sample, secret, row, address, now)
+
+    async def ledger(self, journey: str) -> list[StepLedger]:
+        """For each step that sends what became of everybody who came to it; [] if it is unknown.
+
+        Single sends are in the journey `send CHANNEL MESSAGE`.
+        """
+        return list(await self._run(lambda machine, now: ledger_of(machine.state, journey)))
+
+    def sites(self) -> list[SiteStatus]:
+        """How each site is doing, as the transport said last; never waits."""
+        return self._transport.sites() if self._thread is not None else []
+
+    def cpu_s(self) -> float:
+        """CPU seconds that the delivering processes have used so far; never waits."""
+        return self._transport.cpu_s() if self._thread is not None else 0.0
+
+    @property
+    def late(self) -> list[Late]:
+        """What should have been done while nobody ran the account, as it was at the opening."""
+        return list(self._thread.late) if self._thread is not None else []
+
+    @property
+    def warning(self) -> str:
+        """What is wrong without stopping the engine, such as a key that does not load; or ""."""
+        return self._thread.warning if self._thread is not None else ""
 
     async def explain(self, contact: str | int) -> list[TimelineItem]:
         """What happened to a contact and what was decided, each with its facts as they were."""
@@ -263,9 +341,20 @@ class Engine:
         that the transport has not answered are not waited for. Whoever moves a clock of his own
         goes from instant to instant with it: `blaster.testing.run_until` does.
         """
+        return await self._rest(settled=False)
+
+    async def settled(self) -> int | None:
+        """As `quiet`, and waits until the transport has answered every order it was given.
+
+        Also no send waits for room then: what is left waits for its instant. While a site is down
+        its orders wait for theirs too.
+        """
+        return await self._rest(settled=True)
+
+    async def _rest(self, *, settled: bool) -> int | None:
         if self._thread is None:
             raise EngineClosed("the engine is not open")
-        due = await asyncio.wrap_future(self._thread.rest())
+        due = await asyncio.wrap_future(self._thread.rest(settled=settled))
         return None if due == NEVER else due
 
     # --- being told ---------------------------------------------------------------------------
@@ -379,6 +468,7 @@ def _try_out(operation: records.Published) -> None:
     """Compiles what the log would keep for ever. Raises DefinitionError."""
     try:
         plan = make_plan(from_json(operation.workspace))
+        Letterbook(plan).verify()
     except (msgspec.ValidationError, LookupError, TypeError, ValueError) as error:
         raise DefinitionError((f"this workspace cannot be run: {error!r}",)) from error
     for name in plan.journeys:
@@ -408,10 +498,16 @@ def open_engine(
     clock: Clock | None = None,
     transport: Transport | None = None,
     log: Log | None = None,
+    workers: int | None = None,
+    deliver: bool = True,
 ) -> Engine:
     """An engine over an account's folder, to be entered with `async with`.
 
     `transport` takes the orders (default: what blaster.toml says), `clock` tells the time, `log`
-    keeps the records (default: in the folder's data/log).
+    keeps the records (default: in the folder's data/log). `workers` is how many processes deliver
+    e-mail (default: what blaster.toml says, else one per processor). With `deliver` false nothing
+    leaves: orders wait for an engine that delivers. Raises InputError.
     """
-    return Engine(Path(folder), clock=clock, transport=transport, log=log)
+    return Engine(
+        Path(folder), clock=clock, transport=transport, log=log, workers=workers, deliver=deliver
+    )

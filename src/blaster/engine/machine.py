@@ -11,10 +11,21 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from blaster.core import Handover, State, apply_entry, has_work, orders_of, tick
+import numpy as np
+
+from blaster.core import (
+    Handover,
+    SendStep,
+    State,
+    apply_entry,
+    has_work,
+    orders_of,
+    tick,
+)
+from blaster.engine.letterbook import Letterbook
 from blaster.errors import Busy, LogError
 from blaster.log import Log
-from blaster.model.records import Entry, Operation
+from blaster.model.records import Array, Entry, Operation
 
 APPEND_TIMEOUT_S = 60.0
 """How long a tick's record waits for a slow or full disk before the engine gives up."""
@@ -33,6 +44,35 @@ class Machine:
         self.state = State()
         self.sound = True
         self.watch: Callable[[int, Entry], None] | None = None
+        self._letterbook: Letterbook | None = None
+
+    @property
+    def letterbook(self) -> Letterbook:
+        """The letters of the definitions in force."""
+        plan = self.state.plan
+        assert plan is not None
+        if self._letterbook is None or self._letterbook.plan is not plan:
+            self._letterbook = Letterbook(plan)
+        return self._letterbook
+
+    def in_flight(self, channel: str) -> tuple[Array, Array]:
+        """The orders that the transport had of a channel (uint64[]), and whether each may repeat.
+
+        An order may leave a second time unless its message says `repeat: never`.
+        """
+        state = self.state
+        numbers = state.orders.with_transport()
+        found = state.orders.find(numbers)
+        mine, repeats = np.zeros(len(numbers), bool), np.zeros(len(numbers), bool)
+        pairs = np.stack([found["version"], found["step"]], axis=1)
+        for version, index in np.unique(pairs, axis=0).tolist():
+            step = state.versions[version].plan.steps[index]
+            assert isinstance(step, SendStep)
+            if step.outgoing.channel == channel:
+                here = (pairs == (version, index)).all(axis=1)
+                mine |= here
+                repeats[here] = self.letterbook.repeats(channel, step.outgoing.name)
+        return numbers[mine], repeats[mine]
 
     @classmethod
     def recover(cls, log: Log) -> Machine:

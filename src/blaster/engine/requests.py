@@ -70,7 +70,7 @@ async def send(
     message: str,
     to: Recipients,
     data: Mapping[str, object] | None,
-) -> int:
+) -> tuple[int, ...]:
     """What `Engine.send` does."""
     if channel not in CHANNELS:
         raise InputError(f"{channel!r} is no channel; there are {' and '.join(CHANNELS)}")
@@ -78,13 +78,14 @@ async def send(
     given = _data(data)
     wanted = [to] if isinstance(to, str | int) else _several(to)
 
-    def command(machine: Machine, now: int) -> int:
+    def command(machine: Machine, now: int) -> tuple[int, ...]:
         state = machine.state
         rows, made = _recipients(state, channel, wanted, _category(state, channel, message))
         name = requested_name(channel, message)
-        return _accept(machine, now, made, name, rows, given, SEND_SOURCE)
+        _accept(machine, now, made, name, rows, given, SEND_SOURCE)
+        return tuple(rows.tolist())
 
-    return int(await run(command))
+    return tuple(await run(command))
 
 
 def _accept(

@@ -2,8 +2,9 @@
 
 Commands (inputs and short reads) and ticks take turns, in slices of about SLICE_S; `limit`, the
 rows of a slice, follows what the last slices cost. An answer is given when the log's durable
-sequence has reached what it rests on, and orders leave under the same rule. Bounded: at most
-COMMANDS_MAX commands wait; a further one is refused with Busy.
+sequence has reached what it rests on, and orders leave under the same rule. What the transport may
+not send (opt-outs, hard bounces) is told to it before the answer. Bounded: at most COMMANDS_MAX
+commands wait; a further one is refused with Busy.
 """
 
 from __future__ import annotations
@@ -15,17 +16,32 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from blaster.clock import Clock
-from blaster.core import Handover, next_tries, orders_in_flight
+from blaster.core import (
+    Handover,
+    Late,
+    addresses_of,
+    lateness_of,
+    next_tries,
+    orders_in_flight,
+    scopes_of,
+    suppressed_contacts,
+    topics_of,
+    touched,
+    waits_for_room,
+)
+from blaster.engine.letterbook import suppressed
 from blaster.engine.machine import APPEND_TIMEOUT_S, Machine
 from blaster.engine.notices import Notice, notices_of
-from blaster.errors import Busy, EngineClosed
+from blaster.errors import Busy, EngineClosed, InputError
 from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
+from blaster.model.fields import BATCH_ROWS
 from blaster.model.orders import OrderBatch, OutcomeBatch, gate
 from blaster.model.outcomes import OutcomeCode
-from blaster.model.records import Entry, Operation, Outcomes, Postponed
+from blaster.model.records import Array, Entry, Operation, Outcomes, Postponed
 from blaster.transport import Transport
 
 SLICE_S = 0.02
@@ -36,11 +52,11 @@ COMMANDS_PER_STEP = 64
 """Commands between two slices; without it a stream of them would hold back what is due."""
 NO_LIMIT = 1 << 62
 """The room of a channel that takes any number."""
-
 WAIT_MAX_S = 30 * 86_400
 """The longest wait a transport may ask for; a longer one is a mistake, not a wish."""
+MAIL = "email"
+"""The channel whose transport keeps a suppression table and rings."""
 
-Array = np.ndarray[Any, Any]
 Command = Callable[[Machine, int], Any]
 Listener = Callable[[list[Notice]], None]
 
@@ -59,18 +75,43 @@ class EngineThread:
         self._commands: deque[tuple[Command, Future[Any]]] = deque()
         self._answers: deque[tuple[int, Future[Any], Any]] = deque()
         self._outcomes: deque[OutcomeBatch] = deque()
-        self._resting: list[Future[int]] = []
+        self._resting: list[tuple[Future[int], bool]] = []
         self._closing = False
         self._failure: BaseException | None = None
         # The engine thread's own.
         self._orders: deque[tuple[int, OrderBatch]] = deque()
         self._again: deque[OrderBatch] = deque()
+        self._settling: deque[tuple[int, Array]] = deque()
+        self._touched: list[Array] = []
+        self._plan = machine.state.plan
+        self._topics = topics_of(machine.state)
+        self.late: list[Late] = []
+        self.warning = ""
         self._told: deque[tuple[int, list[Notice]]] = deque()
         self._listeners: list[tuple[Listener, Callable[[], None]]] = []
         self._limit = LIMIT_FIRST
         self._rest_s = 0.0
         self._transport_open = True
         self._thread = threading.Thread(target=self._main, name="blaster-engine", daemon=True)
+
+    def prepare(self) -> None:
+        """Before `start`, on any thread: tells the transport what is in force, and hears of orders
+        that an earlier owner left in flight. Raises what the transport raises.
+        """
+        state = self._machine.state
+        now = max(int(self._clock.now()), state.now)
+        if state.plan is not None:
+            self._transport.configure(state.plan.workspace)
+        self._suppress(suppressed_contacts(state, MAIL))
+        self.late = lateness_of(state, now)
+        numbers, repeats = self._machine.in_flight(MAIL)
+        known = self._transport.reclaim(numbers, repeats)
+        if len(known.numbers):
+            self._outcomes.append(_checked(known))
+        left = np.setdiff1d(state.orders.with_transport(), known.numbers, assume_unique=True)
+        handovers, refused = orders_in_flight(state, left)
+        self._outcomes.extend(suppressed(part, reason) for reason, part in refused.items())
+        self._again.extend(self._batches(handovers, now))
 
     def start(self) -> None:
         """Begins to run; orders that an earlier owner left in flight are handed over again."""
@@ -93,16 +134,17 @@ class EngineThread:
             self._wake()
         return future
 
-    def rest(self) -> Future[int]:
+    def rest(self, *, settled: bool = False) -> Future[int]:
         """Answers, once nothing is left to do now and all of it is durable, what is due next.
 
-        The answer is an instant, or NEVER. Raises EngineClosed after the end.
+        With `settled` also no order is with the transport and no send waits for room. The answer is
+        an instant, or NEVER. Raises EngineClosed after the end.
         """
         future: Future[int] = Future()
         with self._news:
             if self._closing or self._failure is not None:
                 raise EngineClosed("the engine is closed") from self._failure
-            self._resting.append(future)
+            self._resting.append((future, settled))
             self._wake()
         return future
 
@@ -163,7 +205,6 @@ class EngineThread:
 
     def _main(self) -> None:
         try:
-            self._take_up()
             while self._step():
                 pass
             self._close_transport()
@@ -179,14 +220,6 @@ class EngineThread:
             for _, stopped in self._listeners:
                 stopped()
 
-    def _take_up(self) -> None:
-        """What an earlier owner left in flight: handed over again, or not to be sent any more."""
-        handovers, refused = orders_in_flight(self._machine.state)
-        self._again.extend(_batches(handovers))
-        for reason, numbers in refused.items():
-            codes = np.full(len(numbers), OutcomeCode.SUPPRESSED, np.uint8)
-            self._on_outcomes(OutcomeBatch(numbers, codes, (reason,) * len(numbers)))
-
     def _close_transport(self) -> None:
         is_open, self._transport_open = self._transport_open, False
         if is_open:
@@ -194,7 +227,8 @@ class EngineThread:
 
     def _fail_rest(self) -> None:
         with self._mutex:
-            waiting = [future for _, future in self._commands] + self._resting
+            waiting = [future for _, future in self._commands]
+            waiting += [future for future, _ in self._resting]
             running = [future for _, future, _ in self._answers]
             self._commands.clear()
             self._resting.clear()
@@ -235,6 +269,7 @@ class EngineThread:
         if not self._rest_s:
             self._slice(now)
         self._hand_over()
+        self._settle()
         self._tell()
         if self._resting and not self._has_work():
             self._answer_resting()
@@ -242,19 +277,23 @@ class EngineThread:
 
     def _answer_resting(self) -> None:
         """Unless something waits for a command, an outcome, the disk, or to be handed over."""
+        state, log = self._machine.state, self._machine.log
+        waiting = bool(state.orders.in_flight) or waits_for_room(state)
         with self._mutex:
             waits = self._commands or self._outcomes or self._answers or self._orders or self._told
-            if waits or self._machine.log.durable != self._machine.log.last:
+            if waits or log.durable != log.last:
                 return
-            resting, self._resting = self._resting, []
+            resting = [future for future, settled in self._resting if not (settled and waiting)]
+            self._resting = [each for each in self._resting if each[0] not in resting]
         for future in resting:
             if future.set_running_or_notify_cancel():
-                future.set_result(self._machine.state.next_due())
+                future.set_result(state.next_due())
 
     def _has_work(self) -> bool:
-        room = self._transport.room()
-        if any(room.get(_counted_by(room, batch), 1) > 0 for batch in self._again):
-            return True
+        if self._again:
+            room = self._transport.room()
+            if any(_room_of(room, batch) > 0 for batch in self._again):
+                return True
         return self._machine.has_work(int(self._clock.now()), self._room())
 
     def _idle_s(self) -> float:
@@ -267,16 +306,16 @@ class EngineThread:
         left = max(0, ORDERS_IN_FLIGHT_MAX - self._machine.state.orders.in_flight)
         promised = self._promised(room)
         for batch in self._again:
-            promised[_counted_by(room, batch)] += len(batch.numbers)
+            promised[_gate(room, batch)] += len(batch.numbers)
         return {
-            name: max(0, min(left, room.get(name, NO_LIMIT) - promised[name]))
-            for name in {"email", "sms", "crm", "webhook", *room}
+            key: max(0, min(left, room.get(key, NO_LIMIT) - promised[key]))
+            for key in {"email", "sms", "crm", "webhook", *room}
         }
 
     def _promised(self, room: Mapping[str, int]) -> Counter[str]:
         promised: Counter[str] = Counter()
         for _, batch in self._orders:
-            promised[_counted_by(room, batch)] += len(batch.numbers)
+            promised[_gate(room, batch)] += len(batch.numbers)
         return promised
 
     def _take_outcomes(self, now: int) -> None:
@@ -287,42 +326,46 @@ class EngineThread:
             return
         self._rest_s = 0.0
         self._drain(now)
-        operations = self._answered(batches, now)
+        numbers, operations = self._outcome_operations(batches, now)
         try:
-            self._machine.accept(now, operations, APPEND_TIMEOUT_S if self._closing else 0.0)
+            timeout_s = APPEND_TIMEOUT_S if self._closing else 0.0
+            sequence = self._machine.accept(now, operations, timeout_s)
         except Busy as busy:
             if self._closing:
                 raise
             self._rest_s = max(0.001, busy.retry_after_s)
             return
+        self._settling.append((sequence, numbers))
         with self._mutex:
             for _ in batches:
                 self._outcomes.popleft()
 
-    def _answered(self, batches: list[OutcomeBatch], now: int) -> list[Operation]:
-        """The first answer to each order: final, or when it is tried again if time is left."""
+    def _outcome_operations(
+        self, batches: list[OutcomeBatch], now: int
+    ) -> tuple[Array, tuple[Operation, ...]]:
+        """The numbers that were answered, and the records of that: final, or to be tried again."""
         numbers = np.concatenate([batch.numbers for batch in batches])
-        first = np.sort(np.unique(numbers, return_index=True)[1])
-        numbers = numbers[first]
-        codes = np.concatenate([batch.codes for batch in batches])[first]
+        codes = np.concatenate([batch.codes for batch in batches])
         reasons = [r for b in batches for r in b.reasons or ("",) * len(b.numbers)]
-        waits = [w for b in batches for w in b.waits or (0,) * len(b.numbers)]
+        waits = np.array([w for b in batches for w in b.waits or (0,) * len(b.numbers)], np.int64)
+        first = np.sort(np.unique(numbers, return_index=True)[1])
+        numbers, codes, waits = numbers[first], codes[first], waits[first]
+        reasons = [reasons[row] for row in first.tolist()]
+        state = self._machine.state
+        now = max(now, state.now)
         again = codes == OutcomeCode.DEFERRED
-        state, waited = self._machine.state, np.array(waits, np.int64)[first]
-        due, expired = next_tries(state, numbers, waited, max(now, state.now))
-        codes[again & expired] = OutcomeCode.EXPIRED
-        again &= ~expired
-
-        def texts(mine: Array) -> tuple[str, ...]:
-            kept = tuple(reasons[row] for row in first[mine].tolist())
-            return kept if any(kept) else ()
-
+        due = np.zeros(len(numbers), np.uint32)
+        if again.any():
+            due[again], over = next_tries(state, numbers[again], waits[again], now)
+            codes[np.flatnonzero(again)[over]] = OutcomeCode.EXPIRED
+            again = codes == OutcomeCode.DEFERRED
         operations: list[Operation] = []
         if not again.all():
-            operations.append(Outcomes(numbers[~again], codes[~again], texts(~again)))
+            kept = _chosen(reasons, ~again)
+            operations.append(Outcomes(numbers[~again], codes[~again], kept))
         if again.any():
-            operations.append(Postponed(numbers[again], due[again], texts(again)))
-        return operations
+            operations.append(Postponed(numbers[again], due[again], _chosen(reasons, again)))
+        return numbers, tuple(operations)
 
     def _run(self, command: Command, future: Future[Any], now: int) -> None:
         """A command that fails is its caller's business, unless state and log may differ now."""
@@ -358,14 +401,57 @@ class EngineThread:
         if not self._machine.has_work(now, room):
             return
         began = self._clock.monotonic()
-        sequence, _, orders = self._machine.tick(now, room, self._limit)
+        sequence, entry, handovers = self._machine.tick(now, room, self._limit)
         spent = self._clock.monotonic() - began
-        self._orders.extend((sequence, batch) for batch in _batches(orders))
+        self._touched.append(touched(self._machine.state, MAIL, entry.operations))
+        if not self._machine.state.inbox:
+            self._tell_transport()
+        batches = self._batches(handovers, now)
+        self._orders.extend((sequence, batch) for batch in batches)
         if spent > SLICE_S:
             self._limit = max(LIMIT_MIN, self._limit // 2)
         elif spent < SLICE_S / 4 and self._machine.has_work(now, self._room()):
             # Only a slice that the limit cut short says what a larger one would cost.
             self._limit = min(LIMIT_MAX, self._limit * 2)
+
+    def _batches(self, handovers: list[Handover], now: int) -> list[OrderBatch]:
+        """What the transport gets; orders that cannot be written have their outcome at once."""
+        batches = []
+        for handover in handovers:
+            batch, refused = self._machine.letterbook.batch(self._machine.state, handover, now)
+            if batch is not None:
+                batches.append(batch)
+            if refused is not None:
+                with self._news:
+                    self._outcomes.append(refused)
+                    self._woken = True
+        return batches
+
+    def _tell_transport(self) -> None:
+        """Definitions that changed, and whom it may not send to any more."""
+        state = self._machine.state
+        if state.plan is not self._plan and state.plan is not None:
+            self._plan = state.plan
+            try:
+                self._transport.configure(state.plan.workspace)
+                self.warning = ""
+            except InputError as error:  # what was in force before goes on
+                self.warning = f"the transport goes on as before: {error}"
+            topics = topics_of(state)
+            if topics != self._topics:
+                self._topics = topics
+                self._touched = [suppressed_contacts(state, MAIL)]
+        contacts, self._touched = _union(self._touched), []
+        self._suppress(contacts)
+
+    def _suppress(self, contacts: Array) -> None:
+        state = self._machine.state
+        for first in range(0, len(contacts), BATCH_ROWS):
+            rows = contacts[first : first + BATCH_ROWS]
+            addresses = addresses_of(state, MAIL, rows)
+            known = addresses.is_valid().to_numpy(zero_copy_only=False)
+            scopes = scopes_of(state, MAIL, rows[known])
+            self._transport.suppress(addresses.drop_null().to_pylist(), scopes)
 
     def _hand_over(self) -> None:
         durable = self._machine.log.durable
@@ -376,22 +462,30 @@ class EngineThread:
 
     def _hand_over_again(self) -> None:
         """Of the orders of an earlier owner, as many as there is room for."""
-        promised = self._promised(self._transport.room())
+        room = dict(self._transport.room())
+        for key, count in self._promised(room).items():
+            room[key] = room.get(key, NO_LIMIT) - count
         for _ in range(len(self._again)):
             batch = self._again.popleft()
-            rooms = self._transport.room()
-            counted_by = _counted_by(rooms, batch)
-            room = rooms.get(counted_by, NO_LIMIT) - promised[counted_by]
-            count = max(0, min(room, len(batch.numbers)))
+            key = _gate(room, batch)
+            count = max(0, min(room.get(key, NO_LIMIT), len(batch.numbers)))
             if count < len(batch.numbers):
                 self._again.append(_rows(batch, count, len(batch.numbers)))
             if count:
+                room[key] = room.get(key, NO_LIMIT) - count
                 self._transport.hand_over(_rows(batch, 0, count))
+
+    def _settle(self) -> None:
+        """Outcomes that are durable: the transport need not keep them any more."""
+        durable = self._machine.log.durable
+        while self._settling and self._settling[0][0] <= durable:
+            self._transport.settled(self._settling.popleft()[1])
 
     def _watch(self, sequence: int, entry: Entry) -> None:
         notices = notices_of(self._machine.state, sequence, entry.at, entry.operations)
         if notices:
             self._told.append((sequence, notices))
+        self._touched.append(touched(self._machine.state, MAIL, entry.operations))
 
     def _tell(self) -> None:
         durable = self._machine.log.durable
@@ -401,39 +495,49 @@ class EngineThread:
                 listener(notices)
 
 
-def _batches(handovers: list[Handover]) -> list[OrderBatch]:
-    return [
-        OrderBatch(
-            each.channel, each.name, each.numbers, each.contacts, each.addresses, each.category,
-            each.site,
-        )
-        for each in handovers
-    ]  # fmt: skip
-
-
-def _counted_by(room: Mapping[str, int], batch: OrderBatch) -> str:
-    """The name in the transport's room that a batch is counted by."""
+def _gate(room: Mapping[str, int], batch: OrderBatch) -> str:
+    """What the room of a batch is counted by."""
     named = gate(batch.channel, batch.category, batch.site)
     return named if named in room else batch.channel
 
 
+def _room_of(room: Mapping[str, int], batch: OrderBatch) -> int:
+    return room.get(_gate(room, batch), NO_LIMIT)
+
+
+def _union(parts: list[Array]) -> Array:
+    """Contacts of several operations, each once, ascending."""
+    return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+
+
+def _chosen(reasons: list[str], mine: Array) -> tuple[str, ...]:
+    """The reasons of some rows; none when there is nothing in them."""
+    chosen = tuple(reasons[row] for row in np.flatnonzero(mine).tolist())
+    return chosen if any(chosen) else ()
+
+
 def _rows(batch: OrderBatch, first: int, last: int) -> OrderBatch:
-    return OrderBatch(
-        batch.channel, batch.name, batch.numbers[first:last], batch.contacts[first:last],
-        batch.addresses.slice(first, last - first), batch.category, batch.site,
-    )  # fmt: skip
+    if (first, last) == (0, len(batch.numbers)):
+        return batch
+    return msgspec.structs.replace(
+        batch,
+        numbers=batch.numbers[first:last],
+        contacts=batch.contacts[first:last],
+        addresses=batch.addresses.slice(first, last - first),
+        slots=tuple(column[first:last] for column in batch.slots),
+        flags=tuple(column[first:last] for column in batch.flags),
+    )
 
 
 def _checked(batch: OutcomeBatch) -> OutcomeBatch:
     """The batch in its proper types. Raises ValueError for what can be no outcomes."""
     numbers = np.asarray(batch.numbers, np.uint64)
     codes = np.asarray(batch.codes, np.uint8)
-    reasons = tuple(batch.reasons)
-    if numbers.ndim != 1 or codes.shape != numbers.shape or len(reasons) not in (0, len(numbers)):
-        raise ValueError(f"{numbers.shape} orders, {codes.shape} codes, {len(reasons)} reasons")
-    waits = tuple(int(wait) for wait in batch.waits)
+    reasons, waits = tuple(batch.reasons), tuple(int(wait) for wait in batch.waits)
     if len(waits) not in (0, len(numbers)) or any(not 0 <= wait <= WAIT_MAX_S for wait in waits):
         raise ValueError(f"{numbers.shape} orders cannot wait {waits[:3]} seconds")
+    if numbers.ndim != 1 or codes.shape != numbers.shape or len(reasons) not in (0, len(numbers)):
+        raise ValueError(f"{numbers.shape} orders, {codes.shape} codes, {len(reasons)} reasons")
     if not all(isinstance(reason, str) for reason in reasons):
         raise ValueError("a reason is a text")
     strange = set(np.unique(codes).tolist()) - {int(code) for code in OutcomeCode}

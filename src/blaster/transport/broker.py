@@ -74,6 +74,7 @@ class _Worker:
         self.free = list(range(places - 1, -1, -1))
         self.letters: OrderedDict[str, None] = OrderedDict()
         self.connections: dict[str, int] = {}
+        self.cpu_s = 0.0
         self.clogged = False
 
     def knows(self, version: str) -> bool:
@@ -167,6 +168,7 @@ class Broker:
         limits_of: Callable[[str], SiteLimits | None],
         ring_places: int = RING_PLACES,
     ) -> None:
+        self.cpu_s = 0.0
         self.frames: list[tuple[int, frames.ToWorker]] = []
         """For which worker what, in order; the shell takes them."""
         self.answers = Answers()
@@ -357,6 +359,8 @@ class Broker:
         """What a worker has open."""
         there = self._workers.get(worker)
         if there is not None:
+            self.cpu_s += max(0.0, frame.cpu_s - there.cpu_s)
+            there.cpu_s = frame.cpu_s
             there.connections = frame.connections
             for name, site in self._sites.items():
                 site.division.pulse(worker, frame.connections.get(name, 0))

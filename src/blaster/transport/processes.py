@@ -278,6 +278,6 @@ class Crew:
 
 def _environment() -> dict[str, str]:
     """This process's own, with this very package in front of any other."""
-    home = str(Path(frames.__file__).resolve().parents[2])
+    home = str(Path(frames.__file__).absolute().parents[2])  # a link is as good as a file
     before = os.environ.get("PYTHONPATH", "")
     return {**os.environ, "PYTHONPATH": os.pathsep.join([home, before] if before else [home])}

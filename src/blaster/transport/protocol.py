@@ -65,5 +65,9 @@ class Transport(Protocol):
         """How each site is doing; empty for a transport without sites."""
         return []
 
+    def cpu_s(self) -> float:
+        """CPU seconds that processes of its own have used so far, as they said last."""
+        return 0.0
+
     def close(self) -> None:
         """Takes no more orders; calls `outcomes` no more."""

@@ -24,11 +24,13 @@ from blaster.transport.rings import Left, Rings
 from blaster.transport.settings import IDLE_S, Settings
 
 TICK_S = 0.1
-Publish = Callable[[dict[str, int], Counter[str], list[SiteStatus] | None], None]
+Publish = Callable[[dict[str, int], Counter[str], list[SiteStatus] | None, float], None]
 
 
 class Run:
-    """`outcomes` and `publish` (room, what was taken of hand-overs, sites) are called on the loop.
+    """`outcomes` and `publish` are called on the loop.
+
+    `publish` gets the room, what was taken of hand-overs, the sites (None: as before), CPU seconds.
 
     `post` may be called from any thread once `main` has said it started; the rest is the loop's.
     """
@@ -204,7 +206,7 @@ class Run:
             self._outcomes(answers)
         room = {CHANNEL: 0} if self._stopping else self._broker.room(self._clock.monotonic())
         taken, self._taken = self._taken, Counter()
-        self._publish(room, taken, sites)
+        self._publish(room, taken, sites, self._broker.cpu_s)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A fault of ours: nothing more is sent, and what was handed over waits for a restart."""

@@ -101,6 +101,7 @@ class SmtpTransport(Transport):
         self._room: dict[str, int] = _NONE
         self._sites: list[SiteStatus] = []
         self._coming: Counter[str] = Counter()
+        self._cpu_s = 0.0
 
     # --- before the start -----------------------------------------------------------------------
 
@@ -180,7 +181,11 @@ class SmtpTransport(Transport):
             runner.run(run.main(started))
 
     def _publish(
-        self, room: dict[str, int], taken: Counter[str], sites: list[SiteStatus] | None
+        self,
+        room: dict[str, int],
+        taken: Counter[str],
+        sites: list[SiteStatus] | None,
+        cpu_s: float,
     ) -> None:
         """The loop says how things are; called after each turn."""
         with self._mutex:
@@ -189,6 +194,7 @@ class SmtpTransport(Transport):
                 self._coming = +(self._coming - taken)
             if sites is not None:
                 self._sites = sites
+            self._cpu_s = cpu_s
 
     def room(self) -> Mapping[str, int]:
         with self._mutex:
@@ -200,6 +206,10 @@ class SmtpTransport(Transport):
     def sites(self) -> list[SiteStatus]:
         with self._mutex:
             return self._sites
+
+    def cpu_s(self) -> float:
+        with self._mutex:
+            return self._cpu_s
 
     def hand_over(self, batch: OrderBatch) -> None:
         with self._mutex:

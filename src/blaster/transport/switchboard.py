@@ -135,6 +135,9 @@ class Switchboard(Transport):
             return [SiteStatus("", 0.0, 0.0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, trouble)]
         return self._smtp.sites()
 
+    def cpu_s(self) -> float:
+        return self._smtp.cpu_s()
+
     def close(self) -> None:
         self._changes.shutdown(wait=True)
         self._outcomes = None

@@ -1,0 +1,196 @@
+"""From orders to what a transport can write: letters, and the values their recipients get.
+
+Owns the letters of the definitions in force, one per message, and what their slots and rules read
+where they are sent from. Values are gathered column by column, at hand-over: what a message says is
+what is true at that moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from blaster.content import RawColumn, compile_letter, fill, missing
+from blaster.core import Handover, JourneyPlan, Plan, Rows, State, mask_of
+from blaster.errors import InputError
+from blaster.model import definitions as model
+from blaster.model.fields import Field, Kind
+from blaster.model.letters import Letter
+from blaster.model.orders import OrderBatch, OutcomeBatch
+from blaster.model.outcomes import OutcomeCode
+from blaster.rules import Rule, Scope, Value, compile_rule, compile_value
+
+Array = np.ndarray[Any, Any]
+
+MISSING_DATA = "missing_data"
+MESSAGE_REMOVED = "message_removed"
+"""A version of a journey that drains still wanted to send what is no longer published."""
+
+
+class Reading:
+    """What a letter reads, compiled for one place: a journey's steps, or outside of any."""
+
+    def __init__(self, letter: Letter, scope: Scope) -> None:
+        self.letter = letter
+        self.values: tuple[Value, ...] = tuple(
+            compile_value(slot.value, scope) for slot in letter.slots
+        )
+        self.rules: tuple[Rule, ...] = tuple(compile_rule(text, scope) for text in letter.rules)
+
+    def slots(self, rows: Rows, now: int, language: str) -> tuple[tuple[str | None, ...], ...]:
+        """Per slot the text of every row, None where it is missing."""
+        zones, zone = rows.state.zones, rows.zones()
+        return tuple(
+            fill(slot, _raw(rows, value, now), zones, zone, language)
+            for slot, value in zip(self.letter.slots, self.values, strict=True)
+        )
+
+    def flags(self, rows: Rows, now: int) -> tuple[tuple[bool, ...], ...]:
+        """Per rule whether it is true of every row."""
+        return tuple(tuple(rows.true(rule, now).tolist()) for rule in self.rules)
+
+
+class Letterbook:
+    """The letters of one plan. Raises what compiling a template raises, when it is made."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        account = plan.workspace.account
+        self._language = "he" if account.country == "IL" else "en"
+        blocks: dict[str, dict[str, str]] = {}
+        for block in plan.workspace.blocks:
+            blocks.setdefault(block.channel, {})[block.name] = block.body
+        self._letters: Mapping[tuple[str, str], Letter] = {
+            (message.channel, message.name): compile_letter(
+                message, account, blocks.get(message.channel, {})
+            )
+            for message in plan.workspace.messages
+        }
+        self._messages: Mapping[tuple[str, str], model.Message] = {
+            (message.channel, message.name): message for message in plan.workspace.messages
+        }
+        self._readings: dict[tuple[str, str, str], Reading] = {}
+
+    def verify(self) -> None:
+        """Compiles what every letter reads, wherever it is sent from. Raises DefinitionError."""
+        fields = self.plan.fields
+        for letter in self._letters.values():
+            Reading(letter, Scope(fields=fields, place="audience"))
+        for journey in self.plan.journeys.values():
+            for key in journey.own & self._letters.keys():
+                Reading(self._letters[key], _scope(fields, journey))
+
+    def letter(self, channel: str, name: str) -> Letter:
+        """One message's letter. Raises InputError for a message that is not declared."""
+        found = self._letters.get((channel, name))
+        if found is None:
+            raise InputError(f"no {channel} message is called {name!r}")
+        return found
+
+    def repeats(self, channel: str, name: str) -> bool:
+        """Whether a message that may have left may be sent again."""
+        message = self._messages.get((channel, name))
+        return message.repeat if message is not None else False
+
+    def batch(
+        self, state: State, handover: Handover, now: int
+    ) -> tuple[OrderBatch | None, OutcomeBatch | None]:
+        """The orders that can be written, and the outcomes of those that cannot."""
+        key = (handover.channel, handover.name)
+        if handover.category == "call":
+            return _plain(handover), None
+        if key not in self._letters:
+            return None, suppressed(handover.numbers, MESSAGE_REMOVED)
+        letter = self._letters[key]
+        reading = self._reading(handover, letter)
+        rows = handover.rows(state)
+        slots, flags = reading.slots(rows, now, self._language), reading.flags(rows, now)
+        lacking = missing(letter, slots, flags, len(rows))
+        refused = None
+        numbers, contacts, addresses = handover.numbers, handover.contacts, handover.addresses
+        if lacking.any():
+            refused = suppressed(numbers[lacking], MISSING_DATA)
+            keep = np.flatnonzero(~lacking)
+            numbers, contacts = numbers[keep], contacts[keep]
+            addresses = addresses.take(pa.array(keep))
+            slots = tuple(tuple(column[row] for row in keep.tolist()) for column in slots)
+            flags = tuple(tuple(column[row] for row in keep.tolist()) for column in flags)
+            if not len(keep):
+                return None, refused
+        outgoing = self.plan.outgoing[key]
+        batch = OrderBatch(
+            handover.channel, handover.name, numbers, contacts, addresses,
+            category=handover.category, site=handover.site, letter=letter, slots=slots,
+            flags=flags, mask=mask_of(state, outgoing),
+        )  # fmt: skip
+        return batch, refused
+
+    def row(self, state: State, channel: str, name: str, contact: int, now: int) -> Sample:
+        """One contact's values outside of any journey, for a look at the message."""
+        letter = self.letter(channel, name)
+        fields = self.plan.fields
+        reading = Reading(letter, Scope(fields=fields, place="audience"))
+        rows = Rows(state, np.array([contact], np.int64))
+        slots, flags = reading.slots(rows, now, self._language), reading.flags(rows, now)
+        lacking = bool(missing(letter, slots, flags, 1)[0])
+        names = tuple(
+            slot.value for slot, column in zip(letter.slots, slots, strict=True) if not column[0]
+        )
+        return Sample(
+            letter, tuple(c[0] for c in slots), tuple(c[0] for c in flags), lacking, names
+        )
+
+    def _reading(self, handover: Handover, letter: Letter) -> Reading:
+        journey = handover.journey
+        key = (handover.channel, handover.name, journey.version)
+        if key not in self._readings:
+            self._readings[key] = Reading(letter, _scope(self.plan.fields, journey.plan))
+        return self._readings[key]
+
+
+class Sample:
+    """What one recipient would get: his values, and the names of those he lacks."""
+
+    def __init__(
+        self,
+        letter: Letter,
+        slots: tuple[str | None, ...],
+        flags: tuple[bool, ...],
+        lacking: bool,
+        absent: tuple[str, ...],
+    ) -> None:
+        self.letter = letter
+        self.slots = slots
+        self.flags = flags
+        self.lacking = lacking
+        self.absent = absent
+
+
+def _scope(fields: dict[str, Field], journey: JourneyPlan) -> Scope:
+    """Where a message stands that this journey sends."""
+    return Scope(fields=fields, place="steps", journey=journey.name, own_messages=journey.own)
+
+
+def suppressed(numbers: Array, reason: str) -> OutcomeBatch:
+    """Orders that are not sent after all, for one reason."""
+    codes = np.full(len(numbers), OutcomeCode.SUPPRESSED, np.uint8)
+    return OutcomeBatch(numbers, codes, (reason,) * len(numbers))
+
+
+def _plain(handover: Handover) -> OrderBatch:
+    """A call, which has no letter."""
+    return OrderBatch(
+        handover.channel, handover.name, handover.numbers, handover.contacts, handover.addresses,
+        category=handover.category, site=handover.site,
+    )  # fmt: skip
+
+
+def _raw(rows: Rows, value: Value, now: int) -> RawColumn:
+    """A value's column as the content room takes it."""
+    if value.kind in (Kind.TEXT, Kind.LIST):
+        return RawColumn(value.kind, rows.texts(value, now), None, 0)
+    numbers, valid = rows.numbers(value, now)
+    return RawColumn(value.kind, numbers, valid, value.scale)
