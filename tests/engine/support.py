@@ -19,6 +19,7 @@ from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Entry, Published, Upserted
 from blaster.simulate.scenario import synthetic
+from blaster.transport import Transport
 
 WAIT_S = 20
 START = 1_800_000_000
@@ -190,7 +191,7 @@ class GateLog:
         self.closed = True
 
 
-class HeldTransport:
+class HeldTransport(Transport):
     """Keeps what it is handed; the test answers. `rooms`: what each channel takes at once."""
 
     def __init__(self, rooms: dict[str, int] | None = None, *, answers: bool = False) -> None:

@@ -129,7 +129,7 @@ async def test_a_start_that_fails_half_way_lets_go_of_the_folder(tmp_path, monke
     with pytest.raises(OSError, match="no port"):
         await blaster.open(tmp_path, transport=Lame()).start()
     with monkeypatch.context() as patch:
-        patch.setattr(module, "load", lambda folder: 1 / 0)
+        patch.setattr(module, "account_secret", lambda folder: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             await blaster.open(tmp_path).start()
     with monkeypatch.context() as patch:

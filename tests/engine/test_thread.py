@@ -47,6 +47,7 @@ class Rig:
         self.thread.listen(self.told.extend, self.stopped.set)
 
     def __enter__(self) -> Rig:
+        self.thread.prepare()
         self.thread.start()
         return self
 

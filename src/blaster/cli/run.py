@@ -1,4 +1,4 @@
-"""`blaster run`: the daemon. Runs one account until it is told to stop, or until nothing is left."""
+"""`blaster run`: the daemon. It runs one account until it is told to stop or has nothing left."""
 
 from __future__ import annotations
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from blaster.engine.intake import form_operations as form_operations
     from blaster.engine.intake import resolve as resolve
     from blaster.engine.intake import upserted as upserted
+    from blaster.engine.letterbook import MISSING_DATA as MISSING_DATA
     from blaster.engine.letterbook import Letterbook as Letterbook
     from blaster.engine.machine import Machine as Machine
     from blaster.engine.notices import Notice as Notice
@@ -28,6 +29,7 @@ _HOMES = {
     "ImportBatch": "importer",
     "ImportReport": "accounts",
     "Letterbook": "letterbook",
+    "MISSING_DATA": "letterbook",
     "Machine": "machine",
     "Notice": "notices",
     "Preview": "preview",
@@ -43,6 +45,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "MISSING_DATA",
     "Engine",
     "ImportBatch",
     "ImportReport",

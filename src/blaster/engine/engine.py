@@ -40,7 +40,7 @@ from blaster.model import records
 from blaster.model.fields import NEVER
 from blaster.model.ledger import StepLedger
 from blaster.model.sites import SiteStatus
-from blaster.transport import SmtpTransport, StubTransport, Switchboard, Transport
+from blaster.transport import NoMail, SmtpTransport, StubTransport, Switchboard, Transport
 
 LOG_FOLDER = "data/log"
 CHANNELS = ("email", "sms", "crm", "webhook")
@@ -138,13 +138,14 @@ class Engine:
     def _transport_of(self, machine: Machine) -> Transport:
         """What blaster.toml says; or, for an engine that is not to deliver, one that takes nothing.
 
-        Orders an earlier owner left in flight then stay for the next one who delivers.
+        Orders an earlier owner left in flight then stay for the next one who delivers. With a log
+        of the caller's there is no folder that workers could hold, and only stubs deliver.
         """
         if not self._deliver:
             return StubTransport(closed_channels=CHANNELS)
         log, secret = machine.log, self._secret
         if secret is None or not isinstance(log, EmbeddedLog):
-            raise InputError("an engine that delivers needs its folder; give it a transport")
+            return Switchboard(NoMail)
         return Switchboard(
             lambda: SmtpTransport(
                 self.folder,

@@ -15,15 +15,17 @@ import pyarrow as pa
 
 from blaster.content import RawColumn, compile_letter, fill, missing
 from blaster.core import Handover, JourneyPlan, Plan, Rows, State, mask_of
-from blaster.errors import InputError
+from blaster.errors import DefinitionError, InputError
 from blaster.model import definitions as model
 from blaster.model.fields import Field, Kind
-from blaster.model.letters import Letter
+from blaster.model.letters import Letter, Slot
 from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.rules import Rule, Scope, Value, compile_rule, compile_value
 
 Array = np.ndarray[Any, Any]
+
+Slots = tuple[tuple[str | None, ...], ...]
 
 MISSING_DATA = "missing_data"
 MESSAGE_REMOVED = "message_removed"
@@ -31,13 +33,14 @@ MESSAGE_REMOVED = "message_removed"
 
 
 class Reading:
-    """What a letter reads, compiled for one place: a journey's steps, or outside of any."""
+    """What a letter reads, compiled for where it is sent from.
+
+    A field that nothing declares is always missing, which its slot's default allows for.
+    """
 
     def __init__(self, letter: Letter, scope: Scope) -> None:
         self.letter = letter
-        self.values: tuple[Value, ...] = tuple(
-            compile_value(slot.value, scope) for slot in letter.slots
-        )
+        self.values: tuple[Value | None, ...] = tuple(_value(slot, scope) for slot in letter.slots)
         self.rules: tuple[Rule, ...] = tuple(compile_rule(text, scope) for text in letter.rules)
 
     def slots(self, rows: Rows, now: int, language: str) -> tuple[tuple[str | None, ...], ...]:
@@ -47,6 +50,17 @@ class Reading:
             fill(slot, _raw(rows, value, now), zones, zone, language)
             for slot, value in zip(self.letter.slots, self.values, strict=True)
         )
+
+    def bare(self, rows: Rows, now: int) -> tuple[Slots, tuple[tuple[bool, ...], ...]]:
+        """As `slots` and `flags`, with nothing in the place of what cannot be missing."""
+        there = ("",) * len(rows)
+        slots = tuple(
+            there
+            if _is_defaulted(slot)
+            else fill(slot, _raw(rows, value, now), rows.state.zones, rows.zones())
+            for slot, value in zip(self.letter.slots, self.values, strict=True)
+        )
+        return slots, self.flags(rows, now)
 
     def flags(self, rows: Rows, now: int) -> tuple[tuple[bool, ...], ...]:
         """Per rule whether it is true of every row."""
@@ -78,7 +92,7 @@ class Letterbook:
         """Compiles what every letter reads, wherever it is sent from. Raises DefinitionError."""
         fields = self.plan.fields
         for letter in self._letters.values():
-            Reading(letter, Scope(fields=fields, place="audience"))
+            Reading(letter, Scope(fields=fields, place="steps"))
         for journey in self.plan.journeys.values():
             for key in journey.own & self._letters.keys():
                 Reading(self._letters[key], _scope(fields, journey))
@@ -128,11 +142,24 @@ class Letterbook:
         )  # fmt: skip
         return batch, refused
 
+    def lacking(self, state: State, handover: Handover, now: int) -> Array:
+        """bool[]: the orders that cannot be written, since something their message says is missing.
+
+        For whoever delivers nothing: only what may be missing is looked at.
+        """
+        count = len(handover.numbers)
+        letter = self._letters.get((handover.channel, handover.name))
+        if letter is None or all(map(_is_defaulted, letter.slots)):
+            return np.zeros(count, bool)
+        reading = self._reading(handover, letter)
+        rows = handover.rows(state)
+        return missing(letter, *reading.bare(rows, now), count)
+
     def row(self, state: State, channel: str, name: str, contact: int, now: int) -> Sample:
         """One contact's values outside of any journey, for a look at the message."""
         letter = self.letter(channel, name)
         fields = self.plan.fields
-        reading = Reading(letter, Scope(fields=fields, place="audience"))
+        reading = Reading(letter, Scope(fields=fields, place="steps"))
         rows = Rows(state, np.array([contact], np.int64))
         slots, flags = reading.slots(rows, now, self._language), reading.flags(rows, now)
         lacking = bool(missing(letter, slots, flags, 1)[0])
@@ -188,8 +215,23 @@ def _plain(handover: Handover) -> OrderBatch:
     )  # fmt: skip
 
 
-def _raw(rows: Rows, value: Value, now: int) -> RawColumn:
+def _is_defaulted(slot: Slot) -> bool:
+    return any(name == "default" for name, _ in slot.filters)
+
+
+def _value(slot: Slot, scope: Scope) -> Value | None:
+    try:
+        return compile_value(slot.value, scope)
+    except DefinitionError:
+        if _is_defaulted(slot):
+            return None
+        raise
+
+
+def _raw(rows: Rows, value: Value | None, now: int) -> RawColumn:
     """A value's column as the content room takes it."""
+    if value is None:
+        return RawColumn(Kind.TEXT, (None,) * len(rows), None, 0)
     if value.kind in (Kind.TEXT, Kind.LIST):
         return RawColumn(value.kind, rows.texts(value, now), None, 0)
     numbers, valid = rows.numbers(value, now)

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from blaster.core import Handover, add_months
-from blaster.engine import Machine
+from blaster.engine import MISSING_DATA, Machine
 from blaster.errors import BlasterError
 from blaster.log import Log, MemoryLog
 from blaster.model import definitions as model
@@ -92,14 +92,14 @@ class World:
 
     def _deliver(self, batch: Handover) -> OutcomeBatch:
         codes = np.full(len(batch.numbers), OutcomeCode.ACCEPTED, np.uint8)
+        reasons = np.full(len(batch.numbers), "", object)
         failing = self.failing.get((batch.channel, batch.name))
-        if failing is None:
-            return OutcomeBatch(batch.numbers, codes)
-        fails = np.isin(batch.contacts, failing)
-        codes[fails] = OutcomeCode.FAILED
-        return OutcomeBatch(
-            batch.numbers, codes, tuple("failed" if f else "" for f in fails.tolist())
-        )
+        if failing is not None:
+            fails = np.isin(batch.contacts, failing)
+            codes[fails], reasons[fails] = OutcomeCode.FAILED, "failed"
+        lacking = self.machine.letterbook.lacking(self.state, batch, self.now)
+        codes[lacking], reasons[lacking] = OutcomeCode.SUPPRESSED, MISSING_DATA
+        return OutcomeBatch(batch.numbers, codes, tuple(reasons) if any(reasons) else ())
 
     def fail(self, channel: str, name: str, contacts: Array) -> None:
         """From now on sendings of this message to these contacts fail."""

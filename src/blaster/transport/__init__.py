@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from blaster.transport.protocol import Transport as Transport
     from blaster.transport.smtp import SmtpTransport as SmtpTransport
     from blaster.transport.stub import StubTransport as StubTransport
+    from blaster.transport.switchboard import NoMail as NoMail
     from blaster.transport.switchboard import Switchboard as Switchboard
 
 _HOMES = {
     "DnsRecord": "keys",
+    "NoMail": "switchboard",
     "SmtpTransport": "smtp",
     "StubTransport": "stub",
     "Switchboard": "switchboard",
@@ -36,6 +38,7 @@ _HOMES = {
 
 __all__ = [
     "DnsRecord",
+    "NoMail",
     "SmtpTransport",
     "StubTransport",
     "Switchboard",

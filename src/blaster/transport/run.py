@@ -24,6 +24,8 @@ from blaster.transport.rings import Left, Rings
 from blaster.transport.settings import IDLE_S, Settings
 
 TICK_S = 0.1
+ANSWERS_S = 0.02
+"""How long outcomes wait for company before the engine hears of them: it works by the batch."""
 Publish = Callable[[dict[str, int], Counter[str], list[SiteStatus] | None, float], None]
 
 
@@ -64,6 +66,8 @@ class Run:
         self._turning = False
         self._stopping = False
         self._reason = ""
+        self._answered = float("-inf")
+        self._answering: asyncio.TimerHandle | None = None
         self._crew: Crew
         self._loop: asyncio.AbstractEventLoop
         self._end: asyncio.Event
@@ -196,15 +200,29 @@ class Run:
             self._carry(self._broker.sites(now))
             self._loop.call_later(TICK_S, self._tick)
 
+    def _answer(self, now: float) -> None:
+        """Outcomes, at most once in ANSWERS_S while the run lasts."""
+        wait_s = 0.0 if self._end.is_set() else self._answered + ANSWERS_S - now
+        if wait_s > 0:
+            if self._answering is None and self._broker.answers:
+                self._answering = self._loop.call_later(wait_s, self._turn)
+            return
+        if self._answering is not None:
+            self._answering.cancel()
+            self._answering = None
+        answers = self._broker.answers.take()
+        if answers is not None:
+            self._answered = now
+            self._outcomes(answers)
+
     def _carry(self, sites: list[SiteStatus] | None = None) -> None:
         """Frames to the workers, answers to the engine, then the room that is left."""
+        now = self._clock.monotonic()
         told, self._broker.frames = self._broker.frames, []
         for worker, frame in told:
             self._crew.tell(worker, frame)
-        answers = self._broker.answers.take()
-        if answers is not None:
-            self._outcomes(answers)
-        room = {CHANNEL: 0} if self._stopping else self._broker.room(self._clock.monotonic())
+        self._answer(now)
+        room = {CHANNEL: 0} if self._stopping else self._broker.room(now)
         taken, self._taken = self._taken, Counter()
         self._publish(room, taken, sites, self._broker.cpu_s)
 

@@ -34,6 +34,17 @@ class Retiring(Transport, Protocol):
         """As `close`, but every order it has is answered first; it may be started again."""
 
 
+class NoMail(StubTransport):
+    """In place of the SMTP transport where there is no folder to hold: e-mail waits."""
+
+    def __init__(self) -> None:
+        super().__init__(closed_channels=("email",))
+
+    def retire(self) -> None:
+        """Nothing was ever taken."""
+        self.close()
+
+
 class Switchboard(Transport):
     """`smtp` makes the SMTP transport, `stub` what stands for channels that are not delivered."""
 
