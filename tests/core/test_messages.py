@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from blaster.core.messages import bounce_of
+from blaster.core.outcomes import gist_of
 from blaster.model import records
 from blaster.model.outcomes import OutcomeCode
 from tests.core.world import (
@@ -195,7 +196,7 @@ def test_why_a_message_was_not_sent_is_known() -> None:
     )
     play.event("go", 0, 1)
     assert (play.messages(0), play.messages(1)) == (["none"], ["m", "bad"])
-    assert play.fact(1, *M, "reason") == "failed: 550 no such user"
+    assert play.fact(1, *M, "reason") == "failed: 550"
     assert play.fact(0, *M, "failed") is None
     assert play.fact(0, *M, "not_sent") == play.fact(0, *M, "not_sent:ever") == START
 
@@ -287,3 +288,20 @@ def test_a_refusal_in_the_session_is_a_bounce(reason: str, kind: str) -> None:
     play.event("go", 0)
     assert play.messages().count("m") == (1 if kind == "hard" else 2)
     assert play.count("message", "email", "m", "bounced") == play.messages().count("m") * bool(kind)
+
+
+@pytest.mark.parametrize(
+    ("reason", "gist"),
+    [
+        ("550 5.1.1 <dana@example.com> no such user", "550 5.1.1"),
+        ("552 mailbox of dana full", "552"),
+        ("4500 is no code", "4500 is no code"),
+        ("in doubt: the worker ended", "in doubt"),
+        ("suppressed_opt_out", "suppressed_opt_out"),
+        ("", ""),
+        ("x" * 100, "x" * 40),
+    ],
+)
+def test_the_gist_of_a_reason(reason, gist):
+    """What quotes an address is not counted: there would be as many reasons as contacts."""
+    assert gist_of(reason) == gist

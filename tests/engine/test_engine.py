@@ -577,6 +577,6 @@ async def test_the_real_outcome_of_a_held_order(tmp_path):
         assert (await anext(told)).fact == "failed"
         assert await engine.counts("email", "bill") == {
             "ordered": 1,
-            "not_sent:failed: 550 gone": 1,
+            "not_sent:failed: 550": 1,
             "bounced": 1,
         }

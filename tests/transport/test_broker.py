@@ -80,7 +80,7 @@ def test_an_order_without_a_route_fails_at_once():
     code, reason, _ = bench.outcomes()[7]
     assert code == OutcomeCode.FAILED
     assert reason == (
-        "no route to nowhere.example: add it to [routes] in blaster.toml, or name a smarthost"
+        "no route: add nowhere.example to [routes] in blaster.toml, or name a smarthost"
     )
 
 

@@ -6,6 +6,7 @@ for one that is not open, or not with the transport, is no news.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -200,10 +201,24 @@ def _whys(codes: Array, reasons: Array) -> Array:
 
 def _why(code: int, reason: str) -> str:
     word = _WORDS.get(code, "")
-    if word in ("failed", "expired") and reason and not reason.startswith(word):
-        return f"{word}: {reason}"
-    return reason or word
+    gist = gist_of(reason.removeprefix(f"{word}: "))
+    if word in ("failed", "expired") and gist and gist != word:
+        return f"{word}: {gist}"
+    return gist or word
 
+
+def gist_of(reason: str) -> str:
+    """What of a reason is counted, and asked for by rules: the code and status of a reply.
+
+    The whole text stays in the log. Replies quote addresses and queue numbers: as words of a
+    dictionary they would grow without end. Of what is no reply it is the words before a colon.
+    """
+    found = _REPLY.match(reason)
+    return found[0] if found else reason.partition(":")[0].strip()[:GIST_MAX]
+
+
+GIST_MAX = 40
+_REPLY = re.compile(r"[245]\d\d(?: [245]\.\d{1,3}\.\d{1,3})?(?!\d)")
 
 _WORDS: dict[int, str] = {
     int(code): code.name.lower() for code in OutcomeCode if code is not OutcomeCode.ACCEPTED

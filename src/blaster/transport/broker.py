@@ -216,7 +216,7 @@ class Broker:
             ):
                 domain = (address or "").rpartition("@")[2]
                 reason = (
-                    f"no route to {domain}: add it to [routes] in blaster.toml, or name a smarthost"
+                    f"no route: add {domain} to [routes] in blaster.toml, or name a smarthost"
                 )
                 self.answers.add(number, OutcomeCode.FAILED, reason)
         elif batch.letter is None:
