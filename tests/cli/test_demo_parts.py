@@ -17,6 +17,7 @@ from blaster.cli.demo import command
 from blaster.cli.demo.clock import LeapingClock
 from blaster.cli.demo.live import Live, as_line, as_table
 from blaster.cli.demo.marker import Marker, read_marker, write_marker
+from blaster.cli.demo.picture import draw
 from blaster.cli.demo.receiver import Receiver
 from blaster.cli.demo.run import Demo
 from blaster.cli.demo.signatures import ADVICE, check_signatures, read_record
@@ -96,17 +97,6 @@ def test_two_demos_in_one_folder(tmp_path: Path) -> None:
     demo = Demo(tmp_path, MARKER, workers=None, kept=True)
     with FolderLock(tmp_path), pytest.raises(FolderInUse):
         demo.run()
-
-
-def test_orphans_are_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = tmp_path / "data" / "log"
-    demo = Demo(tmp_path, MARKER, workers=None, kept=True)
-    demo._await_orphans()  # nothing was begun
-    log.mkdir(parents=True)
-    demo._await_orphans()
-    monkeypatch.setattr("blaster.cli.demo.run.ORPHANS_S", 0.0)
-    with FolderLock(log), pytest.raises(FolderInUse):
-        demo._await_orphans()
 
 
 def test_the_time_limit_follows_the_machine(tmp_path: Path) -> None:
@@ -313,3 +303,12 @@ def test_the_floor_is_measured() -> None:
     floor = measure(0.05)
     assert floor.per_second > 10
     assert 1e-6 < floor.cpu_s < 0.5
+
+
+def test_the_picture(tmp_path: Path) -> None:
+    """What a terminal would show, with what a far side said as text."""
+    site = SiteStatus("a:25", 100, 50, 3, 4, 5, 6, 7, 8, 9.0, 1.5, "421 [bold] slow down")
+    draw(tmp_path / "demo.svg", [site], {"a:25": "slow"}, "all agrees")
+    drawn = (tmp_path / "demo.svg").read_text(encoding="utf-8")
+    assert drawn.startswith("<svg")
+    assert all(word in drawn for word in ("slow", "[bold]", "all&#160;agrees", "make&#160;demo"))

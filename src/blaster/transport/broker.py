@@ -215,9 +215,7 @@ class Broker:
                 batch.numbers.tolist(), batch.addresses.to_pylist(), strict=True
             ):
                 domain = (address or "").rpartition("@")[2]
-                reason = (
-                    f"no route: add {domain} to [routes] in blaster.toml, or name a smarthost"
-                )
+                reason = f"no route: add {domain} to [routes] in blaster.toml, or name a smarthost"
                 self.answers.add(number, OutcomeCode.FAILED, reason)
         elif batch.letter is None:
             for number in batch.numbers.tolist():

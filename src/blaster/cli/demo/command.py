@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HELP = """
 Usage: blaster demo [--contacts N] [--workers W] [--seed S] [--keep DIR]
-                    [--json]
+                    [--json] [--picture FILE]
 
 Makes up contacts, imports them, and sends them a journey of two messages over
 SMTP, signed, to five providers played on this machine: one is slow, some refuse
@@ -32,6 +32,7 @@ Options:
   --keep DIR      keep everything in DIR; an unfinished demo there goes on.
                   Without it a temporary folder is used, and removed
   --json          the account as JSON
+  --picture FILE  the terminal and the account as an SVG
 
 Examples:
   blaster demo
@@ -58,6 +59,7 @@ def run(
     seed: int | None = None,
     keep: Path | None = None,
     json: bool = False,
+    picture: Path | None = None,
 ) -> int:
     if contacts is not None and not 1 <= contacts <= CONTACTS_MAX:
         raise UsageError(f"--contacts is 1 to {CONTACTS_MAX:,}, not {contacts:,}")
@@ -66,10 +68,11 @@ def run(
     if seed is not None and seed < 0:
         raise UsageError(f"--seed is 0 or more, not {seed:,}")
     if keep is not None:
-        return _in_folder(keep, _begun(keep, contacts, seed), workers, json=json, kept=True)
+        marker = _begun(keep, contacts, seed)
+        return _in_folder(keep, marker, workers, json=json, kept=True, picture=picture)
     marker = _new_marker(contacts, seed)
     with tempfile.TemporaryDirectory(prefix="blaster-demo-") as folder:
-        return _in_folder(Path(folder), marker, workers, json=json, kept=False)
+        return _in_folder(Path(folder), marker, workers, json=json, kept=False, picture=picture)
 
 
 # --- the folder ---------------------------------------------------------------------------------
@@ -120,13 +123,22 @@ def _new_marker(contacts: int | None, seed: int | None) -> Marker:
     )
 
 
-def _in_folder(folder: Path, marker: Marker, workers: int | None, *, json: bool, kept: bool) -> int:
+def _in_folder(
+    folder: Path,
+    marker: Marker,
+    workers: int | None,
+    *,
+    json: bool,
+    kept: bool,
+    picture: Path | None,
+) -> int:
     from blaster.cli.demo.run import Demo
     from blaster.cli.demo.verdict import as_json, judge
 
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        account = Demo(folder, marker, workers=workers, kept=kept).run()
+        demo = Demo(folder, marker, workers=workers, kept=kept)
+        account = demo.run()
     except KeyboardInterrupt:
         fail("interrupted", _go_on(folder) if kept else "")
         return INTERRUPTED
@@ -135,6 +147,10 @@ def _in_folder(folder: Path, marker: Marker, workers: int | None, *, json: bool,
         say_json(as_json(account, lines))
     else:
         say(told(account, lines))
+    if picture is not None and demo.live is not None:
+        from blaster.cli.demo.picture import draw
+
+        draw(picture, demo.live.busiest, demo.live.names, told(account, lines))
     if kept:
         note(_look_around(folder))
     return 0 if all(line.agrees for line in lines) else 1

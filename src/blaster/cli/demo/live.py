@@ -27,11 +27,13 @@ class Live:
 
     def __init__(self, look: Look, names: Mapping[str, str], *, line_s: float = LINE_S) -> None:
         self._look = look
-        self._names = names
         self._line_s = line_s
-        self._began = time.monotonic()
+        self._began = self._told = time.monotonic()
         self._screen: Any = None
         self._task: asyncio.Task[None] | None = None
+        self.names = names
+        self.busiest: Sequence[SiteStatus] = ()
+        """The sites as they were when the most was sent."""
 
     async def __aenter__(self) -> Self:
         if sys.stderr.isatty():
@@ -57,12 +59,15 @@ class Live:
 
     async def _follow(self) -> None:
         while True:
-            await asyncio.sleep(REFRESH_S if self._screen is not None else self._line_s)
+            await asyncio.sleep(min(REFRESH_S, self._line_s))
             sites = self._look()
+            if _now(sites) >= _now(self.busiest):
+                self.busiest = sites
             if self._screen is not None:
-                self._screen.update(as_table(sites, self._names), refresh=True)
-            else:
-                note(as_line(sites, time.monotonic() - self._began))
+                self._screen.update(as_table(sites, self.names), refresh=True)
+            elif time.monotonic() - self._told >= self._line_s:
+                self._told = time.monotonic()
+                note(as_line(sites, self._told - self._began))
 
 
 def as_line(sites: Sequence[SiteStatus], seconds: float) -> str:

@@ -36,7 +36,6 @@ from blaster.cli.demo.workspace import (
 )
 from blaster.cli.output import note, number
 from blaster.cli.progress import Progress
-from blaster.errors import FolderInUse
 from blaster.log import FolderLock
 from blaster.model.fields import BATCH_ROWS
 
@@ -50,8 +49,6 @@ PATIENCE = 4.0
 """So many time limits are waited for; then the account is made of what there is."""
 GATHER_S = 60.0
 """A leap goes this far beyond what is due next, so that what is due soon after goes with it."""
-ORPHANS_S = 30.0
-"""Workers without a core end within ten seconds; more means that somebody else has the folder."""
 LEAPS_MAX = 10_000
 """More means that something is due for ever."""
 STAGES: tuple[str, ...] = ("", "made", "imported", "permitted", "joined", "finished")
@@ -76,6 +73,7 @@ class Demo:
         self._marker = marker
         self._workers = workers
         self._kept = kept
+        self.live: Live | None = None
         self._began = time.monotonic()
         self._sites = sites(marker.signatures_per_second)
         self._clock = LeapingClock(marker.offset_s)
@@ -93,7 +91,6 @@ class Demo:
         """
         with FolderLock(self._folder):
             self._note()
-            self._await_orphans()
             return self._run()
 
     def _run(self) -> accounts.Account:
@@ -113,23 +110,6 @@ class Demo:
             receiver.end()
         self._note(stage="finished")
         return done
-
-    def _await_orphans(self) -> None:
-        """Workers of a demo that was killed finish what is on the wire, and hold the log so long.
-
-        Raises FolderInUse when they do not end.
-        """
-        log = self._folder / "data" / "log"
-        deadline = time.monotonic() + ORPHANS_S
-        while log.is_dir():
-            try:
-                FolderLock(log).close()
-            except FolderInUse:
-                if time.monotonic() > deadline:
-                    raise
-                time.sleep(0.05)
-            else:
-                return
 
     # --- stages ---------------------------------------------------------------------------------
 
@@ -164,7 +144,8 @@ class Demo:
                 for site in self._sites
             }
             before = _accepted(engine)
-            async with Live(engine.sites, names):
+            self.live = Live(engine.sites, names)
+            async with self.live:
                 await self._join(engine)
                 await self._to_the_end(engine)
             return Sent(
