@@ -73,7 +73,7 @@ RECIPIENT_BYTES_MAX = 254
 """An e-mail address (RFC 5321 section 4.5.3.1.3, less the brackets)."""
 
 REPLY_BYTES_MAX = 4_096
-"""One SMTP reply, all its lines; the rest is cut, and a server that goes on is disconnected."""
+"""One SMTP reply, all its lines; a longer one ends the connection."""
 
 REASON_BYTES_MAX = 160
 """What is kept of the reply or error behind an outcome."""

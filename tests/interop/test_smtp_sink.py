@@ -21,10 +21,10 @@ SINK = shutil.which("smtp-sink", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 pytestmark = pytest.mark.skipif(SINK is None, reason="Postfix's smtp-sink is not installed")
 
 
-def start(folder: Path, port: int) -> subprocess.Popen:
+def start(folder: Path, port: int, *options: str) -> subprocess.Popen:
     folder.chmod(0o777)  # started by root, it writes as nobody
     user = ["-u", "nobody"] if os.geteuid() == 0 else []
-    command = [SINK, *user, "-d", "message.%M.", f"127.0.0.1:{port}", "100"]
+    command = [SINK, *user, *options, "-d", "message.%M.", f"127.0.0.1:{port}", "100"]
     return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
 
 
@@ -33,12 +33,12 @@ def texts(folder: Path) -> list[bytes]:
 
 
 @contextlib.asynccontextmanager
-async def sink(folder: Path):
+async def sink(folder: Path, *options: str):
     """A sink on a free port of this machine that writes each message into `folder`."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = start(folder, port)
+    process = start(folder, port, *options)
     try:
         async with asyncio.timeout(10):
             while True:
@@ -57,10 +57,11 @@ async def sink(folder: Path):
         process.wait()
 
 
-async def test_fifty_messages_arrive_in_full():
+@pytest.mark.parametrize("options", [(), ("-p",)], ids=["pipelining", "lock step"])
+async def test_fifty_messages_arrive_in_full(options):
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        async with sink(folder) as site, running() as core:
+        async with sink(folder, *options) as site, running() as core:
             core.lane(site, connections=4, per_connection=10)
             core.order(site, *(f"a{row}@example.org" for row in range(50)))
             await core.answered(50)

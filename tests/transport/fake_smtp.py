@@ -3,7 +3,8 @@
 A script maps a verb to one action or a list of them, of which the last repeats. Beside the verbs
 there are "connect", "content" for the first bytes after DATA, and "dot" for the end of the content.
 An action is the text of a reply, bytes sent as they are, STALL, CLOSE, ENDLESS, or (bytes, CLOSE).
-What a script does not name is answered with success. Line by line: it has no PIPELINING.
+What a script does not name is answered with success, but for DATA after a refusal. It answers line
+by line, and so takes commands that come together, whatever it says of PIPELINING.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 STALL, CLOSE, ENDLESS = object(), object(), object()
+
+PIPELINING = "250-fake\r\n250-SIZE 1000000\r\n250-PIPELINING\r\n250 8BITMIME"
+"""An answer to EHLO."""
 
 Action = object
 Script = Mapping[str, Action]
@@ -113,6 +117,7 @@ class Dialogue:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     counts: dict[str, int] = field(default_factory=dict)
+    refused: bool = False
 
     async def run(self) -> None:
         with contextlib.suppress(Close):
@@ -129,6 +134,8 @@ class Dialogue:
         elif verb == "RCPT":
             self.recipient = line
         reply = await self.answer(verb)
+        if verb in ("MAIL", "RCPT"):
+            self.refused = not reply.startswith("2") or (self.refused and verb == "RCPT")
         if verb == "DATA" and reply.startswith("354"):
             await self.content()
         elif verb == "STARTTLS" and reply.startswith("220"):
@@ -154,7 +161,8 @@ class Dialogue:
         self.server.heard(verb)
         self.server.asked.append(verb)
         self.server._asked.set()
-        action = self.script.get(verb, GOOD.get(verb, "250 ok"))
+        good = "503 not now" if verb == "DATA" and self.refused else GOOD.get(verb, "250 ok")
+        action = self.script.get(verb, good)
         if isinstance(action, list):
             count = self.counts.get(verb, 0)
             self.counts[verb] = count + 1

@@ -9,15 +9,21 @@ import pytest
 from blaster.model.outcomes import OutcomeCode
 from blaster.transport import frames
 from tests.transport.doubles import running
-from tests.transport.fake_smtp import CLOSE, ENDLESS, GOOD, STALL, FakeSmtp
+from tests.transport.fake_smtp import CLOSE, ENDLESS, GOOD, PIPELINING, STALL, FakeSmtp
 
 QUICK = frames.Setup(b"", "client.example.com", 0.05, 0.05, 0.05, 5.0)
 DEFERRED, FAILED, UNKNOWN = OutcomeCode.DEFERRED, OutcomeCode.FAILED, OutcomeCode.UNKNOWN
 
 
+@pytest.fixture(params=[False, True], ids=["lock step", "pipelining"])
+def hello(request) -> dict[str, str]:
+    return {"EHLO": PIPELINING} if request.param else {}
+
+
 async def try_one(script, *, letter="v1"):
     """One order to a site of this script, then one to the same site healed."""
-    healing = {verb: [action, GOOD.get(verb, "250 ok")] for verb, action in script.items()}
+    good = GOOD | {verb: action for verb, action in script.items() if action == PIPELINING}
+    healing = {verb: [action, good.get(verb, "250 ok")] for verb, action in script.items()}
     async with FakeSmtp([healing, {}]) as site, running(QUICK) as core:
         core.lane(site.site)
         core.order(site.site, "a@example.org", letter=letter)
@@ -66,10 +72,12 @@ async def try_one(script, *, letter="v1"):
         ({"DATA": STALL}, "timeout"),
         ({"DATA": CLOSE}, "closed"),
         ({"DATA": b"354 go\r\n250 taken\r\n"}, "closed"),
+        ({"DATA": b"354-go\r\n250 on\r\n"}, "closed"),
+        ({"DATA": b"354 go\n"}, "closed"),
     ],
 )
-async def test_before_the_content_went_out_the_order_comes_back(script, trouble):
-    core, site = await try_one(script)
+async def test_before_the_content_went_out_the_order_comes_back(script, trouble, hello):
+    core, site = await try_one(hello | script)
     assert core.returned() == [1]
     assert list(core.signals()) == [trouble]
     assert core.ring.states[101] == "taken"
@@ -90,8 +98,8 @@ async def test_before_the_content_went_out_the_order_comes_back(script, trouble)
         ({"dot": "421 4.3.0 closing"}, DEFERRED, "421 4.3.0 closing"),
     ],
 )
-async def test_an_answer_about_the_message_is_its_outcome(script, code, reason):
-    core, site = await try_one(script)
+async def test_an_answer_about_the_message_is_its_outcome(script, code, reason, hello):
+    core, site = await try_one(hello | script)
     assert core.results()[1] == (code, reason, 0)
     assert core.ring.events[2] == ("finish", 101, int(code), reason, 0)
     busy = {"451 4.3.0 try again": ["busy"], "421 4.3.0 closing": ["slow down"]}
@@ -107,14 +115,16 @@ async def test_an_answer_about_the_message_is_its_outcome(script, code, reason):
         ({"content": CLOSE}, "in doubt: the connection was closed", "closed"),
         ({"dot": CLOSE}, "in doubt: the connection was closed", "closed"),
         ({"dot": STALL}, "in doubt: no answer within 0.05 s", "timeout"),
-        ({"dot": b"well\r\n"}, "in doubt: Malformed SMTP response line: well", "closed"),
-        ({"dot": ENDLESS}, "in doubt: Response too long", "closed"),
+        ({"dot": b"well\r\n"}, "in doubt: an answer that is none: well", "closed"),
+        ({"dot": ENDLESS}, "in doubt: an answer of more than 4,096 bytes", "closed"),
         ({"dot": b"354 go on\r\n"}, "in doubt: an answer to dot that is none: 354 go on", "closed"),
     ],
 )
 @pytest.mark.parametrize("letter", ["v1", "v2"])
-async def test_once_the_content_goes_out_the_order_is_in_doubt(script, reason, trouble, letter):
-    core, _ = await try_one(script, letter=letter)
+async def test_once_the_content_goes_out_the_order_is_in_doubt(
+    script, reason, trouble, letter, hello
+):
+    core, _ = await try_one(hello | script, letter=letter)
     code, wait = (DEFERRED, 600) if letter == "v1" else (UNKNOWN, 0)
     assert core.results()[1] == (code, reason, wait)
     assert core.ring.events[2] == ("finish", 101, int(code), reason, wait)
@@ -177,6 +187,41 @@ async def test_a_site_that_greets_and_closes_does_not_make_us_try_for_ever(scrip
         await core.answered(5)
         assert sorted(core.returned()) == [1, 2, 3, 4, 5]
         assert site.connections <= 5
+
+
+@pytest.mark.parametrize(
+    ("script", "signals"),
+    [
+        ({"RCPT": "550 no", "DATA": "354 go on all the same"}, {}),
+        ({"RCPT": "550 no", "DATA": CLOSE}, {}),
+        ({"RCPT": "550 no", "DATA": STALL}, {}),
+        ({"RCPT": "550 no", "DATA": b"what\r\n"}, {}),
+        ({"RCPT": "550 no", "DATA": "421 enough"}, {"slow down": "421 enough"}),
+        ({"MAIL": "550 no", "DATA": "354 go on all the same"}, {}),
+        ({"MAIL": "550 no", "RCPT": "354 go on"}, {}),
+        ({"MAIL": "550 no", "RCPT": CLOSE}, {}),
+        ({"MAIL": "550 no", "RCPT": "421 enough", "DATA": CLOSE}, {"slow down": "421 enough"}),
+    ],
+)
+async def test_what_follows_a_refusal_ends_the_connection_but_is_not_the_outcome(script, signals):
+    async with FakeSmtp([{"EHLO": PIPELINING} | script, {}]) as site, running(QUICK) as core:
+        core.lane(site.site)
+        core.order(site.site, "a@example.org", "b@example.org")
+        await core.answered(2)
+        assert core.results()[1] == (FAILED, "550 no", 0)
+        assert core.results()[2][0] == OutcomeCode.ACCEPTED
+        assert core.signals() == signals
+        assert site.connections == 2
+        assert [site.asked.count(verb) for verb in ("content", "dot", "RSET")] == [0, 1, 0]
+
+
+async def test_a_421_to_everything_slows_down_once():
+    script = {"MAIL": "421 a", "RCPT": "421 b", "DATA": "421 c"}
+    core, _ = await try_one({"EHLO": PIPELINING} | script)
+    assert core.returned() == [1]
+    assert [(signal.trouble, signal.reply) for signal in core.of(frames.Signal)] == [
+        ("slow down", "421 a")
+    ]
 
 
 @pytest.mark.parametrize("reset", ["500 what", CLOSE, STALL])

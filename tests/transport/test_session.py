@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ssl
 
 import pytest
+import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -15,7 +17,7 @@ from blaster.transport.desk import Mail, envelop
 from blaster.transport.replies import SiteTrouble, Verdict
 from blaster.transport.session import Session, opportunistic
 from tests.transport.doubles import SETUP
-from tests.transport.fake_smtp import CLOSE, FakeSmtp
+from tests.transport.fake_smtp import CLOSE, PIPELINING, FakeSmtp
 
 TLS = "250-fake\r\n250 STARTTLS"
 
@@ -151,27 +153,83 @@ async def test_a_closed_session_returns_what_it_is_given():
 async def test_a_fault_of_ours_leaves_the_message_in_doubt_only_once_it_goes_out(
     began, monkeypatch
 ):
-    async def fail():
-        raise ZeroDivisionError("ours")
-
     async with FakeSmtp() as site:
         session = Session("127.0.0.1", site.port, SETUP, opportunistic())
         await session.open()
-        name = "read_response" if began else "write"
-        assert session._wire is not None
-        fault = fail if began else (lambda data: 1 // 0)
+        ask = session._wire.ask
+
+        def fail(data: bytes, *args):
+            if (b"Subject" in data) == began:
+                raise ZeroDivisionError("ours")
+            return ask(data, *args)
+
+        monkeypatch.setattr(session._wire, "ask", fail)
         if began:
-            answers = session._wire.read_response
-            replies = [answers, answers, answers, fault]
-            monkeypatch.setattr(session._wire, name, lambda **_: replies.pop(0)())
             verdict = await session.transact(letter())
             assert verdict.code == OutcomeCode.DEFERRED
             assert verdict.reason == "in doubt: ZeroDivisionError('ours')"
         else:
-            monkeypatch.setattr(session._wire, name, fault)
             with pytest.raises(ZeroDivisionError):
                 await session.transact(letter())
         assert not session.alive
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_the_envelope_goes_out_together_where_the_site_offers_that(together, monkeypatch):
+    async with FakeSmtp([{"EHLO": PIPELINING} if together else {}]) as site:
+        session = Session("127.0.0.1", site.port, SETUP, opportunistic())
+        await session.open()
+        ask, asked = session._wire.ask, []
+
+        def listen(data: bytes, *args):
+            asked.append(data)
+            return ask(data, *args)
+
+        monkeypatch.setattr(session._wire, "ask", listen)
+        mail = letter()
+        for _ in range(3):
+            assert await session.ready()
+            assert (await session.transact(mail)).code == OutcomeCode.ACCEPTED
+        envelope = [
+            b"MAIL FROM:<s@example.com> SIZE=%d\r\n" % mail.size,
+            b"RCPT TO:<a@example.org>\r\n",
+            b"DATA\r\n",
+        ]
+        assert asked == [*([b"".join(envelope)] if together else envelope), mail.content] * 3
+        assert len(site.mails) == 3
+        await session.quit()
+        assert site.verbs()[-1] == "QUIT"
+
+
+async def test_a_site_that_leaves_between_two_messages_is_not_asked_again(monkeypatch):
+    async with FakeSmtp([{"dot": (b"250 taken\r\n", CLOSE)}]) as site:
+        session = Session("127.0.0.1", site.port, SETUP, opportunistic())
+        await session.open()
+        left = asyncio.Event()
+        monkeypatch.setattr(session._wire, "connection_lost", lambda exc: left.set())
+        assert (await session.transact(letter())).code == OutcomeCode.ACCEPTED
+        await left.wait()
+        assert not await session.ready()
+        assert (await session.transact(letter())).code == 0
+
+
+@pytest.mark.parametrize("of", [asyncio, uvloop])
+@pytest.mark.parametrize("tls", [False, True])
+def test_every_kind_of_transport_is_taken_over(of, tls, certificate):
+    async def deliver_three() -> None:
+        good = {"EHLO": [TLS, PIPELINING] if tls else PIPELINING, "STARTTLS": "220 go"}
+        scripts = [good, good, good | {"dot": b"250-and so on\r\n" * 1000}]
+        async with FakeSmtp(scripts, tls=certificate) as site:
+            mail = letter(text=b"a line of some length\r\n" * 40_000)  # more than a socket takes
+            assert (await deliver(site, letter())).code == OutcomeCode.ACCEPTED
+            assert (await deliver(site, mail)).code == OutcomeCode.ACCEPTED
+            assert [len(taken.content) for taken in site.mails] == [21, mail.size]
+            assert ("STARTTLS" in site.verbs()) == tls
+            verdict = await deliver(site, letter())
+            assert verdict.reason == "in doubt: an answer of more than 4,096 bytes"
+
+    with asyncio.Runner(loop_factory=of.new_event_loop) as runner:
+        runner.run(deliver_three())
 
 
 async def test_a_name_that_says_too_much_is_no_host():

@@ -1,20 +1,16 @@
-"""One SMTP connection (RFC 5321), by aiosmtplib: opened, greeted, encrypted where offered; used for
-one transaction after another; given up at the first sign that question and answer do not match.
+"""One SMTP connection (RFC 5321): opened, greeted and encrypted by aiosmtplib, then used by our own
+protocol (`Wire`) for one transaction after another; given up at the first sign that question and
+answer do not match.
 
 Laws: nothing waits without end, and nothing is read without end (aiosmtplib bounds a reply to
-32 KiB; here it is one line of REASON_BYTES_MAX after that). An answer nobody asked for, a second
-answer, or one without a code ends the connection: from then on no reply could be trusted.
+32 KiB, `Wire` to REPLY_BYTES_MAX). MAIL, RCPT and DATA go out together where the site offers that
+(RFC 2920), the content only after a 354 that is the third of three good answers. A site that asks
+for content after it refused the sender or the recipient gets none: the connection is closed.
 The session knows nothing of rings and tables; it says what became of the one message it was given.
 
 STARTTLS is opportunistic (RFC 3207, RFC 7435): encrypted beats plain, and no certificate is looked
 at, since whoever could forge one could as well hide the offer. Where it fails, the connection is
 opened once more without.
-
-Commands go through `SMTPProtocol.execute_command`, without aiosmtplib's own time-outs: a future, a
-timer and a callback for each of four replies were about a quarter of what a transaction cost. One
-timer per connection (`_Deadline`) does the same work. `SMTP.mail`, `rcpt` and `data` cost more than
-twice as much: they parse addresses and rewrite the content, which are ready here, and `data` does
-not say whether it failed before or after the content went out.
 """
 
 from __future__ import annotations
@@ -22,11 +18,10 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Protocol, cast
+from typing import cast
 
-from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponse, SMTPResponseException
+from aiosmtplib import SMTP, SMTPException, SMTPHeloError, SMTPResponseException
 
 from blaster.limits import QUIT_TIMEOUT_S
 from blaster.model.outcomes import OutcomeCode
@@ -44,18 +39,9 @@ from blaster.transport.replies import (
     lost,
     one_line,
 )
+from blaster.transport.wire import Wire
 
-
-class _Wire(Protocol):
-    """What is used of aiosmtplib's protocol."""
-
-    _buffer: bytearray
-
-    def write(self, data: bytes) -> None: ...
-
-    async def execute_command(self, *args: bytes) -> SMTPResponse: ...
-
-    async def read_response(self) -> SMTPResponse: ...
+_ENVELOPE: tuple[Stage, ...] = ("MAIL", "RCPT", "DATA")
 
 
 class Session:
@@ -67,19 +53,19 @@ class Session:
         self.messages = 0
         self._setup = setup
         self._tls = tls
-        self._client: SMTP | None = None
-        self._wire: _Wire | None = None
+        self._client: SMTP | None = None  # while it opens
+        self._wire: Wire | None = None  # from then on
+        self._pipelining = False
         self._size_known = False
         self._size_max = 0
         self._utf8 = False
         self._used = False
-        self._deadline = _Deadline(self._time_out)
-        self._timed_out = False
+        self._parting: SiteTrouble | None = None
 
     @property
     def alive(self) -> bool:
         """Whether the connection stands, as far as is known."""
-        return self._client is not None and self._client.is_connected
+        return self._wire is not None and self._wire.alive
 
     async def open(self) -> None:
         """Connects, greets, encrypts. Raises SiteTrouble when that does not come about."""
@@ -122,14 +108,21 @@ class Session:
                 return False
             else:
                 await _hello(client)
+        self._take_over(client)
+        return True
+
+    def _take_over(self, client: SMTP) -> None:
+        protocol, transport = client.protocol, client.transport
+        # What follows the last reply is kept in that buffer, and nobody would look at it again.
+        if protocol is None or transport is None or protocol._buffer:
+            raise SiteTrouble("connect", "more than one greeting")
         size = client.esmtp_extensions.get("size", "").strip()
         self._size_known = client.supports_extension("size")
         self._size_max = int(size) if size.isdecimal() and len(size) <= 20 else 0
         self._utf8 = client.supports_extension("smtputf8")
-        self._wire = client.protocol
-        if self._wire is None or self._wire._buffer:
-            raise SiteTrouble("connect", "more than one greeting")
-        return True
+        self._pipelining = client.supports_extension("pipelining")
+        self._wire = Wire(cast(asyncio.Transport, transport))
+        self._client = None
 
     def refusal(self, mail: Mail) -> Verdict | None:
         """What this site need not be asked, since it has said so in its answer to EHLO."""
@@ -145,15 +138,12 @@ class Session:
         self.messages += 1
         self._used = True
         began = False
-        command_s = self._setup.command_timeout_s
         try:
-            for stage, command in self._commands(mail):
-                if verdict := judge(stage, await self._ask(command, command_s)):
-                    return self._after(verdict)
             wire = self._connected()
-            self._give(wire, mail.content)
-            began = True
-            reply = await self._answer(wire.read_response(), self._setup.data_timeout_s)
+            if verdict := await self._envelope(wire, mail):
+                return self._after(verdict)
+            began = wire.alive  # or nothing is written
+            (reply,) = await wire.ask(mail.content, self._setup.data_timeout_s)
             if verdict := judge("dot", reply):
                 return self._after(verdict)
         except NoReply as error:
@@ -167,92 +157,93 @@ class Session:
         self._used = False
         return Verdict(OutcomeCode.ACCEPTED, reply.text)
 
-    def _commands(self, mail: Mail) -> tuple[tuple[Stage, bytes], ...]:
-        sender = b"MAIL FROM:<" + mail.sender + b">"
-        if self._size_known:
-            sender += b" SIZE=%d" % mail.size
+    async def _envelope(self, wire: Wire, mail: Mail) -> Verdict | None:
+        """MAIL, RCPT and DATA; None: the site waits for the content."""
+        commands = self._commands(mail)
+        timeout_s = self._setup.command_timeout_s
+        if not self._pipelining:
+            for stage, command in zip(_ENVELOPE, commands, strict=True):
+                (reply,) = await wire.ask(command, timeout_s)
+                if verdict := judge(stage, reply):
+                    return verdict
+            return None
+        replies = await wire.ask(b"".join(commands), timeout_s, len(commands))
+        for at, reply in enumerate(replies):
+            if verdict := judge(_ENVELOPE[at], reply):
+                self._look_behind(replies[at + 1 :])
+                return verdict
+        if len(replies) < len(commands) and wire.lost is not None:
+            raise NoReply(*wire.lost)
+        return None
+
+    def _look_behind(self, replies: list[Reply]) -> None:
+        """What followed a refusal. It changes nothing for the order, but may for the connection."""
+        for reply in replies:
+            if reply.code == 421:
+                self._parting = SiteTrouble("slow down", reply.text)
+            if reply.code in (354, 421):
+                self.abort()
+
+    def _commands(self, mail: Mail) -> tuple[bytes, ...]:
+        options = b" SIZE=%d" % mail.size if self._size_known else b""
         if mail.utf8:
-            sender += b" SMTPUTF8"
+            options += b" SMTPUTF8"
         return (
-            ("MAIL", sender),
-            ("RCPT", b"RCPT TO:<" + mail.recipient + b">"),
-            ("DATA", b"DATA"),
+            b"MAIL FROM:<%b>%b\r\n" % (mail.sender, options),
+            b"RCPT TO:<%b>\r\n" % mail.recipient,
+            b"DATA\r\n",
         )
 
     def _after(self, verdict: Verdict) -> Verdict:
         """A 421 says that the site closes the connection; then so do we."""
         if verdict.trouble == "slow down":
+            self._parting = None  # the verdict says it
             self.abort()
         return verdict
 
     async def ready(self) -> bool:
         """Whether another transaction may begin; what is left of a failed one is taken back.
 
-        Raises SiteTrouble when the site answers that with a 421.
+        Raises SiteTrouble when the site has parted, or parts now, with a 421.
         """
-        if self.alive and self._used:
+        if self._parting is None and self._used and self.alive:
             try:
-                reply = await self._ask(b"RSET", self._setup.command_timeout_s)
+                reply = await self._ask(b"RSET\r\n", self._setup.command_timeout_s)
             except NoReply:
                 reply = Reply(0, "")
             if reply.code != 250:
                 self.abort()
             if reply.code == 421:
-                raise SiteTrouble("slow down", reply.text)
+                self._parting = SiteTrouble("slow down", reply.text)
             self._used = False
+        if self._parting is not None:
+            raise self._parting
         return self.alive
 
     async def quit(self) -> None:
         """Says good-bye, and closes whatever comes of it."""
         if self.alive:
             with suppress(NoReply):
-                await self._ask(b"QUIT", min(QUIT_TIMEOUT_S, self._setup.command_timeout_s))
+                await self._ask(b"QUIT\r\n", min(QUIT_TIMEOUT_S, self._setup.command_timeout_s))
         self.abort()
 
     def abort(self) -> None:
         """Closes at once; bytes not yet sent are thrown away. A transaction under way fails."""
-        self._deadline.cancel()
-        client, self._client, self._wire = self._client, None, None
+        client, self._client = self._client, None
         if client is not None and client.transport is not None:
             cast(asyncio.WriteTransport, client.transport).abort()
             client.close()
+        if self._wire is not None:
+            self._wire.abort()
 
-    def _connected(self) -> _Wire:
+    def _connected(self) -> Wire:
         if self._wire is None:
             raise NoReply("closed", "the connection was closed")
         return self._wire
 
-    def _give(self, wire: _Wire, data: bytes) -> None:
-        try:
-            wire.write(data)
-        except SMTPException as error:
-            raise NoReply("closed", "the connection was closed") from error
-
     async def _ask(self, command: bytes, timeout_s: float) -> Reply:
-        return await self._answer(self._connected().execute_command(command), timeout_s)
-
-    async def _answer(self, answer: Awaitable[SMTPResponse], timeout_s: float) -> Reply:
-        """One reply. Raises NoReply."""
-        self._deadline.set(timeout_s)
-        try:
-            response = await answer
-        except SMTPResponseException as error:
-            raise NoReply("closed", one_line(error.message)) from error
-        except (SMTPException, OSError) as error:
-            if self._timed_out:
-                raise NoReply("timeout", f"no answer within {timeout_s:g} s") from error
-            raise NoReply("closed", "the connection was closed") from error
-        finally:
-            self._deadline.clear()
-        wire = self._wire
-        # aiosmtplib keeps what follows a reply and takes it for the answer to the next command.
-        if wire is not None and wire._buffer:
-            raise NoReply("closed", "more than one answer to one command")
-        return Reply(*response)
-
-    def _time_out(self) -> None:
-        self._timed_out = True
-        self.abort()
+        (reply,) = await self._connected().ask(command, timeout_s)
+        return reply
 
 
 async def _hello(client: SMTP) -> None:
@@ -279,46 +270,3 @@ def opportunistic() -> ssl.SSLContext:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
-
-
-class _Deadline:
-    """One timer that is set for every reply and hardly ever touched."""
-
-    def __init__(self, passed: Callable[[], None]) -> None:
-        self._passed = passed
-        self._loop = asyncio.get_running_loop()
-        self._at: float | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
-
-    def set(self, seconds: float) -> None:
-        self._at = self._loop.time() + seconds
-        if self._timer is not None and self._timer_at > self._at:
-            self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._arm(self._at)
-
-    def clear(self) -> None:
-        """Nothing is waited for; the timer finds that out when it goes off."""
-        self._at = None
-
-    def cancel(self) -> None:
-        """Nothing will be waited for any more."""
-        self._at = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _arm(self, at: float) -> None:
-        self._timer_at = at
-        self._timer = self._loop.call_at(at, self._look)
-
-    def _look(self) -> None:
-        self._timer = None
-        if self._at is None:
-            return
-        if self._loop.time() < self._at:
-            self._arm(self._at)
-        else:
-            self._passed()
