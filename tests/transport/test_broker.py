@@ -12,7 +12,8 @@ from blaster.model.definitions import Account, Shaping
 from blaster.model.orders import OrderBatch, gate
 from blaster.model.outcomes import OutcomeCode
 from blaster.transport import frames
-from blaster.transport.rings import DONE, ENDED, FREE, TAKEN, WIRE
+from blaster.transport.ring import DONE, FREE, TAKEN, WIRE
+from blaster.transport.rings import ENDED
 from tests.transport.support import SITE, Bench, batch, letter
 
 MARKETING, OPERATIONAL = (gate("email", word, SITE) for word in ("marketing", "operational"))

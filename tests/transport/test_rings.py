@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from blaster.model.outcomes import OutcomeCode
-from blaster.transport.rings import DONE, ENDED, TAKEN, WIRE, Rings
+from blaster.transport.ring import DONE, TAKEN, WIRE
+from blaster.transport.rings import ENDED, Rings
 from tests.transport.fake_ring import FakeRing
 from tests.transport.support import BOOT, rows
 

@@ -19,10 +19,7 @@ from blaster.definitions.sources import Source
 from blaster.definitions.times import parse_span
 from blaster.definitions.tomlplaces import TomlPlaces
 from blaster.definitions.tomlreader import Table, TomlReader, read_toml
-from blaster.model.definitions import Account, Shaping
-
-DEFAULT = Shaping("default")
-SMARTHOST = Shaping("smarthost", 20, 1000, 1000)
+from blaster.model.definitions import RELAY_SHAPING, SITE_SHAPING, Account, Shaping
 
 _KEYS = ("connections", "messages_per_connection", "messages_per_second", "messages")
 _RATE = re.compile(r"\s*(\d{1,9})\s+per\s+(.+)", re.ASCII)
@@ -52,8 +49,8 @@ class _Reader(TomlReader):
     def shaping(self, root: Table) -> tuple[Shaping, ...]:
         """Everything of the file: default, smarthost, then sites as they are written."""
         self.known(root, ("default", "smarthost", "sites"), (), "shaping.toml")
-        default = self._limits(self.table(root, "default"), DEFAULT, "default")
-        smarthost = self._limits(self.table(root, "smarthost"), SMARTHOST, "smarthost")
+        default = self._limits(self.table(root, "default"), SITE_SHAPING, "default")
+        smarthost = self._limits(self.table(root, "smarthost"), RELAY_SHAPING, "smarthost")
         found = [each for each in (default, smarthost) if each.site in root]
         sites = self.table(root, "sites")
         for name in sites:

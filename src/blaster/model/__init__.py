@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blaster.model.definitions import END as END
+    from blaster.model.definitions import RELAY_SHAPING as RELAY_SHAPING
+    from blaster.model.definitions import SITE_SHAPING as SITE_SHAPING
     from blaster.model.definitions import Account as Account
     from blaster.model.definitions import Add as Add
     from blaster.model.definitions import Again as Again
@@ -183,11 +185,13 @@ _HOMES = {
     "Population": "scenarios",
     "Postponed": "records",
     "Published": "records",
+    "RELAY_SHAPING": "definitions",
     "Received": "records",
     "Reset": "definitions",
     "Resumed": "records",
     "Revoked": "records",
     "RuleText": "definitions",
+    "SITE_SHAPING": "definitions",
     "Scenario": "scenarios",
     "ScenarioEvent": "scenarios",
     "Send": "definitions",
@@ -224,6 +228,8 @@ __all__ = [
     "EXPIRED",
     "INPUTS",
     "NEVER",
+    "RELAY_SHAPING",
+    "SITE_SHAPING",
     "Account",
     "Add",
     "Again",

@@ -319,6 +319,12 @@ class Shaping(_Struct, frozen=True):
     per_seconds: float = 1.0
 
 
+SITE_SHAPING = Shaping("default")
+"""A site of whom nothing is said: what most receivers take from a sender they do not know yet."""
+RELAY_SHAPING = Shaping("smarthost", 20, 1000, 1000)
+"""A smarthost of which nothing is said: it is the account's own."""
+
+
 class Account(_Struct, frozen=True):
     """What blaster.toml and shaping.toml say.
 

@@ -20,6 +20,7 @@ from math import ceil
 from typing import NamedTuple, Protocol
 
 from blaster.limits import (
+    IN_DOUBT_WAIT_S,
     LETTERS_KNOWN_MAX,
     ORDER_RETURNS_MAX,
     ORDERS_IN_FLIGHT_MAX,
@@ -33,7 +34,8 @@ from blaster.transport import frames
 from blaster.transport.answers import Answers
 from blaster.transport.pace import Pace
 from blaster.transport.queues import CATEGORIES, Group, Queue, group_of
-from blaster.transport.rings import DONE, DOUBT_WAIT_S, ENDED, FREE, WIRE, Left
+from blaster.transport.ring import DONE, FREE, WIRE
+from blaster.transport.rings import ENDED, Left
 from blaster.transport.sites import Division, SiteLimits
 
 CHANNEL = "email"
@@ -320,7 +322,7 @@ class Broker:
         site = self._land(number, flight)
         self._places.keep(number, worker.ring, flight.place)
         site.counts[code] += 1
-        self.answers.add(number, code, ENDED, DOUBT_WAIT_S if repeat else 0)
+        self.answers.add(number, code, ENDED, IN_DOUBT_WAIT_S if repeat else 0)
 
     def results(self, worker: int, frame: frames.Results, now: float) -> None:
         """Outcomes, each of an order that this worker has at that place."""

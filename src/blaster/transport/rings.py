@@ -25,15 +25,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from blaster.errors import BlasterError
-from blaster.limits import RING_PLACES
+from blaster.limits import IN_DOUBT_WAIT_S, RING_PLACES
 from blaster.model.orders import OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Array
 from blaster.transport.answers import Answers
+from blaster.transport.ring import DONE, WIRE
 
-FREE, TAKEN, WIRE, DONE = range(4)
-"""The states of a place, as ring.pyx has them."""
-DOUBT_WAIT_S = 600
 ENDED = "in doubt: the worker ended"
 _MACHINE_ENDED = "in doubt: the machine ended"
 _UNREADABLE = "in doubt: the hand-over ring cannot be read"
@@ -203,7 +201,7 @@ class Rings:
                 left = found.get(number)
                 if doubt or (left is not None and left.state == WIRE):
                     code = OutcomeCode.DEFERRED if repeat else OutcomeCode.UNKNOWN
-                    answers.add(number, code, doubt or ENDED, DOUBT_WAIT_S if repeat else 0)
+                    answers.add(number, code, doubt or ENDED, IN_DOUBT_WAIT_S if repeat else 0)
                 elif left is not None and left.state == DONE:
                     answers.add(number, left.code, left.reason, left.wait)
                 else:

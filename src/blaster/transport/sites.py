@@ -16,12 +16,8 @@ from zlib import crc32
 
 import msgspec
 
-from blaster.model.definitions import Account, Shaping
+from blaster.model.definitions import RELAY_SHAPING, SITE_SHAPING, Account
 
-DEFAULTS = {
-    "default": Shaping("default", 10, 100, 100, 1.0),
-    "smarthost": Shaping("smarthost", 20, 1_000, 1_000, 1.0),
-}
 HOLD_EXTRA_S = 1.0
 """How long a worker may take to notice a smaller share."""
 _PULSES_OLD = 2
@@ -62,13 +58,13 @@ def limits_of(account: Account, site: str) -> SiteLimits | None:
         said[domain] for domain, home in account.routes.items() if home == site and domain in said
     ]
     smarthost = account.transports.get("email", {}).get("smarthost", "")
-    kind = "smarthost" if site == smarthost else "default"
+    known = RELAY_SHAPING if site == smarthost else SITE_SHAPING
     if site in said:
         row = said[site]
     elif domains:
         row = min(domains, key=lambda row: (row.messages / row.per_seconds, row.connections))
     else:
-        row = said.get(kind, DEFAULTS[kind])
+        row = said.get(known.site, known)
     return SiteLimits(
         site,
         *place,
