@@ -2,7 +2,7 @@
 
     build/venv/bin/python examples/embed.py FOLDER [asyncio|uvloop]
 
-FOLDER is a workspace (`blaster init FOLDER` makes one).
+FOLDER is a workspace (`blaster init FOLDER` makes one, `blaster keygen` its key).
 """
 
 import asyncio
@@ -20,7 +20,7 @@ async def main(folder: str) -> None:
         await engine.contacts.consent("dana@example.com", "email", evidence={"asset": "shop"})
         await engine.send("email", "thanks", "dana@example.com")
         async for notice in outcomes:
-            print(notice.fact, notice.channel, notice.message, *notice.reasons)
+            print(notice.fact, notice.channel, notice.message, *notice.reasons, flush=True)
             break
 
 

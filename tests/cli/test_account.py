@@ -63,7 +63,7 @@ def test_publish_refuses_another_type(cli: Cli, account: Path) -> None:
 
 def test_the_engine_runs_elsewhere(cli: Cli, account: Path) -> None:
     async def meanwhile() -> Ran:
-        async with blaster.open(account):
+        async with blaster.open(account, deliver=False):
             return await asyncio.to_thread(cli, "publish", account)
 
     ran = asyncio.run(meanwhile())

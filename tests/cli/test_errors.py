@@ -26,7 +26,10 @@ SEE = "  blaster {0} --help shows how it is used\n"
             "there is no command '\u2068בדיקה\u2069'\n  blaster --help lists the commands\n",
         ),
         (["help", "chek"], "there is no command 'chek'\n  did you mean `blaster check`?\n"),
-        (["run"], "this release has no `blaster run` yet\n  blaster --help lists what there is\n"),
+        (
+            ["queue"],
+            "this release has no `blaster queue` yet\n  blaster --help lists what there is\n",
+        ),
         (["check", "--jsn"], "unknown option: --jsn. Did you mean --json?\n" + SEE.format("check")),
         (["check", "a", "b"], "too many arguments: b\n" + SEE.format("check")),
         (["init"], "parameter DIR requires an argument\n" + SEE.format("init")),

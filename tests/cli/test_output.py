@@ -82,3 +82,18 @@ def test_no_bar_for_short_work_or_a_pipe(monkeypatch: pytest.MonkeyPatch) -> Non
     with Progress("piped") as bar:
         bar.update(0.5)
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3 * 3600 + 1, "3 h"),
+        (47 * 3600, "47 h"),
+        (48 * 3600, "2 days"),
+    ],
+)
+def test_how_long(seconds: float, text: str) -> None:
+    assert output.lasting(seconds) == text

@@ -32,7 +32,7 @@ def make(tmp_path):
     hold = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     made = []
 
-    def build(*words: str, table: Table | None = None, workers: int = 1, **changes):
+    def build(*words: str, table: Table | None = None, workers: int | None = 1, **changes):
         transport = SmtpTransport(
             tmp_path,
             secret=b"secret",
@@ -262,7 +262,7 @@ def test_other_things_that_cannot_be_used(make):
 
 
 def test_what_is_said_is_used(make):
-    transport = make(workers=3)
+    transport = make(workers=None)
     transport.configure(
         workspace(ROW, hostname="mail.shop.example", workers="2", data_timeout="5m",
                   command_timeout="500ms", connect_timeout="7")
@@ -271,6 +271,13 @@ def test_what_is_said_is_used(make):
     assert (said.host, said.workers, said.data_timeout_s) == ("mail.shop.example", 2, 300.0)
     assert (said.command_timeout_s, said.connect_timeout_s) == (0.5, 7.0)
     transport.configure(workspace(ROW))
+    assert transport._settings.workers == min(os.cpu_count(), 64)
+
+
+def test_the_number_of_workers_that_was_given_counts(make):
+    """More than what blaster.toml says."""
+    transport = make(workers=3)
+    transport.configure(workspace(ROW, workers="2"))
     assert transport._settings.workers == 3
 
 

@@ -12,7 +12,7 @@ Usage: blaster count ['RULE'] [--dir DIR] [--json]
 
 Prints the number of contacts for whom the rule is surely true now; without a
 rule, of all contacts. Put single quotes around the rule, so that the shell
-leaves it alone.
+leaves it alone. Nothing is sent.
 
 Options:
   --dir DIR    the workspace (default: this folder, or the nearest above it)
@@ -42,7 +42,7 @@ def run(
     from blaster.errors import DefinitionError
 
     async def ask() -> int:
-        async with blaster.open(folder) as engine:
+        async with blaster.open(folder, deliver=False) as engine:
             return await engine.contacts.count(rule)
 
     try:

@@ -18,7 +18,7 @@ Usage: blaster explain CONTACT [--dir DIR] [--json]
 Prints everything that happened to a contact and everything that was decided
 about it, in order, in the contact's own time; below each decision the facts it
 rested on, as they were then. CONTACT is an id, an e-mail address, a phone
-number, or #N for the contact's number.
+number, or #N for the contact's number. Nothing is sent.
 
 Options:
   --dir DIR    the workspace (default: this folder, or the nearest above it)
@@ -43,7 +43,7 @@ def run(contact: str, /, *, dir: Path | None = None, json: bool = False) -> int:
     import blaster
 
     async def ask() -> list[TimelineItem]:
-        async with blaster.open(folder) as engine:
+        async with blaster.open(folder, deliver=False) as engine:
             return await engine.explain(contact)
 
     items = asyncio.run(ask())

@@ -20,7 +20,7 @@ Takes contacts from a .csv or .parquet file. The first row of a CSV names the
 columns: published fields, or id, email, phone, zone, language. Whoever is known
 by id, e-mail or phone is merged, everybody else is a new contact. A row that
 does not fit is rejected and written, with the reason, to FILE.rejected.csv; no
-row is lost.
+row is lost. Nothing is sent: what follows from it waits for `blaster run`.
 
 Options:
   --list NAME        also join every contact of the file to this list
@@ -61,7 +61,7 @@ def run(
 
     async def take() -> ImportReport:
         with Progress(f"importing {file.name}") as progress:
-            async with blaster.open(folder) as engine:
+            async with blaster.open(folder, deliver=False) as engine:
                 return await engine.contacts.import_file(
                     file,
                     list=list,

@@ -76,6 +76,14 @@ def counted(value: int, noun: str, plural: str = "") -> str:
     return f"{number(value)} {noun if value == 1 else plural or noun + 's'}"
 
 
+def lasting(seconds: float) -> str:
+    """`45 s`, `12 min`, `3 h`, `5 days`: how long something is, in whole units, rounded down."""
+    for size, unit in ((2 * 86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{number(int(seconds // (86_400 if unit == 'days' else size)))} {unit}"
+    return f"{int(seconds)} s"
+
+
 def table(heads: Sequence[str], rows: Sequence[Sequence[str | int]], indent: int = 2) -> str:
     """Columns under their heads: numbers to the right, names to the left, two spaces between."""
     from blaster.definitions import render

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +24,7 @@ Options:
   --sms          an SMS
   --dir DIR      the workspace (default: this folder, or the nearest above it)
 
-Example:
+Examples:
   blaster preview bill --contact dana@example.com --dir club
 
 Exit codes: 0 written; 1 this contact cannot get the message, and why; 2 no
@@ -43,6 +42,7 @@ def run(
     dir: Path | None = None,  # noqa: A002 - the option's own name
 ) -> int:
     folder = account_folder(dir)
+    import asyncio
 
     import blaster
 

@@ -14,7 +14,8 @@ Usage: blaster publish [DIR] [--json]
 Checks the workspace and writes its definitions into the account's log, below
 DIR/data. From then on they are in force: journeys that did not change go on as
 they are, runs inside a changed one stay on the version they entered. Warnings
-are shown; with an error nothing is published.
+are shown; with an error nothing is published. Nothing is sent: what comes due
+waits for `blaster run`.
 
 Options:
   --json    what was published, as JSON
@@ -45,7 +46,7 @@ def run(folder: Path | None = None, /, *, json: bool = False) -> int:
         return 1
 
     async def publish() -> None:
-        async with blaster.open(folder) as engine:
+        async with blaster.open(folder, deliver=False) as engine:
             await engine.publish(workspace)
 
     asyncio.run(publish())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,7 +23,7 @@ Options:
   --dir DIR    the workspace (default: this folder, or the nearest above it)
   --json       a list of steps, each with its terms and "balanced"
 
-Example:
+Examples:
   blaster report ledger collection --dir club
 
 Exit codes: 0 the ledger balances; 1 it does not, or there is no such journey;
@@ -41,6 +40,7 @@ def run(
     json: bool = False,
 ) -> int:
     folder = account_folder(dir)
+    import asyncio
 
     import blaster
 

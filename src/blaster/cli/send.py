@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from blaster.cli.folders import account_folder
+from blaster.cli.folders import account_folder, typed
 from blaster.cli.output import UsageError, fail, say, say_json, shown
 
 if TYPE_CHECKING:
@@ -17,27 +16,38 @@ if TYPE_CHECKING:
     from blaster.model.ledger import StepLedger
 
 HELP = """
-Usage: blaster send MESSAGE --to ADDRESS [--sms] [--dir DIR] [--json]
+Usage: blaster send MESSAGE --to ADDRESS [--sms] [--dir DIR] [--wait T]
+                    [--json]
 
 Sends one message to one recipient and waits for what becomes of it. It is a
 sending like any other: consent, opt-out and caps hold, it is in the log, and
-`blaster report ledger 'send email MESSAGE'` counts it. An operational message to
-an address that is not known makes a contact; a marketing or sales message needs
-one who consented.
+blaster report ledger 'send email MESSAGE' counts it. What else is due in the
+account goes on meanwhile. An operational message to an address that is not
+known makes a contact; a marketing or sales message needs one who consented.
 
 Options:
   --to ADDRESS   e-mail address (or phone number, with --sms), or a contact's id
   --sms          an SMS instead of an e-mail
   --dir DIR      the workspace (default: this folder, or the nearest above it)
   --wait T       seconds to wait for the outcome (default: 60)
-  --json         {"order": N, "outcome": "accepted", "reason": ""}
+  --json         {"order": N, "outcome": "accepted", "reason": ""}; N is 0 while
+                 there is no outcome ("under way"), and when no order was made
 
-Example:
+Examples:
   blaster send bill --to dana@example.com --dir club
+  blaster send pay-link --sms --to 054-765-4321
 
 Exit codes: 0 accepted by the next server; 1 not sent, or not yet; 2 no
 workspace, or nothing published.
 """
+
+
+class Answer(NamedTuple):
+    """What became of it: an outcome's name, or "under way"."""
+
+    outcome: str
+    reason: str = ""
+    order: int = 0
 
 
 def run(
@@ -50,29 +60,37 @@ def run(
     wait: float = 60.0,
     json: bool = False,
 ) -> int:
-    if wait <= 0:
+    if not wait > 0:
         raise UsageError("--wait is a number of seconds above 0")
     folder = account_folder(dir)
+    import asyncio
+
     channel: Channel = "sms" if sms else "email"
-    outcome, reason, order = asyncio.run(_send(folder, channel, message, to, wait))
+    answer = asyncio.run(_send(folder, channel, message, to, wait))
+    because = f": {answer.reason}" if answer.reason else ""
     if json:
-        say_json({"order": order, "outcome": outcome, "reason": reason})
-    elif outcome == "accepted":
-        say(f"accepted: {shown(to)}" + (f" ({reason})" if reason else ""))
-    elif outcome == "under way":
+        say_json({"order": answer.order, "outcome": answer.outcome, "reason": answer.reason})
+    elif answer.outcome == "accepted":
+        say(f"accepted: {shown(to)}" + (f" ({answer.reason})" if answer.reason else ""))
+    elif answer.outcome == "under way":
         fail(
-            f"no outcome within {wait:g} s; the order stays, and goes on with the next start",
-            f"blaster run --until-idle --dir {shown(folder)}",
+            f"not sent yet{because}",
+            f"the order stays, and goes on as soon as it may: blaster run {typed(folder)}",
         )
     else:
-        fail(f"not sent: {outcome}" + (f", {reason}" if reason else ""))
-    return 0 if outcome == "accepted" else 1
+        fail(f"not sent: {answer.outcome}{because}", _advice(folder, to))
+    return 0 if answer.outcome == "accepted" else 1
 
 
-async def _send(
-    folder: Path, channel: Channel, message: str, to: str, wait: float
-) -> tuple[str, str, int]:
-    """The outcome, its reason, and the order's number (0: none was made)."""
+def _advice(folder: Path, to: str) -> str:
+    import shlex
+
+    return f"blaster explain {shlex.quote(to)} --dir {typed(folder)} says what it rested on"
+
+
+async def _send(folder: Path, channel: Channel, message: str, to: str, wait: float) -> Answer:
+    import asyncio
+
     import blaster
 
     async with blaster.open(folder, workers=1) as engine:
@@ -83,27 +101,31 @@ async def _send(
         told = asyncio.ensure_future(_outcome(notices, channel, message, contact))
         settled = asyncio.ensure_future(engine.settled())
         await asyncio.wait({told, settled}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
-        for task in (told, settled):
-            if not task.done():
-                task.cancel()
-        await asyncio.gather(told, settled, return_exceptions=True)
-        if not told.cancelled():
-            return told.result()
+        notices.end()  # what was said until now is still heard
+        settled.cancel()
+        await asyncio.gather(settled, return_exceptions=True)
+        answer = await told
+        if answer is not None:
+            return answer
         reasons = withheld(await engine.ledger(journey)) - before
-        return ("suppressed", next(iter(reasons)), 0) if reasons else ("under way", "", 0)
+        if reasons:
+            return Answer("suppressed", next(iter(reasons)))
+        troubles = [site.trouble for site in engine.sites() if site.trouble]
+        return Answer("under way", troubles[0] if channel == "email" and troubles else "")
 
 
 async def _outcome(
     notices: AsyncIterator[Notice], channel: str, message: str, contact: int
-) -> tuple[str, str, int]:
+) -> Answer | None:
+    """The first outcome of this message to this contact; None when none was told."""
     async for notice in notices:
         if (notice.channel, notice.message) == (channel, message):
             found = notice.contacts.tolist()
             if contact in found:
                 at = found.index(contact)
                 reason = notice.reasons[at] if notice.reasons else ""
-                return notice.fact, reason, int(notice.orders[at])
-    return "under way", "", 0
+                return Answer(notice.fact, reason, int(notice.orders[at]))
+    return None
 
 
 def withheld(steps: Iterable[StepLedger]) -> Counter[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from blaster.engine.importer import read as read
     from blaster.engine.importer import write_rejects as write_rejects
     from blaster.engine.intake import form_operations as form_operations
+    from blaster.engine.intake import received as received
     from blaster.engine.intake import resolve as resolve
     from blaster.engine.intake import upserted as upserted
     from blaster.engine.letterbook import MISSING_DATA as MISSING_DATA
@@ -39,6 +40,7 @@ _HOMES = {
     "form_operations": "intake",
     "open_engine": "engine",
     "read": "importer",
+    "received": "intake",
     "resolve": "intake",
     "upserted": "intake",
     "write_rejects": "importer",
@@ -59,6 +61,7 @@ __all__ = [
     "form_operations",
     "open_engine",
     "read",
+    "received",
     "resolve",
     "upserted",
     "write_rejects",

@@ -26,6 +26,7 @@ from blaster.engine.intake import (
     one_name,
     one_text,
     plain,
+    received,
     resolve,
     typed_batch,
     typed_rows,
@@ -545,12 +546,16 @@ class Events:
         await self._run(command)
 
     async def receive(self, contact: str | int, text: str) -> None:
-        """An inbound text (SMS) that is no keyword."""
+        """An inbound text (SMS).
+
+        One that is nothing but "הסר", "הסירו", "STOP" or "UNSUBSCRIBE", in any case and with or
+        without spaces and punctuation after it, is an opt-out of marketing and sales SMS too.
+        """
         one_text(text, "a text")
 
         def command(machine: Machine, now: int) -> None:
             rows = find_all(machine.state, [contact])
-            machine.accept(now, (records.Received(rows, (text,)),))
+            machine.accept(now, received(rows, (text,)))
 
         await self._run(command)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -28,7 +27,7 @@ from blaster.engine.letterbook import Letterbook, Sample
 from blaster.engine.machine import Machine
 from blaster.engine.notices import Notice
 from blaster.engine.preview import Preview, preview_of
-from blaster.engine.requests import Journeys, Recipients, send
+from blaster.engine.requests import Journeys, Recipients, check_ledger, send
 from blaster.engine.secret import SECRET_BYTES, account_secret
 from blaster.engine.thread import EngineThread
 from blaster.engine.timeline import TimelineItem, timeline
@@ -40,7 +39,14 @@ from blaster.model import records
 from blaster.model.fields import NEVER
 from blaster.model.ledger import StepLedger
 from blaster.model.sites import SiteStatus
-from blaster.transport import NoMail, SmtpTransport, StubTransport, Switchboard, Transport
+from blaster.transport import (
+    NoMail,
+    SmtpTransport,
+    StubTransport,
+    Switchboard,
+    Transport,
+    workers_of,
+)
 
 LOG_FOLDER = "data/log"
 CHANNELS = ("email", "sms", "crm", "webhook")
@@ -63,7 +69,7 @@ class Engine:
         if workers is not None and not 1 <= workers <= WORKERS_MAX:
             raise InputError(f"there are 1 to {WORKERS_MAX} workers, not {workers}")
         self.folder = folder
-        self.workers = workers or min(os.cpu_count() or 1, WORKERS_MAX)
+        self._workers = workers
         self._deliver = deliver
         self._secret: bytes | None = None
         self._clock = clock or SystemClock()
@@ -150,7 +156,7 @@ class Engine:
             lambda: SmtpTransport(
                 self.folder,
                 secret=secret,
-                workers=self.workers,
+                workers=self._workers,
                 hold=log.lock.fileno(),
                 clock=self._clock,
             )
@@ -261,15 +267,35 @@ class Engine:
         return preview_of(sample, secret, row, address, now)
 
     async def ledger(self, journey: str) -> list[StepLedger]:
-        """For each step that sends what became of everybody who came to it; [] if it is unknown.
+        """For each step that sends what became of everybody who came to it.
 
-        Single sends are in the journey `send CHANNEL MESSAGE`.
+        Single sends are in the journey `send CHANNEL MESSAGE`: [] before the first. Raises
+        InputError for a journey or message that there is not.
         """
-        return list(await self._run(lambda machine, now: ledger_of(machine.state, journey)))
+
+        def command(machine: Machine, now: int) -> list[StepLedger]:
+            steps = ledger_of(machine.state, journey)
+            if not steps:
+                check_ledger(machine.state, journey)
+            return steps
+
+        return list(await self._run(command))
 
     def sites(self) -> list[SiteStatus]:
         """How each site is doing, as the transport said last; never waits."""
         return self._transport.sites() if self._thread is not None else []
+
+    async def workers(self) -> int:
+        """How many processes deliver e-mail, by the definitions in force; 0: it is not by SMTP."""
+
+        def command(machine: Machine, now: int) -> int:
+            plan = machine.state.plan
+            account = plan.workspace.account if plan is not None else model.Account()
+            smtp = account.transports.get("email", {}).get("kind") == "smtp"
+            delivers = self._deliver and self._given_transport is None
+            return workers_of(account, self._workers) if smtp and delivers else 0
+
+        return int(await self._run(command))
 
     def cpu_s(self) -> float:
         """CPU seconds that the delivering processes have used so far; never waits."""

@@ -7,6 +7,7 @@ Everything that can be wrong is found here, before the log. The functions only r
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -215,3 +216,21 @@ def plain(field: Field, stored: Any) -> Any:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+STOP_WORDS = {word.casefold(): word for word in ("הסר", "הסירו", "STOP", "UNSUBSCRIBE")}
+_FINAL = string.whitespace + ".!?,;:"
+
+
+def received(contacts: Array, texts: Sequence[str]) -> list[records.Operation]:
+    """Inbound texts (SMS), a contact each, and the opt-outs that they are.
+
+    A text that is nothing but a stop word, in any case, with or without spaces around it and
+    punctuation after it, ends marketing and sales on SMS.
+    """
+    operations: list[records.Operation] = [records.Received(contacts, tuple(texts))]
+    words = [STOP_WORDS.get(text.strip().rstrip(_FINAL).casefold(), "") for text in texts]
+    for word in sorted(set(words) - {""}):
+        rows = contacts[np.array([each == word for each in words], bool)]
+        operations.append(records.Suppressed(rows, "sms", "marketing", f"text {word}"))
+    return operations

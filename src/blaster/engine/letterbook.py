@@ -7,6 +7,7 @@ what is true at that moment.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,7 @@ Array = np.ndarray[Any, Any]
 
 Slots = tuple[tuple[str | None, ...], ...]
 
+_FIELD = re.compile(r'field\("([^"\\]+)"\)')
 MISSING_DATA = "missing_data"
 MESSAGE_REMOVED = "message_removed"
 """A version of a journey that drains still wanted to send what is no longer published."""
@@ -164,7 +166,9 @@ class Letterbook:
         slots, flags = reading.slots(rows, now, self._language), reading.flags(rows, now)
         lacking = bool(missing(letter, slots, flags, 1)[0])
         names = tuple(
-            slot.value for slot, column in zip(letter.slots, slots, strict=True) if not column[0]
+            _as_written(slot.value)
+            for slot, column in zip(letter.slots, slots, strict=True)
+            if column[0] is None
         )
         return Sample(
             letter, tuple(c[0] for c in slots), tuple(c[0] for c in flags), lacking, names
@@ -199,6 +203,12 @@ class Sample:
 def _scope(fields: dict[str, Field], journey: JourneyPlan) -> Scope:
     """Where a message stands that this journey sends."""
     return Scope(fields=fields, place="steps", journey=journey.name, own_messages=journey.own)
+
+
+def _as_written(value: str) -> str:
+    """A field by its name alone, as messages write it."""
+    match = _FIELD.fullmatch(value)
+    return match[1] if match is not None else value
 
 
 def suppressed(numbers: Array, reason: str) -> OutcomeBatch:

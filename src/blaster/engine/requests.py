@@ -12,7 +12,13 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import State, normalise_emails, normalise_phones, requested_name
+from blaster.core import (
+    State,
+    normalise_emails,
+    normalise_phones,
+    requested_message,
+    requested_name,
+)
 from blaster.definitions import did_you_mean
 from blaster.engine.accounts import CHANNELS, find_all, look_up, place_of
 from blaster.engine.intake import attributes, one_text, resolve, upserted
@@ -137,6 +143,18 @@ def _check_journey(state: State, name: str, data: Mapping[str, object]) -> None:
     for entry in journeys[name].entries:
         if isinstance(entry.on, model.OnApi) and entry.key and data.get(entry.key) is None:
             raise InputError(f"journey {name!r} has a run per {entry.key!r}: the data must say it")
+
+
+def check_ledger(state: State, name: str) -> None:
+    """Raises InputError unless a ledger of this name can be: a journey's, or a message's sends."""
+    single = requested_message(name)
+    if single is not None:
+        _category(state, *single)
+        return
+    known = {version.plan.name for version in state.versions}
+    known |= set(state.plan.journeys) if state.plan is not None else set()
+    if name not in known:
+        raise _unknown("journey", name, [each for each in known if not requested_message(each)])
 
 
 def _category(state: State, channel: str, message: str) -> str:

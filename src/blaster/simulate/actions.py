@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core import ARROW_TYPES, fit, normalise_emails, normalise_phones
-from blaster.engine import form_operations
+from blaster.engine import form_operations, received
 from blaster.errors import InputError
 from blaster.model import records
 from blaster.model.fields import Field, Kind
@@ -130,7 +130,7 @@ def operations_for(world: World, do: Do, contacts: Array, orders: Array) -> list
     if verb in ("join", "leave"):
         return [records.Joined(do.name, contacts, verb == "leave", "scenario")]
     if verb == "sms":
-        return [records.Received(contacts, tuple(texts_for(world, do.text, contacts)))]
+        return received(contacts, texts_for(world, do.text, contacts))
     if verb == "set":
         texts_list = texts_for(world, do.text, contacts)
         return [records.FieldsSet(contacts, field_columns(world, do.name, texts_list))]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from blaster.transport.keys import make_key as make_key
     from blaster.transport.keys import public_value as public_value
     from blaster.transport.protocol import Transport as Transport
+    from blaster.transport.settings import workers_of as workers_of
     from blaster.transport.smtp import SmtpTransport as SmtpTransport
     from blaster.transport.stub import StubTransport as StubTransport
     from blaster.transport.switchboard import NoMail as NoMail
@@ -34,6 +35,7 @@ _HOMES = {
     "load_key": "keys",
     "make_key": "keys",
     "public_value": "keys",
+    "workers_of": "settings",
 }
 
 __all__ = [
@@ -48,6 +50,7 @@ __all__ = [
     "load_key",
     "make_key",
     "public_value",
+    "workers_of",
 ]
 
 

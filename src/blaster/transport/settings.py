@@ -6,6 +6,7 @@ was in force before goes on.
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -45,8 +46,13 @@ class Settings(msgspec.Struct, frozen=True):
     keys: tuple[tuple[str, str, bytes], ...]
 
 
-def read_settings(account: Account, folder: Path, workers: int, load_key: KeyLoader) -> Settings:
-    """The settings of an account, whose files are in `folder`. Raises InputError."""
+def read_settings(
+    account: Account, folder: Path, workers: int | None, load_key: KeyLoader
+) -> Settings:
+    """The settings of an account, whose files are in `folder`. Raises InputError.
+
+    `workers` counts more than what blaster.toml says; without either there is one per processor.
+    """
     options = account.transports.get("email", {})
     smarthost = options.get("smarthost", "")
     if smarthost and split_site(smarthost) is None:
@@ -59,7 +65,7 @@ def read_settings(account: Account, folder: Path, workers: int, load_key: KeyLoa
             raise InputError(f"the limits of {row.site} are for {row.per_seconds} seconds")
     return Settings(
         options.get("hostname", "") or socket.gethostname(),
-        _workers(options.get("workers", ""), workers),
+        workers_of(account, workers),
         _seconds(options, "connect_timeout", CONNECT_TIMEOUT_S),
         _seconds(options, "command_timeout", COMMAND_TIMEOUT_S),
         _seconds(options, "data_timeout", DATA_TIMEOUT_S),
@@ -69,12 +75,14 @@ def read_settings(account: Account, folder: Path, workers: int, load_key: KeyLoa
     )
 
 
-def _workers(said: str, default: int) -> int:
+def workers_of(account: Account, given: int | None) -> int:
+    """How many processes deliver e-mail. Raises InputError."""
+    said = account.transports.get("email", {}).get("workers", "")
     if not said:
-        return min(max(1, default), WORKERS_MAX)
+        return min(max(1, given or os.cpu_count() or 1), WORKERS_MAX)
     if not (said.isascii() and said.isdecimal() and 1 <= int(said) <= WORKERS_MAX):
         raise InputError(f"workers = {said} of [transports.email]: 1 to {WORKERS_MAX} are possible")
-    return int(said)
+    return given or int(said)
 
 
 def _seconds(options: dict[str, str], key: str, default: float) -> float:
@@ -97,7 +105,8 @@ def _keys(
             pem = (folder / key.key_file).read_bytes()
         except OSError as error:
             raise InputError(
-                f"the DKIM key {key.key_file} of {key.domain} cannot be read: {error.strerror}"
+                f"the DKIM key {key.key_file} of {key.domain} cannot be read: {error.strerror}; "
+                f"blaster keygen {key.domain} makes one"
             ) from error
         load_key(key.domain, key.selector, pem, checked=True)
         keys.append((key.domain, key.selector, pem))

@@ -67,8 +67,9 @@ class SmtpTransport(Transport):
     """One account's e-mail.
 
     `folder` is the account's, `secret` makes its tokens, `workers` is how many processes there are
-    unless blaster.toml says it, `hold` the descriptor of the folder's lock, which they keep open.
-    `key`, 16 secret bytes, is the suppression table's; only `clock.monotonic` is used.
+    (None: what blaster.toml says, else one per processor), `hold` the descriptor of the folder's
+    lock, which they keep open. `key`, 16 secret bytes, is the suppression table's; only
+    `clock.monotonic` is used.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class SmtpTransport(Transport):
         folder: Path,
         *,
         secret: bytes,
-        workers: int,
+        workers: int | None,
         hold: int,
         clock: Clock,
         key: bytes | None = None,

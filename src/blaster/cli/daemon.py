@@ -1,0 +1,137 @@
+"""What `blaster run` does: one account's engine, opened, watched, and opened again when it fails.
+
+Law: a signal ends it in order: what is on the wire is finished, the rest stays; a second one ends
+it at once. The ready line alone is for stdout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from blaster.cli.output import counted, fail, lasting, note, number, say, shown
+from blaster.errors import EngineClosed
+
+if TYPE_CHECKING:
+    from blaster.engine import Engine
+
+REPORT_S = 60.0
+LOOK_S = 0.2
+OPENINGS_MAX = 5
+"""Failures in a row, each within a minute of the opening, before the daemon gives up."""
+
+
+class Daemon:
+    """One account, by its folder."""
+
+    def __init__(self, folder: Path, workers: int | None, *, until_idle: bool, quiet: bool) -> None:
+        self._folder = folder
+        self._workers = workers
+        self._until_idle = until_idle
+        self._quiet = quiet
+        self._stop = asyncio.Event()
+        self._warned = ""
+
+    async def run(self) -> int:
+        """Until it is told to stop; the exit code. Raises what an opening raises."""
+        loop = asyncio.get_running_loop()
+        for told in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(told, self._told)
+        failures = 0
+        while True:
+            opened = loop.time()
+            failure = await self._once()
+            if failure is None:
+                return 0
+            failures = failures + 1 if loop.time() - opened < REPORT_S else 1
+            fail(f"the engine stopped: {failure}")
+            if failures >= OPENINGS_MAX or self._stop.is_set():
+                return 1
+            note("opening again from the log")
+
+    async def _once(self) -> BaseException | None:
+        """One engine, from its opening to its end; why it ended by itself."""
+        import blaster
+
+        async with blaster.open(self._folder, workers=self._workers) as engine:
+            try:
+                await self._say_ready(engine)
+                await self._serve(engine)
+                if engine.failure is None:
+                    self._say_ended(engine)
+            except EngineClosed:
+                if engine.failure is None:
+                    raise
+            return engine.failure
+
+    def _told(self) -> None:
+        if self._stop.is_set():
+            os._exit(1)  # asked twice: what is on the wire is in doubt, and the next start says so
+        self._stop.set()
+
+    async def _serve(self, engine: Engine) -> None:
+        """Until it is told to stop, nothing is left, or the engine fails."""
+        loop = asyncio.get_running_loop()
+        idle = asyncio.ensure_future(engine.settled()) if self._until_idle else None
+        told = loop.time()
+        try:
+            while engine.failure is None and not self._stop.is_set():
+                self._say_warning(engine)
+                if idle is not None and idle.done():
+                    await asyncio.sleep(LOOK_S)  # what the sites say of it is a little behind
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stop.wait(), LOOK_S)
+                if not self._quiet and loop.time() - told >= REPORT_S:
+                    told = loop.time()
+                    note(_line(engine))
+        finally:
+            if idle is not None:
+                idle.cancel()
+                await asyncio.gather(idle, return_exceptions=True)
+
+    async def _say_ready(self, engine: Engine) -> None:
+        contacts, workers = await engine.contacts.count(), await engine.workers()
+        say(
+            f"ready: {shown(self._folder)}, process {os.getpid()}, "
+            f"{counted(contacts, 'contact')}, {counted(workers, 'worker')}"
+        )
+        sys.stdout.flush()
+        for late in engine.late:
+            note(
+                f"late: journey {shown(late.journey)}, {counted(late.count, 'step')}, "
+                f"the oldest by {lasting(late.seconds)}"
+            )
+
+    def _say_warning(self, engine: Engine) -> None:
+        """Each once, when it comes."""
+        warning = engine.warning
+        if warning and warning != self._warned:
+            note(f"warning: {warning}")
+        self._warned = warning
+
+    def _say_ended(self, engine: Engine) -> None:
+        self._say_warning(engine)
+        why = "told to stop" if self._stop.is_set() else "nothing is left to do now"
+        note(f"{why}; {_line(engine)}")
+
+
+def _line(engine: Engine) -> str:
+    """How delivery is doing, in one line."""
+    sites = engine.sites()
+    accepted, failed = sum(s.accepted for s in sites), sum(s.failed for s in sites)
+    parts = [f"{number(accepted)} accepted", f"{number(failed)} refused"]
+    deferred = sum(site.deferred for site in sites)
+    if deferred:
+        parts.append(f"{number(deferred)} to be tried again")
+    waiting = sum(site.queued + site.in_flight for site in sites)
+    if waiting:
+        parts.append(f"{number(waiting)} under way")
+    held = [site for site in sites if site.back_off_s > 0]
+    parts += [f"{shown(site.site)} held back: {site.trouble}" for site in held[:3]]
+    return ", ".join(parts)
