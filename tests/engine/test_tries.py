@@ -43,7 +43,7 @@ def test_a_deferred_order_expires(tmp_path):
         rig.transport.outcomes(OutcomeBatch(numbers, code, ("451 later",), (2 * 86_400,)))
         rig.log.until(lambda: not rig.machine.state.orders.in_flight)
         counts = rig.ask(lambda m: dict(m.state.counts))
-    assert counts["message", "email", "bill", "not_sent", "expired: 451 later"] == 1
+    assert counts["message", "email", "bill", "not_sent", "expired: 451"] == 1
 
 
 def test_what_may_not_be_sent_after_a_start_is_answered(tmp_path):
