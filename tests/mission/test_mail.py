@@ -1,4 +1,4 @@
-"""K: kinds of mail, consent, law, sender identity. P: personal address. C: what became of a mail."""
+"""K: kinds of mail, consent, law, sender identity. P: personal address. C: what became of mail."""
 
 # ruff: noqa: N802 - a test is named by the ID of its row
 

@@ -1,4 +1,4 @@
-"""`blaster run`: the daemon. Runs one account until it is told to stop, or until nothing is left."""
+"""`blaster run`: the daemon. Runs an account until it is told to stop, or until nothing is left."""
 
 from __future__ import annotations
 

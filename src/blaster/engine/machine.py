@@ -34,9 +34,10 @@ APPEND_TIMEOUT_S = 60.0
 class Machine:
     """`state` is for reading; `accept` and `tick` are the only ways to change it.
 
-    `watch` is told of each input when it has its sequence, before it is applied. `sound` is false
-    from the moment state and log may differ, until they agree again: an error that leaves it false
-    is the machine's end, after any other it is as it was before the call.
+    `watch` is told of each input when it has its sequence, before it is applied; `decided` of each
+    decision before it is applied, when it has none yet. `sound` is false from the moment state and
+    log may differ, until they agree again: an error that leaves it false is the machine's end,
+    after any other it is as it was before the call.
     """
 
     def __init__(self, log: Log) -> None:
@@ -44,6 +45,7 @@ class Machine:
         self.state = State()
         self.sound = True
         self.watch: Callable[[int, Entry], None] | None = None
+        self.decided: Callable[[Operation], None] | None = None
         self._letterbook: Letterbook | None = None
 
     @property
@@ -107,7 +109,7 @@ class Machine:
         """One slice: its sequence, what it decided, and the orders that may leave once durable."""
         now = max(now, self.state.now)
         self.sound = False
-        entry = tick(self.state, now, room, limit)
+        entry = tick(self.state, now, room, limit, self.decided)
         self.state.now = now
         sequence = self._append_decided(entry) if entry.operations else self.log.last
         self.sound = True
