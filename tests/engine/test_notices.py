@@ -7,7 +7,7 @@ import numpy as np
 from blaster.engine import Machine
 from blaster.engine.notices import notices_of
 from blaster.log import MemoryLog
-from blaster.model.records import Joined, Noted, Outcomes, Received
+from blaster.model.records import EXPIRED, Joined, Noted, Outcomes, Received, Revoked
 from tests.engine.support import START, drain, people, published, workspace
 
 FILES = {
@@ -62,3 +62,12 @@ def test_notes_and_what_is_no_notice(tmp_path):
     assert [(n.fact, n.contacts.tolist(), n.orders.tolist()) for n in told] == [
         ("opened", [1], [0])
     ]
+
+
+def test_orders_that_the_tick_takes_back(tmp_path):
+    machine = ready(tmp_path)
+    bill = np.array([_bill_of_2(machine)], np.uint64)
+    for reason, fact in ((EXPIRED, "expired"), ("left_journey", "suppressed")):
+        (told,) = notices_of(machine.state, 5, START, (Revoked(bill, reason),))
+        assert (told.fact, told.message, told.reasons) == (fact, "bill", (reason,))
+        assert (told.contacts.tolist(), told.orders.tolist()) == ([2], bill.tolist())

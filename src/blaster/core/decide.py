@@ -8,6 +8,7 @@ another run of their contact.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -52,11 +53,14 @@ class Travellers:
 
 
 class Decisions:
-    """The operations of one tick at `now`, in order."""
+    """The operations of one tick at `now`, in order; `watch` is told of each before it applies."""
 
-    def __init__(self, state: State, now: int) -> None:
+    def __init__(
+        self, state: State, now: int, watch: Callable[[records.Operation], None] | None = None
+    ) -> None:
         self.state = state
         self.now = now
+        self.watch = watch
         self.operations: list[records.Operation] = []
         self.effects: list[Effect] = []
         self.arrivals: list[tuple[int, Travellers]] = []
@@ -65,6 +69,8 @@ class Decisions:
 
     def emit(self, operation: records.Operation) -> None:
         """Takes a decision: applies it, keeps it, and notes what changed."""
+        if self.watch is not None:
+            self.watch(operation)
         self.effects.extend(apply_operation(self.state, self.now, operation))
         self.operations.append(operation)
 

@@ -7,7 +7,7 @@ all its consequences (exits, then waits, then entries) before the next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,13 +30,19 @@ from blaster.model.fields import NEVER
 Array = np.ndarray[Any, Any]
 
 
-def tick(state: State, now: int, room: Mapping[str, int], limit: int) -> records.Entry:
+def tick(
+    state: State,
+    now: int,
+    room: Mapping[str, int],
+    limit: int,
+    watch: Callable[[records.Operation], None] | None = None,
+) -> records.Entry:
     """Decides about `limit` rows at most; `room` is orders per gate (see `Room`).
 
     The entry names the room of the gates that were looked at. A slice is a whole tick: what it does
-    not reach is still queued or due.
+    not reach is still queued or due. `watch` is told of each decision before it is applied.
     """
-    decisions, open_room = Decisions(state, now), Room(room)
+    decisions, open_room = Decisions(state, now, watch), Room(room)
     while state.inbox and decisions.rows < limit:
         queued = state.inbox[0]
         decisions.emit(records.Took(queued.number, queued.turn))

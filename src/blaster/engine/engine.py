@@ -192,7 +192,7 @@ class Engine:
 
         Unchanged journeys go on as they are; runs inside a changed one stay on their version.
         Raises DefinitionError with every finding, InputError for a field that would change its
-        type; then nothing changes.
+        type and for what the transport cannot use, such as a key; then nothing changes.
         """
         if workspace is None:
             checked = await asyncio.to_thread(check, self.folder)
@@ -203,6 +203,8 @@ class Engine:
         operation = records.Published(to_json(workspace))
         made = workspace
         await asyncio.to_thread(_try_out, operation)
+        if self._thread is not None:
+            await asyncio.to_thread(self._transport.check, made)
 
         def command(machine: Machine, now: int) -> int:
             _refuse_retyping(machine, made)

@@ -25,7 +25,7 @@ from blaster.core import (
 from blaster.engine.letterbook import Letterbook
 from blaster.errors import Busy, LogError
 from blaster.log import Log
-from blaster.model.records import Array, Entry, Operation
+from blaster.model.records import Array, Entry, Operation, Outcomes, Postponed
 
 APPEND_TIMEOUT_S = 60.0
 """How long a tick's record waits for a slow or full disk before the engine gives up."""
@@ -34,9 +34,10 @@ APPEND_TIMEOUT_S = 60.0
 class Machine:
     """`state` is for reading; `accept` and `tick` are the only ways to change it.
 
-    `watch` is told of each input when it has its sequence, before it is applied. `sound` is false
-    from the moment state and log may differ, until they agree again: an error that leaves it false
-    is the machine's end, after any other it is as it was before the call.
+    `watch` is told of each input when it has its sequence, before it is applied; `decided` of each
+    decision before it is applied, when it has none yet. `sound` is false from the moment state and
+    log may differ, until they agree again: an error that leaves it false is the machine's end,
+    after any other it is as it was before the call.
     """
 
     def __init__(self, log: Log) -> None:
@@ -44,6 +45,7 @@ class Machine:
         self.state = State()
         self.sound = True
         self.watch: Callable[[int, Entry], None] | None = None
+        self.decided: Callable[[Operation], None] | None = None
         self._letterbook: Letterbook | None = None
 
     @property
@@ -55,13 +57,27 @@ class Machine:
             self._letterbook = Letterbook(plan)
         return self._letterbook
 
+    def unanswered(self) -> Array:
+        """The orders that the transport had, without those whose answer is in the log (uint64[]).
+
+        An answer is an input: durable before a tick takes it, and after a crash in between it is
+        still to be taken. Such an order must not be handed over again.
+        """
+        given = self.state.orders.with_transport()
+        answers = [
+            queued.operation.orders
+            for queued in self.state.inbox
+            if isinstance(queued.operation, Outcomes | Postponed)
+        ]
+        return np.setdiff1d(given, np.concatenate(answers)) if answers else given
+
     def in_flight(self, channel: str) -> tuple[Array, Array]:
         """The orders that the transport had of a channel (uint64[]), and whether each may repeat.
 
         An order may leave a second time unless its message says `repeat: never`.
         """
         state = self.state
-        numbers = state.orders.with_transport()
+        numbers = self.unanswered()
         found = state.orders.find(numbers)
         mine, repeats = np.zeros(len(numbers), bool), np.zeros(len(numbers), bool)
         pairs = np.stack([found["version"], found["step"]], axis=1)
@@ -107,7 +123,7 @@ class Machine:
         """One slice: its sequence, what it decided, and the orders that may leave once durable."""
         now = max(now, self.state.now)
         self.sound = False
-        entry = tick(self.state, now, room, limit)
+        entry = tick(self.state, now, room, limit, self.decided)
         self.state.now = now
         sequence = self._append_decided(entry) if entry.operations else self.log.last
         self.sound = True

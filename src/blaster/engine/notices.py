@@ -34,7 +34,7 @@ class Notice(msgspec.Struct, frozen=True):
 def notices_of(
     state: State, sequence: int, at: int, operations: tuple[records.Operation, ...]
 ) -> list[Notice]:
-    """The notices that inputs give; asked before the inputs are applied."""
+    """What inputs, and orders taken back, give; asked before they are applied."""
     notices: list[Notice] = []
     for operation in operations:
         if isinstance(operation, records.Noted):
@@ -46,7 +46,19 @@ def notices_of(
             )  # fmt: skip
         elif isinstance(operation, records.Outcomes):
             notices.extend(_outcomes(state, sequence, at, operation))
+        elif isinstance(operation, records.Revoked):
+            notices.extend(_outcomes(state, sequence, at, _as_outcomes(operation)))
     return notices
+
+
+def _as_outcomes(operation: records.Revoked) -> records.Outcomes:
+    """What the tick takes back has come to its end, too."""
+    expired = operation.reason == records.EXPIRED
+    code = OutcomeCode.EXPIRED if expired else OutcomeCode.SUPPRESSED
+    count = len(operation.orders)
+    return records.Outcomes(
+        operation.orders, np.full(count, code, np.uint8), (operation.reason,) * count
+    )
 
 
 def _outcomes(state: State, sequence: int, at: int, operation: records.Outcomes) -> list[Notice]:

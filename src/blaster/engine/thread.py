@@ -41,7 +41,7 @@ from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
 from blaster.model.fields import BATCH_ROWS
 from blaster.model.orders import OrderBatch, OutcomeBatch, gate
 from blaster.model.outcomes import OutcomeCode
-from blaster.model.records import Array, Entry, Operation, Outcomes, Postponed
+from blaster.model.records import Array, Entry, Operation, Outcomes, Postponed, Revoked
 from blaster.transport import Transport
 
 SLICE_S = 0.02
@@ -88,6 +88,7 @@ class EngineThread:
         self.late: list[Late] = []
         self.warning = ""
         self._told: deque[tuple[int, list[Notice]]] = deque()
+        self._deciding: list[Notice] = []
         self._listeners: list[tuple[Listener, Callable[[], None]]] = []
         self._limit = LIMIT_FIRST
         self._rest_s = 0.0
@@ -108,7 +109,7 @@ class EngineThread:
         known = self._transport.reclaim(numbers, repeats)
         if len(known.numbers):
             self._outcomes.append(_checked(known))
-        left = np.setdiff1d(state.orders.with_transport(), known.numbers, assume_unique=True)
+        left = np.setdiff1d(self._machine.unanswered(), known.numbers, assume_unique=True)
         handovers, refused = orders_in_flight(state, left)
         self._outcomes.extend(suppressed(part, reason) for reason, part in refused.items())
         self._again.extend(self._batches(handovers, now))
@@ -155,6 +156,7 @@ class EngineThread:
         """
         self._listeners.append((listener, stopped))
         self._machine.watch = self._watch
+        self._machine.decided = self._decided
 
     def close(self) -> None:
         """Finishes the commands that wait, stops, and closes transport and log."""
@@ -403,6 +405,10 @@ class EngineThread:
         began = self._clock.monotonic()
         sequence, entry, handovers = self._machine.tick(now, room, self._limit)
         spent = self._clock.monotonic() - began
+        if self._deciding:
+            decided, self._deciding = self._deciding, []
+            replace = msgspec.structs.replace
+            self._told.append((sequence, [replace(each, sequence=sequence) for each in decided]))
         self._touched.append(touched(self._machine.state, MAIL, entry.operations))
         if not self._machine.state.inbox:
             self._tell_transport()
@@ -486,6 +492,12 @@ class EngineThread:
         if notices:
             self._told.append((sequence, notices))
         self._touched.append(touched(self._machine.state, MAIL, entry.operations))
+
+    def _decided(self, operation: Operation) -> None:
+        """The sequence is known when the slice is over."""
+        if isinstance(operation, Revoked):
+            now = max(int(self._clock.now()), self._machine.state.now)
+            self._deciding += notices_of(self._machine.state, 0, now, (operation,))
 
     def _tell(self) -> None:
         durable = self._machine.log.durable

@@ -29,6 +29,10 @@ class Transport(Protocol):
         """
         return
 
+    def check(self, workspace: Workspace) -> None:
+        """Raises InputError for what `configure` would refuse; may be asked at any time."""
+        return
+
     def reclaim(self, numbers: Array, repeats: Array) -> OutcomeBatch:
         """Of orders an earlier owner left in flight (uint64[]): outcomes that are known of them.
 

@@ -160,6 +160,13 @@ class Rings:
             held.path.unlink(missing_ok=True)
             del self._rings[number]
 
+    def close(self) -> None:
+        """Lets go of the files; those whose outcomes are not durable stay for the next owner."""
+        with self._mutex:
+            self._rings.clear()
+            self._kept.clear()
+            self._late.clear()
+
     # --- what is durable ------------------------------------------------------------------------
 
     def settle(self, numbers: Array) -> list[tuple[int, int]]:

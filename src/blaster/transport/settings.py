@@ -101,13 +101,18 @@ def _keys(
 ) -> tuple[tuple[str, str, bytes], ...]:
     keys = []
     for key in account.dkim:
+        make = f"blaster keygen {key.domain}"
         try:
             pem = (folder / key.key_file).read_bytes()
+            load_key(key.domain, key.selector, pem, checked=True)
         except OSError as error:
             raise InputError(
-                f"the DKIM key {key.key_file} of {key.domain} cannot be read: {error.strerror}; "
-                f"blaster keygen {key.domain} makes one"
+                f"the DKIM key {key.key_file} of {key.domain} cannot be read: {error.strerror};"
+                f" {make} makes one"
             ) from error
-        load_key(key.domain, key.selector, pem, checked=True)
+        except InputError as error:
+            raise InputError(
+                f"{key.key_file}: {error}; remove the file and make a new one: {make}"
+            ) from error
         keys.append((key.domain, key.selector, pem))
     return tuple(keys)

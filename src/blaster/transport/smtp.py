@@ -4,8 +4,8 @@ Laws:
 
 1. Callers only post: what they bring is taken by the loop in the order in which it came. `room` and
    `sites` answer from what the loop said last, less what was handed over since.
-2. Before `start` nothing runs; after `close` nothing is said. It may be started again: the
-   suppression table and the rings outlive a run.
+2. Before `start` nothing runs; after `close` nothing is said, and no file is open. After `retire`
+   it may be started again: the suppression table and the rings outlive a run.
 3. The suppression table is written by whoever calls `suppress`, at once, and read by the workers.
 """
 
@@ -106,9 +106,15 @@ class SmtpTransport(Transport):
 
     # --- before the start -----------------------------------------------------------------------
 
-    def configure(self, workspace: Workspace) -> None:
+    def _settings_of(self, workspace: Workspace) -> Settings:
         load_key = self._parts.load_key or _load_key()
-        settings = read_settings(workspace.account, self._folder, self._workers, load_key)
+        return read_settings(workspace.account, self._folder, self._workers, load_key)
+
+    def check(self, workspace: Workspace) -> None:
+        self._settings_of(workspace)
+
+    def configure(self, workspace: Workspace) -> None:
+        settings = self._settings_of(workspace)
         with self._mutex:
             self._settings = settings
             if self._run is not None:
@@ -214,14 +220,14 @@ class SmtpTransport(Transport):
 
     def hand_over(self, batch: OrderBatch) -> None:
         with self._mutex:
-            run = self._run
+            run, outcomes = self._run, self._outcomes
             if run is not None:
                 count = len(batch.numbers)
                 self._coming[gate(CHANNEL, batch.category, batch.site)] += count
                 self._coming[CHANNEL] += count
                 run.post(run.hand_over, batch)
-        if run is None and self._outcomes is not None:
-            self._outcomes(deferred(batch, CHANGED))
+        if run is None and outcomes is not None:
+            outcomes(deferred(batch, CHANGED))
 
     def settled(self, numbers: Array) -> None:
         freed = self._ring_files().settle(numbers)
@@ -232,6 +238,12 @@ class SmtpTransport(Transport):
     def close(self) -> None:
         """What is on the wire is finished and told; what is not stays for the next owner."""
         self._end("")
+        with self._writing:
+            self._table = None
+        with self._mutex:
+            rings, self._rings = self._rings, None
+        if rings is not None:
+            rings.close()
 
     def retire(self) -> None:
         """As `close`, but nothing stays: what no worker finished is deferred. Takes seconds."""

@@ -64,9 +64,12 @@ class Switchboard(Transport):
         self._ready = False
         self._trouble = ""
 
+    def check(self, workspace: Workspace) -> None:
+        if _kinds_of(workspace)["email"] == "smtp":
+            self._smtp.check(workspace)
+
     def configure(self, workspace: Workspace) -> None:
-        transports = workspace.account.transports
-        kinds = {name: transports.get(name, {}).get("kind", "") for name in CHANNELS}
+        kinds = _kinds_of(workspace)
         by_smtp = kinds["email"] == "smtp"
         if by_smtp:
             self._smtp.configure(workspace)
@@ -154,3 +157,9 @@ class Switchboard(Transport):
         self._outcomes = None
         self._stub.close()
         self._smtp.close()
+
+
+def _kinds_of(workspace: Workspace) -> dict[str, str]:
+    """By channel the kind of its transport, "" where there is none."""
+    transports = workspace.account.transports
+    return {name: transports.get(name, {}).get("kind", "") for name in CHANNELS}
