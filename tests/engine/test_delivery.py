@@ -147,7 +147,7 @@ async def test_a_route_to_nowhere_and_no_route(tmp_path, clock):
             found = await notes.end()
     assert (last.expired, last.failed, last.audience) == (3, 1, 4)
     ((fact, reason),) = found[lost[3]]
-    words = "no route to lost.example: add it to [routes] in blaster.toml, or name a smarthost"
+    words = "no route: add lost.example to [routes] in blaster.toml, or name a smarthost"
     assert (fact, reason) == ("failed", words)
     assert [found[row] for row in lost[:3]] == [[("expired", "expired")]] * 3
 

@@ -205,7 +205,7 @@ async def test_a_disk_without_a_byte_left_stops_the_engine(small_disk, clock):
         account(folder, {"one.example": f"127.0.0.1:{sink.ports['one']}"}, SLOW)
         async with blaster.open(folder, clock=clock, workers=1, log=small_log(folder)) as engine:
             await engine.publish()
-            await engine.send("email", "bill", addresses("one.example", 30))
+            await engine.send("email", "bill", addresses("one.example", 80))
             await until(lambda: sink.report().accepted >= 10)
             filler = fill(small_disk, 0)
             await until(lambda: engine.failure is not None)
@@ -213,7 +213,7 @@ async def test_a_disk_without_a_byte_left_stops_the_engine(small_disk, clock):
             with pytest.raises(EngineClosed) as refused:
                 await engine.contacts.upsert([{"email": "b@one.example"}])
             assert refused.value.__cause__ is engine.failure
-        assert sink.report().accepted < 30
+        assert sink.report().accepted < 80
         with pytest.raises(LogError, match="database or disk is full"):
             await blaster.open(folder, clock=clock, workers=1).start()
         filler.unlink()
@@ -223,8 +223,8 @@ async def test_a_disk_without_a_byte_left_stops_the_engine(small_disk, clock):
             clock.time += 1_200
             await settled(engine)
             last = await line(engine)
-        assert (last.accepted, last.audience) == (30, 30)
-        assert sink.report().distinct == 30
+        assert (last.accepted, last.audience) == (80, 80)
+        assert sink.report().distinct == 80
         assert sink.report().repeated <= first.waiting
 
 
