@@ -127,7 +127,7 @@ async def facts(engine: Engine, address: str) -> list[str]:
 
 
 class Notes:
-    """Notices as they come: by contact the facts with their reasons."""
+    """Notices as they come: by contact the outcomes with their reasons."""
 
     def __init__(self, engine: Engine) -> None:
         self.found: dict[int, list[tuple[str, str]]] = {}
@@ -138,7 +138,8 @@ class Notes:
         async for notice in self._subscription:
             reasons = notice.reasons or ("",) * len(notice.contacts)
             for contact, reason in zip(notice.contacts.tolist(), reasons, strict=True):
-                self.found.setdefault(contact, []).append((notice.fact, reason))
+                if notice.fact != "deferred":  # what it comes to in the end
+                    self.found.setdefault(contact, []).append((notice.fact, reason))
 
     async def end(self) -> dict[int, list[tuple[str, str]]]:
         self._subscription.end()

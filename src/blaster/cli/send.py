@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +12,6 @@ from blaster.cli.output import UsageError, fail, say, say_json, shown
 if TYPE_CHECKING:
     from blaster.engine import Notice
     from blaster.model.definitions import Channel
-    from blaster.model.ledger import StepLedger
 
 HELP = """
 Usage: blaster send MESSAGE --to ADDRESS [--sms] [--dir DIR] [--wait T]
@@ -94,8 +92,6 @@ async def _send(folder: Path, channel: Channel, message: str, to: str, wait: flo
     import blaster
 
     async with blaster.open(folder, workers=1) as engine:
-        journey = f"send {channel} {message}"
-        before = withheld(await engine.ledger(journey))
         notices = engine.subscribe()
         (contact,) = await engine.send(channel, message, to)
         told = asyncio.ensure_future(_outcome(notices, channel, message, contact))
@@ -107,9 +103,6 @@ async def _send(folder: Path, channel: Channel, message: str, to: str, wait: flo
         answer = await told
         if answer is not None:
             return answer
-        reasons = withheld(await engine.ledger(journey)) - before
-        if reasons:
-            return Answer("suppressed", next(iter(reasons)))
         troubles = [site.trouble for site in engine.sites() if site.trouble]
         return Answer("under way", troubles[0] if channel == "email" and troubles else "")
 
@@ -124,13 +117,6 @@ async def _outcome(
             if contact in found:
                 at = found.index(contact)
                 reason = notice.reasons[at] if notice.reasons else ""
-                return Answer(notice.fact, reason, int(notice.orders[at]))
+                fact = "under way" if notice.fact == "deferred" else notice.fact
+                return Answer(fact, reason, int(notice.orders[at]))
     return None
-
-
-def withheld(steps: Iterable[StepLedger]) -> Counter[str]:
-    """How many sendings policy stopped, by reason."""
-    counts: Counter[str] = Counter()
-    for step in steps:
-        counts.update(step.suppressed)
-    return counts

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from blaster.core import State
+from blaster.core import SendStep, State
 from blaster.model import records
 from blaster.model.outcomes import OutcomeCode
 
@@ -17,8 +17,10 @@ Array = np.ndarray[Any, Any]
 class Notice(msgspec.Struct, frozen=True):
     """A fact of one message, for some contacts: `fact` is "accepted", "failed", "opened", ...
 
-    `contacts` int64[] and `orders` uint64[] are aligned, and `reasons` (a reply, a link, why) with
-    them, or there are none. `sequence` is the log's.
+    Of an order it is "accepted", "failed", "suppressed", "expired" or "unknown", or, as often as it
+    is to be tried again, "deferred". `contacts` int64[] and `orders` uint64[] (0: policy let none be
+    made) are aligned, and `reasons` (a reply, a link, why) with them, or there are none. `sequence`
+    is the log's.
     """
 
     sequence: int
@@ -34,7 +36,7 @@ class Notice(msgspec.Struct, frozen=True):
 def notices_of(
     state: State, sequence: int, at: int, operations: tuple[records.Operation, ...]
 ) -> list[Notice]:
-    """What inputs, and orders taken back, give; asked before they are applied."""
+    """What inputs, sends withheld and orders taken back give; asked before they are applied."""
     notices: list[Notice] = []
     for operation in operations:
         if isinstance(operation, records.Noted):
@@ -46,9 +48,28 @@ def notices_of(
             )  # fmt: skip
         elif isinstance(operation, records.Outcomes):
             notices.extend(_outcomes(state, sequence, at, operation))
+        elif isinstance(operation, records.Postponed):
+            codes = np.full(len(operation.orders), OutcomeCode.DEFERRED, np.uint8)
+            told = records.Outcomes(operation.orders, codes, operation.reasons)
+            notices.extend(_outcomes(state, sequence, at, told))
         elif isinstance(operation, records.Revoked):
             notices.extend(_outcomes(state, sequence, at, _as_outcomes(operation)))
+        elif isinstance(operation, records.Withheld):
+            notices.append(_withheld(state, sequence, at, operation))
     return notices
+
+
+def _withheld(state: State, sequence: int, at: int, operation: records.Withheld) -> Notice:
+    """Sends for which no order was made; their orders are 0."""
+    journey = state.by_version[operation.journey]
+    step = journey.plan.steps[operation.step]
+    assert isinstance(step, SendStep)
+    contacts = journey.contacts(operation.runs)
+    outgoing, count = step.outgoing, len(contacts)
+    return Notice(
+        sequence, at, "suppressed", outgoing.channel, outgoing.name, contacts,
+        np.zeros(count, np.uint64), (operation.reason,) * count,
+    )  # fmt: skip
 
 
 def _as_outcomes(operation: records.Revoked) -> records.Outcomes:

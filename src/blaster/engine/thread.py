@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -41,11 +42,15 @@ from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
 from blaster.model.fields import BATCH_ROWS
 from blaster.model.orders import OrderBatch, OutcomeBatch, gate
 from blaster.model.outcomes import OutcomeCode
-from blaster.model.records import Array, Entry, Operation, Outcomes, Postponed, Revoked
+from blaster.model.records import Array, Entry, Operation, Outcomes, Postponed, Revoked, Withheld
 from blaster.transport import Transport
 
 SLICE_S = 0.02
 LIMIT_MIN, LIMIT_FIRST, LIMIT_MAX = 256, 20_000, 2_000_000
+SEND_S = 0.04
+"""Sends that wait for room are decided no oftener: room comes back order by order, and a slice for
+each would cost more than the message. Who waits for the engine to rest does not wait for this."""
+NO_ROOM = {"email": 0, "sms": 0, "crm": 0, "webhook": 0}
 IDLE_S = 0.1
 """How long an idle engine sleeps at most: the tick of the documentation."""
 COMMANDS_PER_STEP = 64
@@ -92,6 +97,7 @@ class EngineThread:
         self._listeners: list[tuple[Listener, Callable[[], None]]] = []
         self._limit = LIMIT_FIRST
         self._rest_s = 0.0
+        self._sent_at = float("-inf")
         self._transport_open = True
         self._thread = threading.Thread(target=self._main, name="blaster-engine", daemon=True)
 
@@ -291,16 +297,22 @@ class EngineThread:
             if future.set_running_or_notify_cancel():
                 future.set_result(state.next_due())
 
+    def _may_send(self) -> bool:
+        """Whether it is time to look at what waits for room."""
+        return bool(self._resting) or time.monotonic() - self._sent_at >= SEND_S
+
     def _has_work(self) -> bool:
         if self._again:
             room = self._transport.room()
             if any(_room_of(room, batch) > 0 for batch in self._again):
                 return True
-        return self._machine.has_work(int(self._clock.now()), self._room())
+        room = self._room() if self._may_send() else NO_ROOM
+        return self._machine.has_work(int(self._clock.now()), room)
 
     def _idle_s(self) -> float:
         due = self._machine.state.next_due()
-        return max(0.001, min(IDLE_S, due - self._clock.now()))
+        most = IDLE_S if self._may_send() else SEND_S
+        return max(0.001, min(most, due - self._clock.now()))
 
     def _room(self) -> dict[str, int]:
         """What the transport takes, less what is decided and not yet handed over."""
@@ -399,9 +411,12 @@ class EngineThread:
             self._slice(now)
 
     def _slice(self, now: int) -> None:
-        room = self._room()
+        may_send = self._may_send()
+        room = self._room() if may_send else NO_ROOM
         if not self._machine.has_work(now, room):
             return
+        if may_send:
+            self._sent_at = time.monotonic()
         began = self._clock.monotonic()
         sequence, entry, handovers = self._machine.tick(now, room, self._limit)
         spent = self._clock.monotonic() - began
@@ -495,7 +510,7 @@ class EngineThread:
 
     def _decided(self, operation: Operation) -> None:
         """The sequence is known when the slice is over."""
-        if isinstance(operation, Revoked):
+        if isinstance(operation, Revoked | Withheld):
             now = max(int(self._clock.now()), self._machine.state.now)
             self._deciding += notices_of(self._machine.state, 0, now, (operation,))
 

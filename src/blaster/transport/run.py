@@ -24,7 +24,7 @@ from blaster.transport.rings import Left, Rings
 from blaster.transport.settings import IDLE_S, Settings
 
 TICK_S = 0.1
-ANSWERS_S = 0.02
+ANSWERS_S = 0.04
 """How long outcomes wait for company before the engine hears of them: it works by the batch."""
 Publish = Callable[[dict[str, int], Counter[str], list[SiteStatus] | None, float], None]
 

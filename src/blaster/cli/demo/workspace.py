@@ -60,7 +60,7 @@ def sites(signatures_per_second: float) -> tuple[Site, ...]:
             of(0.3), 8, 100,
         ),
         Site(
-            Provider("slow", ("slow-post.example",), max_per_second=of(0.06)), of(0.12), 4, 50,
+            Provider("slow", ("slow-post.example",), max_per_second=of(0.03)), of(0.06), 4, 50,
         ),
         Site(
             Provider(TAIL, (), chunking=True, refuse_share=0.01), of(0.7), 10, 1_000,
