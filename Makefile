@@ -37,7 +37,7 @@ lint: lint-environment ## ruff and cython-lint
 
 cover: build ## run the tests on the trace build; at least 90 % of the lines of src
 	@$(PY) tools/build.py trace
-	@$(PY) tools/cover.py --ignore=tests/house
+	@$(PY) tools/cover.py --ignore=tests/house --ignore=tests/crash --ignore=tests/interop
 
 bench: build ## time the kernels (release build only)
 	@$(PY) -m pytest bench/micro --benchmark-enable --benchmark-only

@@ -280,7 +280,7 @@ def test_a_pause_closes_the_lanes_and_opens_them_again():
         bench.result([next(iter(bench.has[0]))], second + 0.2)
         bench.turn(second + 0.3)
         rates.append(bench.lanes[0, SITE].messages)
-    assert rates == [60, 70, 80, 90, 100, 100, 100]
+    assert rates == [60, 70, 80, 81, 82, 83, 84]
 
 
 def test_a_site_that_is_down_lets_nothing_hang():

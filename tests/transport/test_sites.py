@@ -197,6 +197,16 @@ def test_who_does_not_answer_is_down_after_a_while():
     assert pace.reason == "connect: refused"
 
 
+def seconds(pace: Pace, first: int, count: int) -> list[int]:
+    """The rate after each of so many good seconds."""
+    rates = []
+    for second in range(first, first + count):
+        for part in (0.0, 0.5):
+            pace.good(second + part)
+        rates.append(pace.rate)
+    return rates
+
+
 def test_good_seconds_raise_the_rate_and_then_forgive():
     pace = Pace(100)
     pace.trouble("slow down", "421", 0.0)
@@ -205,15 +215,40 @@ def test_good_seconds_raise_the_rate_and_then_forgive():
     pace.good(2.0)
     pace.good(3.5)
     assert pace.rate == 25  # within the pause, and its first second
-    rates = []
-    for second in range(4, 34):
-        for part in (0.0, 0.5):
-            pace.good(second + part)
-        rates.append(pace.rate)
-    assert rates[:9] == [35, 45, 55, 65, 75, 85, 95, 100, 100]
+    # Quickly to four fifths of the 50 that were too much, from there carefully.
+    assert seconds(pace, 4, 5) == [35, 40, 41, 42, 43]
+    assert pace.reason == "slow down: 421"
+    assert seconds(pace, 9, 60)[-1] == 100
     assert pace.reason == ""
-    pace.trouble("slow down", "421", 50.0)
-    assert pace.back_off_s(50.0) == 1.0
+    pace.trouble("slow down", "421", 80.0)
+    assert pace.back_off_s(80.0) == 1.0
+
+
+def test_a_pause_that_helped_is_followed_by_a_short_one():
+    pace = Pace(100)
+    pace.trouble("slow down", "421", 0.0)
+    pace.trouble("slow down", "421", 1.0)
+    seconds(pace, 4, 2)
+    pace.trouble("slow down", "421", 7.0)
+    assert pace.back_off_s(7.0) == 4.0
+    seconds(pace, 12, 3)
+    pace.trouble("slow down", "421", 16.0)
+    assert pace.back_off_s(16.0) == 1.0
+
+
+def test_a_site_that_bears_half_its_limit_gets_most_of_that():
+    """Trouble whenever a second's rate is above 50: over ten minutes at least 35 a second."""
+    pace, sent, now = Pace(100), 0, 0.0
+    while now < 600:
+        if pace.back_off_s(now):
+            now += pace.back_off_s(now)
+        elif pace.rate > 50:
+            pace.trouble("slow down", "421", now)
+        else:
+            sent += pace.rate
+            now += 1.0
+            pace.good(now)
+    assert sent / 600 > 35
 
 
 def test_a_new_limit():

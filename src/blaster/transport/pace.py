@@ -2,8 +2,11 @@
 
 1. "slow down" and "busy" halve the rate, to one message per window at least, and pause 1, 2, 4, ..
    60 s; every other trouble pauses 5, 10, .. 300 s. Trouble within a pause is of the same burst.
-2. After a pause each second with good results raises the rate by a tenth of the limit.
-3. After GOOD_SECONDS such seconds the next pause is a first one again.
+2. After a pause each second with good results raises the rate: by a tenth of the limit up to four
+   fifths of the rate that was too much, and by a hundredth from there, so that a site is mostly
+   served a little below what it bears.
+3. A pause helped, and the next is a first one again, after SLOW_GOOD_SECONDS such seconds ("slow
+   down" and "busy") or GOOD_SECONDS.
 
 Weakness: one pace for the whole site, whichever of its hosts or of our workers had the trouble;
 and what a reply says in words is not read.
@@ -14,11 +17,13 @@ from __future__ import annotations
 from blaster.transport.frames import Trouble
 
 GOOD_SECONDS = 30
+SLOW_GOOD_SECONDS = 3
 DOWN_S = 10.0
 """A site that does not answer and pauses for longer is down: what waits for it is deferred."""
 _SLOW_S, _SLOW_MAX_S = 1.0, 60.0
 _DEAD_S, _DEAD_MAX_S = 5.0, 300.0
-_RAISE = 0.1
+_RAISE, _RAISE_CAREFULLY = 0.1, 0.01
+_KNOWN_GOOD = 0.8
 
 
 class Pace:
@@ -26,7 +31,7 @@ class Pace:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._rate = float(limit)
+        self._rate = self._bears = float(limit)
         self._until = float("-inf")
         self._credited = float("-inf")
         self._pauses = {"slow": 0.0, "dead": 0.0}
@@ -60,6 +65,7 @@ class Pace:
         if now < self._until:
             return
         if kind in ("slow down", "busy"):
+            self._bears = self._rate * _KNOWN_GOOD
             self._rate = max(1.0, self._rate / 2)
             pause = self._longer("slow", _SLOW_S, _SLOW_MAX_S)
         else:
@@ -79,7 +85,13 @@ class Pace:
             return
         self._credited = now
         self._good += 1
-        self._rate = min(float(self._limit), self._rate + self._limit * _RAISE)
+        if self._rate < self._bears:
+            self._rate = min(self._bears, self._rate + self._limit * _RAISE)
+        else:
+            self._rate += self._limit * _RAISE_CAREFULLY
+        self._rate = min(self._rate, float(self._limit))
+        if self._good >= SLOW_GOOD_SECONDS:
+            self._pauses["slow"] = 0.0
         if self._good >= GOOD_SECONDS:
             self._pauses = dict.fromkeys(self._pauses, 0.0)
             if self._rate >= self._limit:
