@@ -335,7 +335,9 @@ async def test_who_does_not_deliver_sends_nothing(tmp_path, clock):
         async with blaster.open(tmp_path, clock=clock, deliver=False) as engine:
             await engine.publish()
             await engine.send("email", "bill", addresses("one.example", 5))
-            await engine.quiet()  # `settled` would wait for who delivers
+            await engine.quiet()
+            with pytest.raises(InputError, match="deliver=False: it never settles"):
+                await engine.settled()
             assert workers() == []
             assert (await line(engine)).waiting == 5
             assert engine.sites() == []

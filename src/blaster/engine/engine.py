@@ -376,8 +376,10 @@ class Engine:
         """As `quiet`, and waits until the transport has answered every order it was given.
 
         Also no send waits for room then: what is left waits for its instant. While a site is down
-        its orders wait for theirs too.
+        its orders wait for theirs too. Raises InputError for an engine that does not deliver.
         """
+        if not self._deliver:
+            raise InputError("this engine was opened with deliver=False: it never settles")
         return await self._rest(settled=True)
 
     async def _rest(self, *, settled: bool) -> int | None:
