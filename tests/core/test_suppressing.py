@@ -229,3 +229,17 @@ def test_scopes_agree_with_the_tick(seed: int) -> None:
             assert not (hit & allowed).any(), (seed, key)
             assert hit[allowed_once[key] & ~allowed].all(), (seed, key)
             allowed_once[key] |= allowed
+
+
+def test_a_topic_keeps_its_bit() -> None:
+    """Also when its last message goes, and when one comes that sorts before it."""
+    play = Play(workspace(messages=[mail("m", category="marketing", topic="m")]))
+    play.create()
+    play.consent(0)
+    play.consent(0, topics=("m",), given=False)
+    before = scopes(play)
+    messages = [mail("a", category="marketing", topic="a"), mail("z", category="marketing")]
+    play.publish(workspace(messages=messages))
+    assert topics_of(play.state) == ("m", "a")
+    assert scopes(play) == before
+    assert not forbids(play, "a")

@@ -14,7 +14,7 @@ from blaster.engine.thread import EngineThread
 from blaster.errors import Busy, EngineClosed, InputError, LogError
 from blaster.model.orders import OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
-from blaster.model.records import Joined, Outcomes, Postponed
+from blaster.model.records import Joined, Outcomes
 from tests.engine.support import (
     START,
     WAIT_S,
@@ -450,27 +450,6 @@ def test_orders_in_flight_are_handed_over_again(tmp_path):
         rig.log.until(lambda: not rig.machine.state.orders.in_flight)
     assert sorted(transport.numbers()) == sorted(numbers) == list(range(1, 11))
     assert [a for batch in transport.handed for a in batch.addresses.to_pylist()] == addresses
-
-
-@pytest.mark.parametrize("code", [OutcomeCode.ACCEPTED, OutcomeCode.DEFERRED])
-def test_an_order_whose_answer_no_tick_has_taken_is_not_handed_over_again(tmp_path, code):
-    """The answer is durable, the engine ended before its tick was: as after a crash in between."""
-    with Rig(tmp_path, 3) as first:
-        first.join().result(WAIT_S)
-        first.transport.until(3)
-        numbers = np.array(first.transport.numbers(), np.uint64)
-    crashed = Machine.recover(first.log)
-    if code == OutcomeCode.ACCEPTED:
-        answer = Outcomes(numbers[:2], np.full(2, code, np.uint8), ())
-    else:
-        answer = Postponed(numbers[:2], np.full(2, START + 900, np.uint32), ())
-    crashed.accept(START + 1, (answer,))
-    transport = HeldTransport()
-    with Rig(tmp_path, 3, transport=transport, log=first.log) as rig:
-        transport.until(1)
-        rig.ask(lambda m: None)
-        assert transport.numbers() == numbers[2:].tolist()
-        assert rig.machine.state.orders.in_flight == 1
 
 
 def test_what_comes_due_goes_out(tmp_path):

@@ -67,7 +67,7 @@ class Daemon:
             except EngineClosed:
                 if engine.failure is None:
                     raise
-            return engine.failure
+        return engine.failure
 
     def _told(self) -> None:
         if self._stop.is_set():

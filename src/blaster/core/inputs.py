@@ -66,6 +66,8 @@ def take_published(
     before = state.plan
     state.plan = plan = make_plan(workspace)
     state.zones = Zones(workspace.account.zone)
+    topics = {message.topic for message in workspace.messages if message.topic is not None}
+    state.topics += sorted(topics - set(state.topics))
     for field in workspace.fields:
         state.column(("field", field.name))
     for name, journey in state.current.items():

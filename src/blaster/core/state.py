@@ -107,6 +107,7 @@ class State:
         self.keys_entered: dict[str, NumberSet] = {}  # per journey, and per event name
         self.message_keys: dict[Key, list[Key]] = {}
         self.sms_messages = Dictionary()
+        self.topics: list[str] = []  # of published messages, in the order they were first seen
         self.zones = Zones("Asia/Jerusalem")
         for name in ("id", "email", "phone"):
             self.column(("field", name))

@@ -1,14 +1,13 @@
 """Suppression scopes: what a transport worker looks at once more, right before it sends.
 
 A scope is a bit: 1 everything, 2 marketing, 4 sales, from 8 on the topics of the published
-messages, by name. A contact's scopes are what he is surely not sent; a message's mask has the bits
+messages. A contact's scopes are what he is surely not sent; a message's mask has the bits
 that forbid it. Laws: where the tick allows a send, mask and scopes have no bit in common; after an
 opt-out, or a withdrawal of what the message needs, they have one. Who never permitted anything has
 no bit: the tick refuses him, and nothing was on its way.
 
-Weaknesses: a topic past the 61st has no bit of its own. The numbers of the topics follow from the
-publication, so whenever `topics_of` changes every scope has to be worked out again, and masks made
-before speak of other topics.
+A topic keeps its bit for as long as the log is kept, so a mask made before a publication means the
+same after it. Weakness: a topic past the 61st ever published has no bit of its own.
 """
 
 from __future__ import annotations
@@ -37,9 +36,8 @@ TOPICS_MAX = 64 - FIRST_TOPIC
 
 
 def topics_of(state: State) -> tuple[str, ...]:
-    """The topics that have a bit, in its order."""
-    messages = state.plan.workspace.messages if state.plan is not None else ()
-    return tuple(sorted({m.topic for m in messages if m.topic is not None})[:TOPICS_MAX])
+    """The topics that have a bit, in its order: that of their first publication."""
+    return tuple(state.topics[:TOPICS_MAX])
 
 
 def mask_of(state: State, outgoing: Outgoing) -> int:

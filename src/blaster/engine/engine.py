@@ -76,6 +76,7 @@ class Engine:
         self._given_transport = transport
         self._given_log = log
         self._thread: EngineThread | None = None
+        self._closed: EngineThread | None = None
         self._opening = False
         self._subscriptions: list[Subscription] = []
         self.contacts = Contacts(self._run)
@@ -122,7 +123,7 @@ class Engine:
             self._secret = account_secret(self.folder) if self.folder.is_dir() else None
             self._transport = self._given_transport or self._transport_of(machine)
             thread = EngineThread(machine, self._clock, self._transport)
-            thread.prepare()
+            thread.prepare(deliver=self._deliver)
         except BaseException:
             machine.log.close()
             raise
@@ -170,6 +171,7 @@ class Engine:
         thread, self._thread = self._thread, None
         try:
             if thread is not None:
+                self._closed = thread
                 await _whole(thread.close)
         finally:
             for subscription in list(self._subscriptions):
@@ -178,7 +180,8 @@ class Engine:
     @property
     def failure(self) -> BaseException | None:
         """Why the engine stopped by itself, and answers EngineClosed; None while all is well."""
-        return self._thread.failure if self._thread is not None else None
+        thread = self._thread or self._closed
+        return thread.failure if thread is not None else None
 
     async def _run(self, command: Callable[[Machine, int], Any]) -> Any:
         if self._thread is None:

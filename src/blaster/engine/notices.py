@@ -18,9 +18,9 @@ class Notice(msgspec.Struct, frozen=True):
     """A fact of one message, for some contacts: `fact` is "accepted", "failed", "opened", ...
 
     Of an order it is "accepted", "failed", "suppressed", "expired" or "unknown", or, as often as it
-    is to be tried again, "deferred". `contacts` int64[] and `orders` uint64[] (0: policy let none be
-    made) are aligned, and `reasons` (a reply, a link, why) with them, or there are none. `sequence`
-    is the log's.
+    is to be tried again, "deferred". `contacts` int64[] and `orders` uint64[] (0: policy let none
+    be made) are aligned, and `reasons` (a reply, a link, why) with them, or there are none.
+    `sequence` is the log's.
     """
 
     sequence: int

@@ -59,6 +59,8 @@ NO_LIMIT = 1 << 62
 """The room of a channel that takes any number."""
 WAIT_MAX_S = 30 * 86_400
 """The longest wait a transport may ask for; a longer one is a mistake, not a wish."""
+IN_DOUBT = "in doubt"
+"""How the reason begins of an order that may have been taken: it is never surely not sent."""
 MAIL = "email"
 """The channel whose transport keeps a suppression table and rings."""
 
@@ -101,9 +103,12 @@ class EngineThread:
         self._transport_open = True
         self._thread = threading.Thread(target=self._main, name="blaster-engine", daemon=True)
 
-    def prepare(self) -> None:
+    def prepare(self, *, deliver: bool = True) -> None:
         """Before `start`, on any thread: tells the transport what is in force, and hears of orders
         that an earlier owner left in flight. Raises what the transport raises.
+
+        Without `deliver` those orders stay as they are: what became of them is for an owner to say
+        who can ask the transport that had them.
         """
         state = self._machine.state
         now = max(int(self._clock.now()), state.now)
@@ -111,6 +116,8 @@ class EngineThread:
             self._transport.configure(state.plan.workspace)
         self._suppress(suppressed_contacts(state, MAIL))
         self.late = lateness_of(state, now)
+        if not deliver:
+            return
         numbers, repeats = self._machine.in_flight(MAIL)
         known = self._transport.reclaim(numbers, repeats)
         if len(known.numbers):
@@ -298,8 +305,10 @@ class EngineThread:
                 future.set_result(state.next_due())
 
     def _may_send(self) -> bool:
-        """Whether it is time to look at what waits for room."""
-        return bool(self._resting) or time.monotonic() - self._sent_at >= SEND_S
+        """Whether it is time to look at what waits for room; with an input it always is."""
+        if self._resting or self._machine.state.inbox:
+            return True
+        return time.monotonic() - self._sent_at >= SEND_S
 
     def _has_work(self) -> bool:
         if self._again:
@@ -371,7 +380,9 @@ class EngineThread:
         due = np.zeros(len(numbers), np.uint32)
         if again.any():
             due[again], over = next_tries(state, numbers[again], waits[again], now)
-            codes[np.flatnonzero(again)[over]] = OutcomeCode.EXPIRED
+            for row in np.flatnonzero(again)[over].tolist():
+                doubtful = reasons[row].startswith(IN_DOUBT)
+                codes[row] = OutcomeCode.UNKNOWN if doubtful else OutcomeCode.EXPIRED
             again = codes == OutcomeCode.DEFERRED
         operations: list[Operation] = []
         if not again.all():
@@ -382,18 +393,24 @@ class EngineThread:
         return numbers, tuple(operations)
 
     def _run(self, command: Command, future: Future[Any], now: int) -> None:
-        """A command that fails is its caller's business, unless state and log may differ now."""
+        """A command that fails is its caller's business, unless state and log may differ now.
+
+        What fails in a slice is the engine's end, whoever it ran for: orders and opt-outs of that
+        slice may not have reached the transport, and do when the engine opens again.
+        """
         if not future.set_running_or_notify_cancel():
             return
         try:
             self._drain(now)
-            answer = command(self._machine, now)
-            self._drain(now)
-        except BaseException as error:
-            sound = self._machine.sound and self._machine.log.failed is None
-            if sound and isinstance(error, Exception):
+            try:
+                answer = command(self._machine, now)
+            except Exception as error:
+                if not self._machine.sound or self._machine.log.failed is not None:
+                    raise
                 future.set_exception(error)
                 return
+            self._drain(now)
+        except BaseException as error:
             self._refuse(future, error)
             raise
         self._answer(self._machine.log.last, future, answer)
@@ -461,7 +478,7 @@ class EngineThread:
             topics = topics_of(state)
             if topics != self._topics:
                 self._topics = topics
-                self._touched = [suppressed_contacts(state, MAIL)]
+                self._touched.append(suppressed_contacts(state, MAIL))
         contacts, self._touched = _union(self._touched), []
         self._suppress(contacts)
 

@@ -158,8 +158,9 @@ class SmtpTransport(Transport):
         with self._writing:
             self._table_for(0)
         self._outcomes = outcomes
+        settings = self._settings
         run = Run(
-            self._settings,
+            settings,
             rings,
             secret=self._secret,
             suppression=self._folder / TABLE,
@@ -182,10 +183,16 @@ class SmtpTransport(Transport):
             raise
         with self._mutex:
             self._run = run
+            if self._settings is not settings:  # published while the workers were started
+                run.post(run.configure, self._settings)
 
     def _main(self, run: Run, started: Future[None]) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(run.main(started))
+        with self._mutex:
+            if self._run is run:  # nobody asked it to end
+                self._room, trouble = _NONE, "delivery stopped by a fault; open the account again"
+                self._sites = [SiteStatus("", 0.0, 0.0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, trouble)]
 
     def _publish(
         self,

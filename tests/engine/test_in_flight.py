@@ -1,0 +1,82 @@
+"""What an engine makes of orders that are in flight when it opens, fails, or runs out of time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from blaster.engine import Machine
+from blaster.errors import EngineClosed
+from blaster.model.orders import OutcomeBatch
+from blaster.model.outcomes import OutcomeCode
+from blaster.model.records import Outcomes, Postponed, Suppressed
+from tests.engine.support import START, WAIT_S, HeldTransport, drain
+from tests.engine.test_thread import Rig
+
+
+@pytest.mark.parametrize("code", [OutcomeCode.ACCEPTED, OutcomeCode.DEFERRED])
+def test_an_order_whose_answer_no_tick_has_taken_is_not_handed_over_again(tmp_path, code):
+    """The answer is durable, the engine ended before its tick was: as after a crash in between."""
+    with Rig(tmp_path, 3) as first:
+        first.join().result(WAIT_S)
+        first.transport.until(3)
+        numbers = np.array(first.transport.numbers(), np.uint64)
+    crashed = Machine.recover(first.log)
+    if code == OutcomeCode.ACCEPTED:
+        answer = Outcomes(numbers[:2], np.full(2, code, np.uint8), ())
+    else:
+        answer = Postponed(numbers[:2], np.full(2, START + 900, np.uint32), ())
+    crashed.accept(START + 1, (answer,))
+    transport = HeldTransport()
+    with Rig(tmp_path, 3, transport=transport, log=first.log) as rig:
+        transport.until(1)
+        rig.ask(lambda m: None)
+        assert transport.numbers() == numbers[2:].tolist()
+        assert rig.machine.state.orders.in_flight == 1
+
+
+def test_who_does_not_deliver_says_nothing_of_orders_in_flight(tmp_path):
+    """Not even of those that may not be sent any more: they may have left already."""
+    with Rig(tmp_path, 3) as first:
+        first.join().result(WAIT_S)
+        first.transport.until(3)
+    rig = Rig(tmp_path, 3, transport=HeldTransport({"email": 0}), log=first.log)
+    rig.machine.accept(START + 1, (Suppressed(np.arange(3), "email", "all", "asked"),))
+    drain(rig.machine)
+    rig.thread.prepare(deliver=False)
+    rig.thread.start()
+    rig.ask(lambda m: None)
+    assert rig.machine.state.orders.in_flight == 3
+    rig.thread.close()
+
+
+def test_a_fault_in_a_slice_ends_the_engine_whoever_it_ran_for(tmp_path):
+    """The table did not take an opt-out: nothing may be sent on the strength of it."""
+
+    class Full(HeldTransport):
+        def suppress(self, addresses, scopes):
+            if len(addresses):
+                raise OSError("no space left")
+
+    with Rig(tmp_path, transport=Full()) as rig:
+        opt_out = Suppressed(np.arange(1), "email", "all", "asked")
+        future = rig.thread.run(lambda m, now: m.accept(now, (opt_out,)))
+        with pytest.raises(EngineClosed):
+            future.result(WAIT_S)
+        assert rig.stopped.wait(WAIT_S)
+        assert isinstance(rig.thread.failure, OSError)
+
+
+def test_doubt_that_runs_out_of_time_stays_doubt(tmp_path):
+    """It may have been taken: unknown, not expired."""
+    with Rig(tmp_path, 2) as rig:
+        rig.join().result(WAIT_S)
+        rig.transport.until(2)
+        rig.clock.time += 4 * 86_400
+        numbers = np.array(rig.transport.numbers(), np.uint64)
+        codes = np.full(2, OutcomeCode.DEFERRED, np.uint8)
+        answer = OutcomeBatch(numbers, codes, ("in doubt: the worker ended", "451 later"))
+        rig.transport.outcomes(answer)
+        rig.log.until(lambda: not rig.machine.state.orders.in_flight)
+    last = [o for _, e in rig.log.read() for o in e.operations if isinstance(o, Outcomes)][-1]
+    assert last.codes.tolist() == [OutcomeCode.UNKNOWN, OutcomeCode.EXPIRED]
