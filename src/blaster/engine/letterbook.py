@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blaster.content import RawColumn, compile_letter, fill, missing
+from blaster.content import RawColumn, compile_letter, fill, language_of, missing
 from blaster.core import Handover, JourneyPlan, Plan, Rows, State, mask_of
 from blaster.errors import DefinitionError, InputError
 from blaster.model import definitions as model
@@ -75,7 +75,7 @@ class Letterbook:
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         account = plan.workspace.account
-        self._language = "he" if account.country == "IL" else "en"
+        self._language = language_of(account)
         blocks: dict[str, dict[str, str]] = {}
         for block in plan.workspace.blocks:
             blocks.setdefault(block.channel, {})[block.name] = block.body

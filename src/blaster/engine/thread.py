@@ -332,7 +332,7 @@ class EngineThread:
             promised[_gate(room, batch)] += len(batch.numbers)
         return {
             key: max(0, min(left, room.get(key, NO_LIMIT) - promised[key]))
-            for key in {"email", "sms", "crm", "webhook", *room}
+            for key in {*NO_ROOM, *room}
         }
 
     def _promised(self, room: Mapping[str, int]) -> Counter[str]:
