@@ -136,7 +136,11 @@ class GateLog:
     def last(self) -> int:
         return len(self.frames)
 
-    def append(self, entry: Entry, timeout_s: float = 0.0) -> int:
+    @property
+    def low(self) -> bool:
+        return False
+
+    def append(self, entry: Entry, timeout_s: float = 0.0, *, owed: bool = False) -> int:
         frame = encode_entry(entry)
         with self.changed:
             self.changed.notify_all()

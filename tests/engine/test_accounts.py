@@ -379,10 +379,10 @@ async def test_an_import_waits_for_a_full_log(tmp_path, monkeypatch):
         log.busy = Busy("full", retry_after_s=0.001)
         append = log.append
 
-        def twice_refused(entry, timeout_s=0.0):
+        def twice_refused(entry, timeout_s=0.0, *, owed=False):
             if log.refused == 2:
                 log.busy = None
-            return append(entry, timeout_s)
+            return append(entry, timeout_s, owed=owed)
 
         log.append = twice_refused
         assert (await engine.contacts.import_file(path)).accepted == 1

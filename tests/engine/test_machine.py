@@ -62,7 +62,8 @@ def test_a_tick_waits_for_room(tmp_path):
     joined(machine, tmp_path)
     busy = Busy("full", retry_after_s=0.0)
 
-    def append(entry, timeout_s=0.0):
+    def append(entry, timeout_s=0.0, *, owed=False):
+        assert owed
         del log.append  # the next one goes through
         raise busy
 

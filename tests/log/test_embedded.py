@@ -162,10 +162,13 @@ def test_a_nearly_full_disk_refuses_before_an_entry_has_its_number(tmp_path):
         fill(log, 1)
         with pytest.raises(Busy, match="10 bytes left"):
             log.append(numbered(3))
+        assert log.low
         assert log.failed is None
+        assert log.append(numbered(3), owed=True) == 3
         disk.free = 10**6
+        assert not log.low
         fill(log, 1)
-        check(log, 3)
+        check(log, 4)
 
 
 def test_files_roll_over_by_size(tmp_path):

@@ -135,7 +135,7 @@ class Machine:
         while True:
             left = deadline - time.monotonic()
             try:
-                return self.log.append(entry, max(0.0, left))
+                return self.log.append(entry, max(0.0, left), owed=True)
             except Busy as busy:  # at once when the disk is full, after `left` when it is slow
                 if left <= 0:
                     raise LogError(f"no room for a decision in {APPEND_TIMEOUT_S:g} s") from busy

@@ -59,6 +59,8 @@ NO_LIMIT = 1 << 62
 """The room of a channel that takes any number."""
 WAIT_MAX_S = 30 * 86_400
 """The longest wait a transport may ask for; a longer one is a mistake, not a wish."""
+LOW_S = 1.0
+"""How long the engine rests before it asks again whether the log has room."""
 IN_DOUBT = "in doubt"
 """How the reason begins of an order that may have been taken: it is never surely not sent."""
 MAIL = "email"
@@ -345,9 +347,9 @@ class EngineThread:
         """All that came, as one input; while the log is full they wait, and nothing is decided."""
         with self._mutex:
             batches = list(self._outcomes)
+        self._rest_s = 0.0
         if not batches:
             return
-        self._rest_s = 0.0
         self._drain(now)
         numbers, operations = self._outcome_operations(batches, now)
         try:
@@ -428,6 +430,10 @@ class EngineThread:
             self._slice(now)
 
     def _slice(self, now: int) -> None:
+        """One slice. What only time or room calls for rests while there is no room in the log."""
+        if self._machine.log.low and not self._machine.state.inbox:
+            self._rest_s = LOW_S
+            return
         may_send = self._may_send()
         room = self._room() if may_send else NO_ROOM
         if not self._machine.has_work(now, room):

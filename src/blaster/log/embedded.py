@@ -9,6 +9,7 @@ Laws: sequences are in the order of `append`; `durable` only grows, and only aft
 the first error of the log thread it never grows again. Bounds: `pending_bytes_max` bytes not yet
 durable (one larger entry is let in alone), and no entry at all while the disk has less than
 `free_bytes_min` left, so that a full disk is met before an entry has its number, not by the commit.
+What follows from an entry that was taken may use that reserve.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class EmbeddedLog:
         self._commits = 0
         self._failed: LogError | None = None
         self._closing = False
-        self._low = disk.free_bytes(chain.folder) < self._free_bytes_min
+        self._low = self._free_bytes() < self._free_bytes_min
         self._callbacks: list[Callable[[int], None]] = []
         self._thread = threading.Thread(target=self._run, name="blaster-log", daemon=True)
         self._thread.start()
@@ -77,7 +78,7 @@ class EmbeddedLog:
         """Lock the folder (made if missing), check the chain of files, and recover its end.
 
         `free_bytes_min` is by default twice what may be pending (it goes to the write-ahead file,
-        then to the file) and what the checkpoint of a whole file may add.
+        then to the file), what the checkpoint of a whole file may add, and what is owed.
 
         Raises FolderInUse; LogCorrupt naming the file or entry that is missing or damaged; LogError
         for anything else that keeps the log from being read or written.
@@ -96,7 +97,7 @@ class EmbeddedLog:
                 raise
             raise LogError(f"{folder}: {error}") from error
         if free_bytes_min is None:
-            free_bytes_min = 2 * pending_bytes_max + file_bytes_max
+            free_bytes_min = 3 * pending_bytes_max + file_bytes_max
         return cls(chain, lock, disk, (pending_bytes_max, free_bytes_min, group_ms / 1000))
 
     # --- what it is ---------------------------------------------------------------------------
@@ -130,12 +131,16 @@ class EmbeddedLog:
 
     # --- appending ----------------------------------------------------------------------------
 
-    def append(self, entry: Entry, timeout_s: float = 0.0) -> int:
+    @property
+    def low(self) -> bool:
+        return self._low and self._free_bytes() < self._free_bytes_min
+
+    def append(self, entry: Entry, timeout_s: float = 0.0, *, owed: bool = False) -> int:
         frame = encode_entry(entry)
         size = len(frame)
         with self._mutex:
             self._raise_if_over()
-            if self._low:
+            if self._low and not owed:
                 self._look_for_space()
             if not self._has_room(size):
                 self._news.wait_for(lambda: self._over or self._has_room(size), timeout_s)
@@ -163,10 +168,13 @@ class EmbeddedLog:
         return not self._pending_bytes or self._pending_bytes + size <= self._pending_bytes_max
 
     def _look_for_space(self) -> None:
-        free = self._disk.free_bytes(self._chain.folder)
+        free = self._free_bytes()
         if free < self._free_bytes_min:
             raise Busy(f"the disk of the log has {free} bytes left", retry_after_s=1.0)
         self._low = False
+
+    def _free_bytes(self) -> int:
+        return self._disk.free_bytes(self._chain.folder)
 
     # --- waiting ------------------------------------------------------------------------------
 
@@ -216,7 +224,7 @@ class EmbeddedLog:
             return group
 
     def _advance(self, group: list[bytes]) -> None:
-        low = self._disk.free_bytes(self._chain.folder) < self._free_bytes_min
+        low = self._free_bytes() < self._free_bytes_min
         with self._mutex:
             self._low = low
             self._commits += 1

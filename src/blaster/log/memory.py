@@ -42,7 +42,11 @@ class MemoryLog:
         """The bytes of all frames kept."""
         return sum(map(len, self._frames))
 
-    def append(self, entry: Entry, timeout_s: float = 0.0) -> int:
+    @property
+    def low(self) -> bool:
+        return False
+
+    def append(self, entry: Entry, timeout_s: float = 0.0, *, owed: bool = False) -> int:
         frame = encode_entry(entry) if self._keep else b""
         with self._lock:
             if self._closed:

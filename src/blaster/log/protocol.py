@@ -30,8 +30,14 @@ class Log(Protocol):
     def failed(self) -> LogError | None:
         """Why nothing can be appended any more."""
 
-    def append(self, entry: Entry, timeout_s: float = 0.0) -> int:
+    @property
+    def low(self) -> bool:
+        """Whether there is only the reserve left, which is for what follows from entries taken."""
+
+    def append(self, entry: Entry, timeout_s: float = 0.0, *, owed: bool = False) -> int:
         """The entry's sequence number; returns before it is durable.
+
+        `owed` is an entry that follows from one that was taken: it may use the reserve.
 
         Raises TypeError or ValueError for an entry of the wrong shape and Busy when too much waits
         for the disk, after waiting up to `timeout_s` for room; then nothing was appended. Raises
