@@ -36,6 +36,7 @@ class Kind(IntEnum):
     LIST = 8  # Arrow list view (int32 offset, int32 size) of int32 codes
     TIME = 9  # uint32, seconds since 1970-01-01 UTC; NEVER is missing, so no validity bitmap
     ID = 10  # uint64 number of a contact, run or order; 0 is missing, so no validity bitmap
+    EVENTS = 11  # of a fact, never a column: each row's happenings (rules.EventLists)
 
 
 class Field(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):

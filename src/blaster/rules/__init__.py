@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from blaster.rules.bitmap import count, from_bools, to_bools
     from blaster.rules.dictionary import Dictionary
+    from blaster.rules.eventlists import EventLists
     from blaster.rules.explain import Explained
-    from blaster.rules.facts import Fact
+    from blaster.rules.facts import Fact, Item
     from blaster.rules.parser import parse
     from blaster.rules.printer import show
     from blaster.rules.problems import Problem, caret
@@ -22,8 +23,10 @@ if TYPE_CHECKING:
 
 _MODULES = {
     "Dictionary": "dictionary",
+    "EventLists": "eventlists",
     "Explained": "explain",
     "Fact": "facts",
+    "Item": "facts",
     "Problem": "problems",
     "Rule": "rule",
     "Scope": "scope",
@@ -46,8 +49,10 @@ _MODULES = {
 
 __all__ = [
     "Dictionary",
+    "EventLists",
     "Explained",
     "Fact",
+    "Item",
     "Problem",
     "Rule",
     "Scope",

@@ -10,7 +10,9 @@ Keys, in the contact space unless said otherwise:
     ("list", NAME, "member")                BOOL, never missing
     ("list", NAME, "joined" | "left")       TIME of the newest membership
     ("message", CHANNEL, NAME, WHAT)        TIME; WHAT is sent, not_sent, failed, opened, clicked,
-                                            bounced, bounced:hard, replied, complained, delivered.
+                                            bounced, bounced:hard, replied, complained, delivered;
+                                            with ":any" behind opened, clicked, replied also those
+                                            of scanners and automatic answers.
                                             Contact space: of the newest sending; with ":ever"
                                             appended, of any. Run space: of this run's newest.
     ("message", CHANNEL, NAME, "clicked", LINK)   TIME (also "clicked:ever")
@@ -26,6 +28,15 @@ Keys, in the contact space unless said otherwise:
     ("attribute", NAME)                     run space: attribute of what started the run
     ("entered",)                            run space, TIME: the run's entry
     ("extra", NAME)                         a name the caller adds
+    ("event", NAME, "each")                 EVENTS: every such event. Run space: since the entry
+    ("messages", "each")                    EVENTS: every sending that left, at its `sent`; items
+                                            channel, name, category, topic (CODE), opened, clicked,
+                                            replied (TIME). Run space: since the entry
+    ("field", NAME, "changed")              TIME of the newest change. Run space: since the entry
+    ("benefit", NAME)                       BOOL, never missing
+    ("journey", NAME, "step")               CODE: where the newest run that is not over stands
+    ("last_activity",)                      TIME
+    ("provider",)                           CODE: of the mailbox
 """
 
 from __future__ import annotations
@@ -37,9 +48,21 @@ import msgspec
 from blaster.model.fields import Kind
 
 
-class Fact(msgspec.Struct, frozen=True):
-    """One column: the space it lives in, its kind, and its key. Hashable."""
+class Item(msgspec.Struct, frozen=True):
+    """An attribute of a happening, in the kind that the rule reads it in. Hashable."""
+
+    name: str
+    kind: Kind
+    scale: int = 0
+
+
+class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One column: the space it lives in, its kind, and its key. Hashable.
+
+    `items` are what an EVENTS fact needs of each happening, beside its instant.
+    """
 
     space: Literal["contact", "run"]
     kind: Kind
     key: tuple[str, ...]
+    items: tuple[Item, ...] = ()

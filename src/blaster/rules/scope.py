@@ -20,10 +20,13 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
     `place` decides since when things count: in "steps" (also exits and goals) since the run's
     entry, elsewhere ever. `own_messages` are those the journey itself sends, as (channel, name).
     `attributes` are those of what starts the run, `extras` names that the caller adds. A set of
-    names that is None lets every name pass; `messages` holds (channel, name).
+    names that is None lets every name pass; `messages` holds (channel, name). `tables` are what
+    `lookup` reads (None: there are none), `event_attributes` the declared ones, by event.
     """
 
     fields: Mapping[str, Field] = {}
+    tables: Mapping[str, Mapping[str, str]] | None = None
+    event_attributes: Mapping[str, Mapping[str, Field]] = {}
     place: Place = "audience"
     journey: str = ""
     own_messages: frozenset[tuple[str, str]] = frozenset()
