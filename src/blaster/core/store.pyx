@@ -23,7 +23,7 @@ from blaster.model.fields import BATCH_ROWS, NEVER, Kind
 from blaster.rules.vector import Vector
 
 if BATCH_ROWS != ROWS_PER_BATCH or tuple(Kind) != (
-    BOOL, INT, NUMBER, DATE, INSTANT, TEXT, CODE, LIST, TIME, ID
+    BOOL, INT, NUMBER, DATE, INSTANT, TEXT, CODE, LIST, TIME, ID, Kind.EVENTS
 ):
     raise ImportError("core was compiled for other kinds than blaster.model.fields declares")
 
