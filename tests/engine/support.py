@@ -204,6 +204,7 @@ class HeldTransport(Transport):
         self.handed: list[OrderBatch] = []
         self.closed = 0
         self.last_words: list[OutcomeBatch] = []
+        self.settlements: list[int] = []
         self.changed = threading.Condition()
         self.outcomes: Callable[[OutcomeBatch], None] = lambda batch: None
 
@@ -231,10 +232,15 @@ class HeldTransport(Transport):
         with self.changed:
             assert self.changed.wait_for(lambda: len(self.numbers()) >= count, WAIT_S)
 
-    def close(self) -> None:
-        self.closed += 1
+    def settled(self, numbers) -> None:
+        self.settlements += numbers.tolist()
+
+    def stop(self) -> None:
         for batch in self.last_words:
             self.outcomes(batch)
+
+    def close(self) -> None:
+        self.closed += 1
 
 
 def outcomes(batch: OrderBatch, code: int = OutcomeCode.ACCEPTED, reason: str = "") -> OutcomeBatch:

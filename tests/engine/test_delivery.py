@@ -329,6 +329,23 @@ async def test_publications_move_the_mail(tmp_path, clock):
         assert (sink.report().distinct, sink.report().repeated) == (19, 0)
 
 
+async def test_a_stop_in_good_order_leaves_nothing_in_doubt(tmp_path, clock):
+    """No ring is left, so not even a restart of the machine puts an order in doubt."""
+    async with SmtpSink([Provider("one")]) as sink:
+        routes = {"one.example": f"127.0.0.1:{sink.ports['one']}"}
+        account(tmp_path, routes, {"shaping.toml": SALES["shaping.toml"]})
+        async with opened(tmp_path, clock) as engine:
+            await engine.send("email", "bill", addresses("one.example", 30))
+            await until(lambda: sink.report().accepted >= 6)
+        assert list((tmp_path / "data/transport").glob("ring-*")) == []
+        stopped = sink.report().accepted
+        assert stopped < 30
+        async with opened(tmp_path, clock, publish=False) as engine:
+            await settled(engine)
+            assert (await line(engine)).accepted == 30
+        assert (sink.report().distinct, sink.report().repeated) == (30, 0)
+
+
 async def test_who_does_not_deliver_sends_nothing(tmp_path, clock):
     async with SmtpSink([Provider("one")]) as sink:
         account(tmp_path, {"one.example": f"127.0.0.1:{sink.ports['one']}"})

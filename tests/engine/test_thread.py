@@ -259,15 +259,16 @@ def test_the_last_words_of_a_transport_are_kept(tmp_path):
         rig.join().result(WAIT_S)
         rig.transport.until(5)
         rig.transport.last_words = [outcomes(rig.transport.handed[0])]
+    assert rig.transport.settlements == rig.transport.numbers()
     again = Machine.recover(rig.log)
     drain(again)
     assert again.state.orders.in_flight == 0
     assert again.state.counts["message", "email", "bill", "sent"] == 5
 
 
-def test_a_transport_that_cannot_close_does_not_keep_the_log_open(tmp_path):
+def test_a_transport_that_cannot_stop_does_not_keep_the_log_open(tmp_path):
     class Stuck(HeldTransport):
-        def close(self):
+        def stop(self):
             raise OSError("stuck")
 
     rig = Rig(tmp_path, transport=Stuck())

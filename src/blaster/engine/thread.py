@@ -102,7 +102,7 @@ class EngineThread:
         self._limit = LIMIT_FIRST
         self._rest_s = 0.0
         self._sent_at = float("-inf")
-        self._transport_open = True
+        self._transport_runs = self._transport_open = True
         self._thread = threading.Thread(target=self._main, name="blaster-engine", daemon=True)
 
     def prepare(self, *, deliver: bool = True) -> None:
@@ -174,19 +174,23 @@ class EngineThread:
         self._machine.decided = self._decided
 
     def close(self) -> None:
-        """Finishes the commands that wait, stops, and closes transport and log."""
+        """Finishes the commands that wait, stops, and closes log and transport.
+
+        The transport last: what came of its orders is durable then, and it need keep none of them.
+        """
         with self._news:
             self._closing = True
             self._wake()
         if self._thread.ident is not None:
             self._thread.join()
         try:
-            self._close_transport()
+            self._stop_transport()
         finally:
             try:
                 self._machine.log.close()
+                self._settle()
             finally:
-                self._fail_rest()
+                self._let_go()
         self._tell()
 
     @property
@@ -224,7 +228,7 @@ class EngineThread:
         try:
             while self._step():
                 pass
-            self._close_transport()
+            self._stop_transport()
             self._take_outcomes(int(self._clock.now()))
         except BaseException as error:  # noqa: BLE001 - the thread ends, and `failure` says why
             # Memory may be ahead of the log: nothing may be answered from it any more.
@@ -232,12 +236,19 @@ class EngineThread:
                 self._failure = error
             self._fail_rest()
             with contextlib.suppress(Exception):  # the first failure is the one that counts
-                self._close_transport()
+                self._stop_transport()
             self._tell()
             for _, stopped in self._listeners:
                 stopped()
 
-    def _close_transport(self) -> None:
+    def _stop_transport(self) -> None:
+        runs, self._transport_runs = self._transport_runs, False
+        if runs:
+            self._transport.stop()
+
+    def _let_go(self) -> None:
+        """Of the transport, once, and of whoever waits for what will not come."""
+        self._fail_rest()
         is_open, self._transport_open = self._transport_open, False
         if is_open:
             self._transport.close()

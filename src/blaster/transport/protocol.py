@@ -17,7 +17,7 @@ class Transport(Protocol):
     """Takes orders it has room for and answers each of them exactly once; safe from any thread.
 
     The engine calls, in this order: `configure`, `reclaim`, `suppress` with everything, `start`;
-    then the rest as it comes; `close` at the end. An order may be handed over again with the same
+    then the rest as it comes; at the end `stop`, `settled` for what that brought, `close`. An order may be handed over again with the same
     number after it was deferred, or after a crash.
     """
 
@@ -73,5 +73,9 @@ class Transport(Protocol):
         """CPU seconds that processes of its own have used so far, as they said last."""
         return 0.0
 
+    def stop(self) -> None:
+        """Takes no more orders; what it has is finished or left, and told before this returns."""
+        return
+
     def close(self) -> None:
-        """Takes no more orders; calls `outcomes` no more."""
+        """Stops if it was not stopped; calls `outcomes` no more and lets go of everything."""

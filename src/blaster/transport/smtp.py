@@ -4,8 +4,8 @@ Laws:
 
 1. Callers only post: what they bring is taken by the loop in the order in which it came. `room` and
    `sites` answer from what the loop said last, less what was handed over since.
-2. Before `start` nothing runs; after `close` nothing is said, and no file is open. After `retire`
-   it may be started again: the suppression table and the rings outlive a run.
+2. Before `start` nothing runs; after `stop` nothing is said, after `close` no file is open. After
+   `retire` it may be started again: the suppression table and the rings outlive a run.
 3. The suppression table is written by whoever calls `suppress`, at once, and read by the workers.
 """
 
@@ -242,9 +242,12 @@ class SmtpTransport(Transport):
             if freed and self._run is not None:
                 self._run.post(self._run.free, freed)
 
-    def close(self) -> None:
+    def stop(self) -> None:
         """What is on the wire is finished and told; what is not stays for the next owner."""
         self._end("")
+
+    def close(self) -> None:
+        self.stop()
         with self._writing:
             self._table = None
         with self._mutex:

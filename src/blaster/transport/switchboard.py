@@ -152,9 +152,14 @@ class Switchboard(Transport):
     def cpu_s(self) -> float:
         return self._smtp.cpu_s()
 
-    def close(self) -> None:
+    def stop(self) -> None:
         self._changes.shutdown(wait=True)
+        self._stub.stop()
+        self._smtp.stop()
         self._outcomes = None
+
+    def close(self) -> None:
+        self.stop()
         self._stub.close()
         self._smtp.close()
 
