@@ -34,13 +34,14 @@ from blaster.core import (
     touched,
     waits_for_room,
 )
+from blaster.engine.batches import NO_LIMIT, checked, chosen, gate_of, room_of, rows_of, union
 from blaster.engine.letterbook import suppressed
 from blaster.engine.machine import APPEND_TIMEOUT_S, Machine
 from blaster.engine.notices import Notice, notices_of
 from blaster.errors import Busy, EngineClosed, InputError
 from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
 from blaster.model.fields import BATCH_ROWS
-from blaster.model.orders import OrderBatch, OutcomeBatch, gate
+from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Array, Entry, Operation, Outcomes, Postponed, Revoked, Withheld
 from blaster.transport import Transport
@@ -55,10 +56,6 @@ IDLE_S = 0.1
 """How long an idle engine sleeps at most: the tick of the documentation."""
 COMMANDS_PER_STEP = 64
 """Commands between two slices; without it a stream of them would hold back what is due."""
-NO_LIMIT = 1 << 62
-"""The room of a channel that takes any number."""
-WAIT_MAX_S = 30 * 86_400
-"""The longest wait a transport may ask for; a longer one is a mistake, not a wish."""
 LOW_S = 1.0
 """How long the engine rests before it asks again whether the log has room."""
 IN_DOUBT = "in doubt"
@@ -123,7 +120,7 @@ class EngineThread:
         numbers, repeats = self._machine.in_flight(MAIL)
         known = self._transport.reclaim(numbers, repeats)
         if len(known.numbers):
-            self._outcomes.append(_checked(known))
+            self._outcomes.append(checked(known))
         left = np.setdiff1d(self._machine.unanswered(), known.numbers, assume_unique=True)
         handovers, refused = orders_in_flight(state, left)
         self._outcomes.extend(suppressed(part, reason) for reason, part in refused.items())
@@ -207,10 +204,10 @@ class EngineThread:
 
     def _on_outcomes(self, batch: OutcomeBatch) -> None:
         """Refuses a malformed batch here, where the transport sees it: the log would keep it."""
-        checked = _checked(batch)
+        sound = checked(batch)
         with self._news:
             if self._failure is None:
-                self._outcomes.append(checked)
+                self._outcomes.append(sound)
                 self._wake()
 
     def _on_durable(self, durable: int) -> None:
@@ -326,7 +323,7 @@ class EngineThread:
     def _has_work(self) -> bool:
         if self._again:
             room = self._transport.room()
-            if any(_room_of(room, batch) > 0 for batch in self._again):
+            if any(room_of(room, batch) > 0 for batch in self._again):
                 return True
         room = self._room() if self._may_send() else NO_ROOM
         return self._machine.has_work(int(self._clock.now()), room)
@@ -342,7 +339,7 @@ class EngineThread:
         left = max(0, ORDERS_IN_FLIGHT_MAX - self._machine.state.orders.in_flight)
         promised = self._promised(room)
         for batch in self._again:
-            promised[_gate(room, batch)] += len(batch.numbers)
+            promised[gate_of(room, batch)] += len(batch.numbers)
         return {
             key: max(0, min(left, room.get(key, NO_LIMIT) - promised[key]))
             for key in {*NO_ROOM, *room}
@@ -351,7 +348,7 @@ class EngineThread:
     def _promised(self, room: Mapping[str, int]) -> Counter[str]:
         promised: Counter[str] = Counter()
         for _, batch in self._orders:
-            promised[_gate(room, batch)] += len(batch.numbers)
+            promised[gate_of(room, batch)] += len(batch.numbers)
         return promised
 
     def _take_outcomes(self, now: int) -> None:
@@ -399,10 +396,10 @@ class EngineThread:
             again = codes == OutcomeCode.DEFERRED
         operations: list[Operation] = []
         if not again.all():
-            kept = _chosen(reasons, ~again)
+            kept = chosen(reasons, ~again)
             operations.append(Outcomes(numbers[~again], codes[~again], kept))
         if again.any():
-            operations.append(Postponed(numbers[again], due[again], _chosen(reasons, again)))
+            operations.append(Postponed(numbers[again], due[again], chosen(reasons, again)))
         return numbers, tuple(operations)
 
     def _run(self, command: Command, future: Future[Any], now: int) -> None:
@@ -496,7 +493,7 @@ class EngineThread:
             if topics != self._topics:
                 self._topics = topics
                 self._touched.append(suppressed_contacts(state, MAIL))
-        contacts, self._touched = _union(self._touched), []
+        contacts, self._touched = union(self._touched), []
         self._suppress(contacts)
 
     def _suppress(self, contacts: Array) -> None:
@@ -522,13 +519,13 @@ class EngineThread:
             room[key] = room.get(key, NO_LIMIT) - count
         for _ in range(len(self._again)):
             batch = self._again.popleft()
-            key = _gate(room, batch)
+            key = gate_of(room, batch)
             count = max(0, min(room.get(key, NO_LIMIT), len(batch.numbers)))
             if count < len(batch.numbers):
-                self._again.append(_rows(batch, count, len(batch.numbers)))
+                self._again.append(rows_of(batch, count, len(batch.numbers)))
             if count:
                 room[key] = room.get(key, NO_LIMIT) - count
-                self._transport.hand_over(_rows(batch, 0, count))
+                self._transport.hand_over(rows_of(batch, 0, count))
 
     def _settle(self) -> None:
         """Outcomes that are durable: the transport need not keep them any more."""
@@ -554,54 +551,3 @@ class EngineThread:
             _, notices = self._told.popleft()
             for listener, _ in self._listeners:
                 listener(notices)
-
-
-def _gate(room: Mapping[str, int], batch: OrderBatch) -> str:
-    """What the room of a batch is counted by."""
-    named = gate(batch.channel, batch.category, batch.site)
-    return named if named in room else batch.channel
-
-
-def _room_of(room: Mapping[str, int], batch: OrderBatch) -> int:
-    return room.get(_gate(room, batch), NO_LIMIT)
-
-
-def _union(parts: list[Array]) -> Array:
-    """Contacts of several operations, each once, ascending."""
-    return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
-
-
-def _chosen(reasons: list[str], mine: Array) -> tuple[str, ...]:
-    """The reasons of some rows; none when there is nothing in them."""
-    chosen = tuple(reasons[row] for row in np.flatnonzero(mine).tolist())
-    return chosen if any(chosen) else ()
-
-
-def _rows(batch: OrderBatch, first: int, last: int) -> OrderBatch:
-    if (first, last) == (0, len(batch.numbers)):
-        return batch
-    return msgspec.structs.replace(
-        batch,
-        numbers=batch.numbers[first:last],
-        contacts=batch.contacts[first:last],
-        addresses=batch.addresses.slice(first, last - first),
-        slots=tuple(column[first:last] for column in batch.slots),
-        flags=tuple(column[first:last] for column in batch.flags),
-    )
-
-
-def _checked(batch: OutcomeBatch) -> OutcomeBatch:
-    """The batch in its proper types. Raises ValueError for what can be no outcomes."""
-    numbers = np.asarray(batch.numbers, np.uint64)
-    codes = np.asarray(batch.codes, np.uint8)
-    reasons, waits = tuple(batch.reasons), tuple(int(wait) for wait in batch.waits)
-    if len(waits) not in (0, len(numbers)) or any(not 0 <= wait <= WAIT_MAX_S for wait in waits):
-        raise ValueError(f"{numbers.shape} orders cannot wait {waits[:3]} seconds")
-    if numbers.ndim != 1 or codes.shape != numbers.shape or len(reasons) not in (0, len(numbers)):
-        raise ValueError(f"{numbers.shape} orders, {codes.shape} codes, {len(reasons)} reasons")
-    if not all(isinstance(reason, str) for reason in reasons):
-        raise ValueError("a reason is a text")
-    strange = set(np.unique(codes).tolist()) - {int(code) for code in OutcomeCode}
-    if strange:
-        raise ValueError(f"outcome codes {sorted(strange)} mean nothing")
-    return OutcomeBatch(numbers, codes, reasons, waits)

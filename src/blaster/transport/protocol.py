@@ -17,8 +17,8 @@ class Transport(Protocol):
     """Takes orders it has room for and answers each of them exactly once; safe from any thread.
 
     The engine calls, in this order: `configure`, `reclaim`, `suppress` with everything, `start`;
-    then the rest as it comes; at the end `stop`, `settled` for what that brought, `close`. An order may be handed over again with the same
-    number after it was deferred, or after a crash.
+    then the rest as it comes; at the end `stop`, `settled` for what that brought, `close`. An order
+    may be handed over again with the same number after it was deferred, or after a crash.
     """
 
     def configure(self, workspace: Workspace) -> None:

@@ -1,0 +1,68 @@
+"""Batches of orders and outcomes, cut and checked where they pass the engine's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from blaster.model.orders import OrderBatch, OutcomeBatch, gate
+from blaster.model.outcomes import OutcomeCode
+from blaster.model.records import Array
+
+NO_LIMIT = 1 << 62
+"""The room of a channel that takes any number."""
+WAIT_MAX_S = 30 * 86_400
+"""The longest wait a transport may ask for; a longer one is a mistake, not a wish."""
+
+
+def gate_of(room: Mapping[str, int], batch: OrderBatch) -> str:
+    """What the room of a batch is counted by."""
+    named = gate(batch.channel, batch.category, batch.site)
+    return named if named in room else batch.channel
+
+
+def room_of(room: Mapping[str, int], batch: OrderBatch) -> int:
+    return room.get(gate_of(room, batch), NO_LIMIT)
+
+
+def union(parts: list[Array]) -> Array:
+    """Contacts of several operations, each once, ascending."""
+    return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+
+
+def chosen(reasons: list[str], mine: Array) -> tuple[str, ...]:
+    """The reasons of some rows; none when there is nothing in them."""
+    kept = tuple(reasons[row] for row in np.flatnonzero(mine).tolist())
+    return kept if any(kept) else ()
+
+
+def rows_of(batch: OrderBatch, first: int, last: int) -> OrderBatch:
+    if (first, last) == (0, len(batch.numbers)):
+        return batch
+    return msgspec.structs.replace(
+        batch,
+        numbers=batch.numbers[first:last],
+        contacts=batch.contacts[first:last],
+        addresses=batch.addresses.slice(first, last - first),
+        slots=tuple(column[first:last] for column in batch.slots),
+        flags=tuple(column[first:last] for column in batch.flags),
+    )
+
+
+def checked(batch: OutcomeBatch) -> OutcomeBatch:
+    """The batch in its proper types. Raises ValueError for what can be no outcomes."""
+    numbers = np.asarray(batch.numbers, np.uint64)
+    codes = np.asarray(batch.codes, np.uint8)
+    reasons, waits = tuple(batch.reasons), tuple(int(wait) for wait in batch.waits)
+    if len(waits) not in (0, len(numbers)) or any(not 0 <= wait <= WAIT_MAX_S for wait in waits):
+        raise ValueError(f"{numbers.shape} orders cannot wait {waits[:3]} seconds")
+    if numbers.ndim != 1 or codes.shape != numbers.shape or len(reasons) not in (0, len(numbers)):
+        raise ValueError(f"{numbers.shape} orders, {codes.shape} codes, {len(reasons)} reasons")
+    if not all(isinstance(reason, str) for reason in reasons):
+        raise ValueError("a reason is a text")
+    strange = set(np.unique(codes).tolist()) - {int(code) for code in OutcomeCode}
+    if strange:
+        raise ValueError(f"outcome codes {sorted(strange)} mean nothing")
+    return OutcomeBatch(numbers, codes, reasons, waits)
