@@ -40,7 +40,7 @@ UNTRACED = tests/house tests/crash tests/interop tests/engine/test_delivery_ends
 
 cover: build ## run the tests on the trace build; at least 90 % of the lines of src
 	@$(PY) tools/build.py trace
-	@$(PY) tools/cover.py $(UNTRACED:%=--ignore=%)
+	@$(PY) tools/cover.py $(UNTRACED)
 
 bench: build ## time the kernels (release build only)
 	@$(PY) -m pytest bench/micro --benchmark-enable --benchmark-only

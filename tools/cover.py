@@ -1,26 +1,31 @@
 """Measures the lines of src that the tests run, compiled modules included, and judges the figures.
 
-`cover.py [PYTEST WORDS]` runs the tests against the trace build under coverage. It fails when less
-than LINES_MIN per cent of the lines ran, when a module is not in the report (then its lines were
-not measured, which is not the same as covered), or when more than EXCLUDED_MAX lines are marked
-`no cover`, each of which says why.
+`cover.py [FOLDER OR FILE TO LEAVE OUT ...]` runs the rest of the tests against the trace build under
+coverage, in SHARES processes at a time. It fails when less than LINES_MIN per cent of the lines ran,
+when a module is not in the report (then its lines were not measured, which is not the same as
+covered), or when more than EXCLUDED_MAX lines are marked `no cover`, each of which says why.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "coverage"
+COVERAGE = (sys.executable, "-m", "coverage")
 LINES_MIN = 90.0
 EXCLUDED_MAX = 10
+SHARES = 2
+"""The trace build is some ten times slower, and a test run uses one processor."""
 
 MARK = re.compile(r"#\s*(?:pragma:\s*)?no cover\b:?\s*(?P<reason>.*)", re.IGNORECASE)
 
@@ -60,15 +65,51 @@ def judge(report: dict[str, Any], src: Path, root: Path) -> list[str]:
     return problems
 
 
-def coverage(*words: str) -> int:
-    """Runs one coverage command on the trace build, and gives its exit code."""
-    settings = {
+def shares(tests: Path, left_out: Sequence[Path], count: int = SHARES) -> list[list[Path]]:
+    """The test files in `count` parts of about the same size, none of them below `left_out`."""
+    files = [
+        file
+        for file in tests.rglob("test_*.py")
+        if not any(file == out or out in file.parents for out in left_out)
+    ]
+    files.sort(key=lambda file: (-file.stat().st_size, file))
+    return [sorted(files[first::count]) for first in range(count)]
+
+
+def run_tests(parts: Sequence[Sequence[Path]]) -> int:
+    """Runs each part in a process of its own, shows one after the other; the first bad exit code."""
+    with contextlib.ExitStack() as stack:
+        outputs = [
+            stack.enter_context((FOLDER / f"tests-{number}.txt").open("w+"))
+            for number in range(len(parts))
+        ]
+        runs = [
+            subprocess.Popen(
+                [*COVERAGE, "run", "-m", "pytest", *map(str, part)],
+                cwd=ROOT, env=settings(), stdout=output, stderr=subprocess.STDOUT,
+            )
+            for part, output in zip(parts, outputs, strict=True)
+        ]  # fmt: skip
+        codes = []
+        for run, output in zip(runs, outputs, strict=True):
+            codes.append(run.wait())
+            output.seek(0)
+            shutil.copyfileobj(output, sys.stdout)
+    return next((code for code in codes if code), 0)
+
+
+def settings() -> dict[str, str]:
+    """The environment in which the trace build is what is imported."""
+    return {
         **os.environ,
         "BLASTER_BUILD": "trace",
         "PYTHONPATH": os.pathsep.join([str(ROOT / "build" / "trace" / "lib"), str(ROOT)]),
     }
-    command = [sys.executable, "-m", "coverage", *words]
-    return subprocess.run(command, cwd=ROOT, env=settings, check=False).returncode
+
+
+def coverage(*words: str) -> int:
+    """Runs one coverage command on the trace build, and gives its exit code."""
+    return subprocess.run([*COVERAGE, *words], cwd=ROOT, env=settings(), check=False).returncode
 
 
 def main() -> int:
@@ -76,7 +117,8 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob("data*"):
         old.unlink()
-    tests = coverage("run", "-m", "pytest", *sys.argv[1:])
+    left_out = [ROOT / word for word in sys.argv[1:]]
+    tests = run_tests(shares(ROOT / "tests", left_out))
     if tests:
         print("coverage is not judged: the tests failed on the trace build")
         return tests
