@@ -1,9 +1,9 @@
 """Measures the lines of src that the tests run, compiled modules included, and judges the figures.
 
-`cover.py [FOLDER OR FILE TO LEAVE OUT ...]` runs the rest of the tests against the trace build under
-coverage, in SHARES processes at a time. It fails when less than LINES_MIN per cent of the lines ran,
-when a module is not in the report (then its lines were not measured, which is not the same as
-covered), or when more than EXCLUDED_MAX lines are marked `no cover`, each of which says why.
+`cover.py [FOLDER OR FILE TO LEAVE OUT ...]` runs the rest of the tests against the trace build,
+under coverage, in SHARES processes at a time. It fails when less than LINES_MIN per cent of the
+lines ran, when a module is not in the report (then its lines were not measured, which is not the
+same as covered), or when more than EXCLUDED_MAX lines are marked `no cover`, each with its reason.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def shares(tests: Path, left_out: Sequence[Path], count: int = SHARES) -> list[l
 
 
 def run_tests(parts: Sequence[Sequence[Path]]) -> int:
-    """Runs each part in a process of its own, shows one after the other; the first bad exit code."""
+    """Runs each part in a process of its own, shows what they said; the first bad exit code."""
     with contextlib.ExitStack() as stack:
         outputs = [
             stack.enter_context((FOLDER / f"tests-{number}.txt").open("w+"))

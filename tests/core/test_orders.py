@@ -56,12 +56,17 @@ def test_no_orders_are_no_trouble() -> None:
     assert (orders.next, orders.numbers().tolist(), len(orders.find(ids()))) == (1, [], 0)
 
 
+def sure(numbers: np.ndarray) -> np.ndarray:
+    """Tries that were surely not taken."""
+    return np.zeros(len(numbers), bool)
+
+
 def test_an_order_may_wait_for_its_next_try() -> None:
     """It keeps its number; it is found once per try, and whatever waits is known by its block."""
     orders = Orders()
     rows = np.arange(4)
     orders.add(ids(1, 2, 3, 4), rows, rows, 0, 0, 10)
-    orders.postpone(ids(2, 3), np.array([50, 40], np.uint32))
+    orders.postpone(ids(2, 3), np.array([50, 40], np.uint32), sure(ids(2, 3)))
     assert (orders.in_flight, orders.waiting, orders.next_due()) == (2, 2, 40)
     assert orders.with_transport().tolist() == [1, 4]
     assert orders.find_due(39, 9).tolist() == []
@@ -74,7 +79,7 @@ def test_an_order_may_wait_for_its_next_try() -> None:
     orders.settle(ids(2))
     assert orders.find(ids(3))[["due", "tries"]][0].item() == (NEVER, 2)
     assert (orders.in_flight, orders.waiting, orders.next_due()) == (3, 0, NEVER)
-    orders.postpone(ids(3), np.array([70], np.uint32))
+    orders.postpone(ids(3), np.array([70], np.uint32), sure(ids(3)))
     assert orders.next_due() == 70
     orders.settle(ids(3))
     assert [len(each) for each in orders.every()] == [2]
@@ -85,7 +90,7 @@ def test_a_replay_resumes_what_was_never_looked_for() -> None:
     """The earliest instant of the block is looked for again."""
     orders = Orders()
     orders.add(ids(1, 2), np.arange(2), np.arange(2), 0, 0, 10)
-    orders.postpone(ids(1, 2), np.array([50, 60], np.uint32))
+    orders.postpone(ids(1, 2), np.array([50, 60], np.uint32), sure(ids(1, 2)))
     assert orders.next_due() == 50
     orders.resume(ids(1))
     assert orders.next_due() == 60

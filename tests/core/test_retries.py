@@ -11,7 +11,7 @@ from blaster.core import next_tries, orders_in_flight
 from blaster.core.retries import FIRST_WAIT_S, LIFE_S, WAIT_MAX_S
 from blaster.model import records
 from blaster.model.fields import NEVER
-from blaster.model.outcomes import OutcomeCode
+from blaster.model.outcomes import IN_DOUBT, OutcomeCode
 from blaster.model.records import Postponed, Resumed, Revoked
 from tests.core.world import (
     DAY,
@@ -133,6 +133,23 @@ def test_an_opt_out_reaches_an_order_that_waits() -> None:
         ([1], "suppressed_opt_out")
     ]
     assert play.state.orders.waiting == 0
+
+
+def test_an_order_in_doubt_that_is_not_tried_again_is_unknown() -> None:
+    """It may have arrived: nobody can say that it was suppressed."""
+    play = deferred("marketing")
+    play.now = play.state.next_due()
+    play.answer = lambda contact, name: (OutcomeCode.DEFERRED, f"{IN_DOUBT}: the worker ended")
+    play.settle()
+    play.answer = lambda contact, name: LATER
+    play.now = play.state.next_due()
+    play.settle()  # a later try that surely failed does not take the doubt away
+    play.do(records.Suppressed(numbers(0), "email", "marketing", "unsubscribe"))
+    play.after(4 * HOUR)
+    assert [o.reason for o in operations(play, Revoked)] == ["suppressed_opt_out"]
+    assert play.fact(0, "message", "email", "m", "reason") == IN_DOUBT
+    assert play.fact(0, "message", "email", "m", "failed") is None
+    assert play.recovered().state.digest() == play.state.digest()
 
 
 def test_an_order_whose_run_left_is_not_tried_again() -> None:

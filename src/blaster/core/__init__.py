@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from blaster.core.normalise import normalise_emails as normalise_emails
     from blaster.core.normalise import normalise_phones as normalise_phones
     from blaster.core.numberset import NumberSet as NumberSet
+    from blaster.core.outcomes import verdict_of as verdict_of
     from blaster.core.plan import JourneyPlan as JourneyPlan
     from blaster.core.plan import LookStep as LookStep
     from blaster.core.plan import Plan as Plan
@@ -100,6 +101,7 @@ _HOMES = {
     "tick": "ticks",
     "topics_of": "suppressing",
     "touched": "suppressing",
+    "verdict_of": "outcomes",
     "waits_for_room": "sending",
 }
 
@@ -148,6 +150,7 @@ __all__ = [
     "tick",
     "topics_of",
     "touched",
+    "verdict_of",
     "waits_for_room",
 ]
 

@@ -16,7 +16,7 @@ from blaster.core.inputs import TAKERS, change_lists, rounds
 from blaster.core.ledger import count_moves, count_sends
 from blaster.core.messages import note_not_sent
 from blaster.core.numberset import NumberSet, hash_pairs
-from blaster.core.outcomes import settle_orders
+from blaster.core.outcomes import settle_orders, verdict_of
 from blaster.core.plan import ResetStep, SendStep
 from blaster.core.rows import rounds_of
 from blaster.core.runs import JourneyState
@@ -24,8 +24,6 @@ from blaster.core.sends import reserve
 from blaster.core.state import Change, Effect, Queued, State, default_of
 from blaster.model import records
 from blaster.model.fields import NEVER, Kind
-from blaster.model.outcomes import OutcomeCode
-from blaster.model.records import EXPIRED
 
 Array = np.ndarray[Any, Any]
 
@@ -218,11 +216,11 @@ def _resumed(state: State, at: int, operation: records.Resumed) -> list[Effect]:
 
 def _revoked(state: State, at: int, operation: records.Revoked) -> list[Effect]:
     effects: list[Effect] = []
-    code = OutcomeCode.EXPIRED if operation.reason == EXPIRED else OutcomeCode.SUPPRESSED
+    codes, reasons = verdict_of(state, operation)
     for positions in rounds_of(state.orders.find(operation.orders)["contact"]):
-        codes = np.full(len(positions), code, np.uint8)
-        reasons = np.full(len(positions), operation.reason, object)
-        effects += settle_orders(state, at, operation.orders[positions], codes, reasons)
+        effects += settle_orders(
+            state, at, operation.orders[positions], codes[positions], reasons[positions]
+        )
     return effects
 
 

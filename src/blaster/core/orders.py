@@ -26,12 +26,13 @@ ORDER = np.dtype(
         ("at", np.uint32),
         ("due", np.uint32),
         ("tries", np.uint16),
+        ("doubt", np.bool_),
         ("open", np.bool_),
         ("found", np.bool_),
     ]
 )
-STATE = ("run", "contact", "version", "step", "at", "due", "tries")
-"""The fields of an open order that are state."""
+STATE = ("run", "contact", "version", "step", "at", "due", "tries", "doubt")
+"""The fields of an open order that are state; `doubt`: some try of it may have been taken."""
 
 
 class Orders:
@@ -90,11 +91,15 @@ class Orders:
             if self._open[block] == 0 and self.next > (block + 1) * BATCH_ROWS:
                 del self._blocks[block], self._open[block], self._soonest[block]
 
-    def postpone(self, numbers: Array, due: Array) -> None:
-        """Takes orders back from the transport until `due` (orders in flight, each given once)."""
+    def postpone(self, numbers: Array, due: Array, doubt: Array) -> None:
+        """Takes orders back from the transport until `due` (orders in flight, each given once).
+
+        `doubt` (bool[]): whether this try may have been taken.
+        """
         for block, positions in _by_block(numbers):
             rows, offsets = self._blocks[block], _offset(numbers[positions])
             rows["due"][offsets], rows["found"][offsets] = due[positions], False
+            rows["doubt"][offsets] |= doubt[positions]
             soonest = self._soonest[block]
             if soonest is not None:
                 self._soonest[block] = min(soonest, int(due[positions].min()))

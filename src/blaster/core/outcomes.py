@@ -28,7 +28,7 @@ from blaster.core.sends import give_back, keep_reservation
 from blaster.core.state import Change, Effect, Settled, State
 from blaster.model import records
 from blaster.model.fields import NEVER
-from blaster.model.outcomes import OutcomeCode
+from blaster.model.outcomes import IN_DOUBT, OutcomeCode
 
 Array = np.ndarray[Any, Any]
 
@@ -53,8 +53,22 @@ def take_postponed(
     orders, due = orders[once], due[once]
     found = state.orders.find(orders)
     mine = found["open"] & (found["due"] == NEVER)
-    state.orders.postpone(orders[mine], due[mine])
+    reasons = np.array(operation.reasons or ("",) * len(operation.orders), object)[positions][once]
+    doubt = np.array([reason.startswith(IN_DOUBT) for reason in reasons[mine].tolist()], bool)
+    state.orders.postpone(orders[mine], due[mine], doubt)
     return []
+
+
+def verdict_of(state: State, operation: records.Revoked) -> tuple[Array, Array]:
+    """What becomes of orders that are taken back: codes (uint8[]) and reasons (text[]).
+
+    One that may have been taken before is not known to be unsent, whyever it is not tried again.
+    """
+    doubt = state.orders.find(operation.orders)["doubt"]
+    expired = operation.reason == records.EXPIRED
+    code = OutcomeCode.EXPIRED if expired else OutcomeCode.SUPPRESSED
+    codes = np.where(doubt, OutcomeCode.UNKNOWN, code).astype(np.uint8)
+    return codes, np.where(doubt, IN_DOUBT, operation.reason).astype(object)
 
 
 def settle_orders(

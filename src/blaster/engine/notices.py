@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from blaster.core import SendStep, State
+from blaster.core import SendStep, State, verdict_of
 from blaster.model import records
 from blaster.model.outcomes import OutcomeCode
 
@@ -53,7 +53,7 @@ def notices_of(
             told = records.Outcomes(operation.orders, codes, operation.reasons)
             notices.extend(_outcomes(state, sequence, at, told))
         elif isinstance(operation, records.Revoked):
-            notices.extend(_outcomes(state, sequence, at, _as_outcomes(operation)))
+            notices.extend(_outcomes(state, sequence, at, _as_outcomes(state, operation)))
         elif isinstance(operation, records.Withheld):
             notices.append(_withheld(state, sequence, at, operation))
     return notices
@@ -72,14 +72,10 @@ def _withheld(state: State, sequence: int, at: int, operation: records.Withheld)
     )  # fmt: skip
 
 
-def _as_outcomes(operation: records.Revoked) -> records.Outcomes:
+def _as_outcomes(state: State, operation: records.Revoked) -> records.Outcomes:
     """What the tick takes back has come to its end, too."""
-    expired = operation.reason == records.EXPIRED
-    code = OutcomeCode.EXPIRED if expired else OutcomeCode.SUPPRESSED
-    count = len(operation.orders)
-    return records.Outcomes(
-        operation.orders, np.full(count, code, np.uint8), (operation.reason,) * count
-    )
+    codes, reasons = verdict_of(state, operation)
+    return records.Outcomes(operation.orders, codes, tuple(reasons.tolist()))
 
 
 def _outcomes(state: State, sequence: int, at: int, operation: records.Outcomes) -> list[Notice]:

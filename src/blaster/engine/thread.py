@@ -42,7 +42,7 @@ from blaster.errors import Busy, EngineClosed, InputError
 from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
 from blaster.model.fields import BATCH_ROWS
 from blaster.model.orders import OrderBatch, OutcomeBatch
-from blaster.model.outcomes import OutcomeCode
+from blaster.model.outcomes import IN_DOUBT, OutcomeCode
 from blaster.model.records import Array, Entry, Operation, Outcomes, Postponed, Revoked, Withheld
 from blaster.transport import Transport
 
@@ -58,8 +58,6 @@ COMMANDS_PER_STEP = 64
 """Commands between two slices; without it a stream of them would hold back what is due."""
 LOW_S = 1.0
 """How long the engine rests before it asks again whether the log has room."""
-IN_DOUBT = "in doubt"
-"""How the reason begins of an order that may have been taken: it is never surely not sent."""
 MAIL = "email"
 """The channel whose transport keeps a suppression table and rings."""
 

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from blaster.model.orders import OrderBatch as OrderBatch
     from blaster.model.orders import OutcomeBatch as OutcomeBatch
     from blaster.model.orders import gate as gate
+    from blaster.model.outcomes import IN_DOUBT as IN_DOUBT
     from blaster.model.outcomes import OutcomeCode as OutcomeCode
     from blaster.model.records import DECISIONS as DECISIONS
     from blaster.model.records import EXPIRED as EXPIRED
@@ -113,6 +114,7 @@ if TYPE_CHECKING:
     from blaster.model.sites import SiteStatus as SiteStatus
 
 _HOMES = {
+    "IN_DOUBT": "outcomes",
     "Account": "definitions",
     "Add": "definitions",
     "Again": "definitions",
@@ -227,6 +229,7 @@ __all__ = [
     "END",
     "EXPIRED",
     "INPUTS",
+    "IN_DOUBT",
     "NEVER",
     "RELAY_SHAPING",
     "SITE_SHAPING",

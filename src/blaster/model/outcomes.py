@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+IN_DOUBT = "in doubt"
+"""How the reason begins of an order that may have been taken: it is never surely not sent."""
+
 
 class OutcomeCode(IntEnum):
     """What a transport reports of an order. All are final but DEFERRED: that one is tried again."""

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 
 from blaster.errors import BlasterError
 from blaster.limits import IN_DOUBT_WAIT_S, REASON_BYTES_MAX
-from blaster.model.outcomes import OutcomeCode
+from blaster.model.outcomes import IN_DOUBT, OutcomeCode
 from blaster.transport.frames import Trouble
 
 RETURNED = 0
@@ -118,7 +118,7 @@ def lost(error: NoReply, *, content_began: bool, repeat: bool) -> Verdict:
 
 def in_doubt(text: str, *, repeat: bool, trouble: Trouble | None = None) -> Verdict:
     """The order may or may not have been taken; `repeat`: whether it may be sent again."""
-    reason = one_line(f"in doubt: {text}")
+    reason = one_line(f"{IN_DOUBT}: {text}")
     if repeat:
         return Verdict(OutcomeCode.DEFERRED, reason, IN_DOUBT_WAIT_S, trouble)
     return Verdict(OutcomeCode.UNKNOWN, reason, 0, trouble)

@@ -27,14 +27,14 @@ import numpy as np
 from blaster.errors import BlasterError
 from blaster.limits import IN_DOUBT_WAIT_S, RING_PLACES
 from blaster.model.orders import OutcomeBatch
-from blaster.model.outcomes import OutcomeCode
+from blaster.model.outcomes import IN_DOUBT, OutcomeCode
 from blaster.model.records import Array
 from blaster.transport.answers import Answers
 from blaster.transport.ring import DONE, WIRE
 
-ENDED = "in doubt: the worker ended"
-_MACHINE_ENDED = "in doubt: the machine ended"
-_UNREADABLE = "in doubt: the hand-over ring cannot be read"
+ENDED = f"{IN_DOUBT}: the worker ended"
+_MACHINE_ENDED = f"{IN_DOUBT}: the machine ended"
+_UNREADABLE = f"{IN_DOUBT}: the hand-over ring cannot be read"
 _NAME = re.compile(r"ring-(\d+)-(\d+)")
 
 

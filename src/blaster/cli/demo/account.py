@@ -12,10 +12,8 @@ from blaster.cli.demo.signing import Signatures
 from blaster.cli.demo.workspace import JOURNEY, MESSAGES
 from blaster.log import EmbeddedLog
 from blaster.model.ledger import StepLedger
+from blaster.model.outcomes import IN_DOUBT
 from blaster.testing import SinkReport
-
-IN_DOUBT = "in doubt"
-"""How the reason of an order begins of which nobody knows whether it arrived."""
 
 
 class Terms(msgspec.Struct, frozen=True):
