@@ -115,7 +115,7 @@ def closed(writer: Writer, text: str) -> str:
 
 def counted(writer: Writer) -> str:
     return closed(writer, str(writer.pick(
-        f"{source(writer, ever=False)}.count", f"{sendings(writer)}.count",
+        f"{source(writer, ever=False)}.count", f"{sendings(writer, ever=False)}.count",
         f"messages({filters(writer, 'messages')}).count", 'form("register").filled.count',
         'page("prices").visited.count', 'event("visit").count',
     )))  # fmt: skip

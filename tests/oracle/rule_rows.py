@@ -89,7 +89,10 @@ class Hot(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What all rows of one case share; `kinds` are the fields by kind of value."""
+    """What all rows of one case share; `kinds` are the fields by kind of value.
+
+    `barren`: whatever may be missing is, in every row.
+    """
 
     now: int
     zone: str
@@ -99,6 +102,7 @@ class Case(NamedTuple):
     attributes: dict[str, Field]
     events: dict[str, dict[str, Field]]
     hot: Hot
+    barren: bool
     empty: set[Path]
     asked: set[Path]
 
@@ -128,7 +132,9 @@ def drawn_case(dice: Dice) -> Case:
     zone = choice(dice, ZONES)
     events = {"visit": {field.name: field for field in ATTRIBUTES}} if one_in(dice, 2) else {}
     hot = _hot(dice, now, zone)
-    return Case(now, zone, place, fields, kinds, attributes, events, hot, set(), set())
+    return Case(
+        now, zone, place, fields, kinds, attributes, events, hot, one_in(dice, 25), set(), set()
+    )
 
 
 def _hot(dice: Dice, now: int, zone: str) -> Hot:
@@ -175,7 +181,8 @@ class Row(dict[Path, Any]):
     def __missing__(self, path: Path) -> Any:
         if path not in self.case.asked:
             self.case.asked.add(path)
-            if one_in(self.dice, 12) and _may_miss(path):
+            missing = self.case.barren or one_in(self.dice, 12)
+            if missing and _may_miss(path):
                 self.case.empty.add(path)
         _fill(self, path)
         if path in self.case.empty:

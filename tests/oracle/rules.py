@@ -26,8 +26,8 @@ from typing import Any
 
 from blaster.rules import parse, syntax
 from tests.oracle.local_time import anniversary, day_moved
-from tests.oracle.rule_facts import Path, World, happens, path_of, world_of
 from tests.oracle.rule_events import LATER, earliest, engagement, over_happenings
+from tests.oracle.rule_facts import Path, World, happens, path_of, world_of
 from tests.oracle.rule_values import Days, Raw, Seconds, fact_value, met, moved, value
 
 Truth = bool | None
@@ -99,7 +99,8 @@ def truth(node: syntax.Node, world: World) -> Truth:
 def _bare(node: syntax.Node, world: World) -> Truth:
     """A value alone: what happened is true and may yet happen; the instant of a state is set."""
     found = value(node, world)
-    if isinstance(node, syntax.Fact) and not isinstance(found, bool):
+    amount = isinstance(node, syntax.Fact) and over_happenings(node) and not happens(node)
+    if isinstance(node, syntax.Fact) and not isinstance(found, bool) and not amount:
         if happens(node):
             return True if found is not None else None
         return found is not None

@@ -15,7 +15,7 @@ from tests.oracle.rule_texts import LEAVES
 from tests.oracle.rule_trial import VALUE_KINDS, Tally, Trial
 
 SEED = 20260301
-CASES = 340
+CASES = 440
 EXPRESSIONS = 2
 """Per case."""
 HITS_MIN = 20
@@ -66,7 +66,7 @@ def trials(draw):
 
 
 @settings(
-    max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH
+    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH
 )
 @given(trials())
 def test_drawn_rules_agree_with_the_oracle(case):

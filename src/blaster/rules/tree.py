@@ -489,7 +489,7 @@ def children_of(node: Node | Value) -> tuple[Node | Value, ...]:
     for name in node.__struct_fields__:
         inside = getattr(node, name)
         items = inside if isinstance(inside, tuple) else (inside,)
-        found.extend(item for item in items if isinstance(item, Node | Value))
+        found.extend(item for item in items if isinstance(item, Spanned))  # type: ignore[misc]
     return tuple(found)
 
 
