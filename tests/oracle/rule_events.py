@@ -15,6 +15,7 @@ Gaps of the page, closed here as a marketer would expect:
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Mapping
 from decimal import Context, Decimal
 from typing import Any
@@ -122,7 +123,7 @@ def _of(what: str, values: list[Any], nought: Any) -> Any:
         exact = not isinstance(nought, float)
         total = _EXACT.add(Decimal(total), Decimal(one)) if exact else total + one
     if isinstance(total, float):
-        total = None if total in (float("inf"), float("-inf")) or total != total else total
+        total = total if math.isfinite(total) else None
     else:
         total = whole(Decimal(total))
     if what == "sum" or total is None:

@@ -16,7 +16,8 @@ ATTRIBUTE_OF = {
 }  # fmt: skip
 AMOUNTS = ("count", "first", "last", "sum", "min", "max", "avg", "value", "opened", "clicked")
 PATTERNS = (
-    "dana", "^d", "a+n", "STR", "[a-e]+n", "(text|f.sh)", "t[ho]", "", "^$", "e$", "ח", "\\.", "D.*A",
+    "dana", "^d", "a+n", "STR", "[a-e]+n", "(text|f.sh)", "t[ho]", "", "^$", "e$", "ח", "\\.",
+    "D.*A",
 )  # fmt: skip
 """Without i and k, whose case RE2 and `re` fold differently."""
 
@@ -33,7 +34,8 @@ def _of_sending(writer: Writer) -> str:
         'name in ["bill", "coupon"]', "topic is set", "opened is set", "clicked",
         f"sent in last {writer.span('time')}", f"time older than {writer.span('time')}",
         f'not category == "{choice(writer.dice, CATEGORIES)}"',
-        f"topic == {outer(writer, 'text')} or replied", f"opened within {writer.span('time')} of sent",
+        f"topic == {outer(writer, 'text')} or replied",
+        f"opened within {writer.span('time')} of sent",
     ))  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Facts over happenings: which column they read, what their filters may say, and what they refuse."""
+"""Facts over happenings: which column they read, what a filter may say, what is refused."""
 
 from __future__ import annotations
 
