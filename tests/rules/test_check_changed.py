@@ -78,6 +78,17 @@ def test_held_since_the_change_or_the_creation() -> None:
     assert truths("family held for 3d", now=NOW + 1, **values)[0] == [True, True, None]
 
 
+def test_explained_with_the_value_and_since_when() -> None:
+    found = compile_rule("family held for 3d", scope())
+    given = [vector_of(Kind.TIME, [None]), vector_of(Kind.TIME, [NOW]),
+             vector_of(Kind.CODE, ["single"])]  # fmt: skip
+    (since,) = found.explain(given, 0, NOW, ZONES).children
+    assert [(one.text, one.value) for one in (since, *since.children)] == [
+        ("since", "2026-05-28 20:26:40"), ("family", "single"),
+        ("field family changed", "missing"), ("created", "2026-05-28 20:26:40"),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from blaster.model.fields import NEVER, Kind
 from blaster.rules import tree
-from blaster.rules.aggregates import Happenings
+from blaster.rules.aggregates import Groups, Happenings
 from blaster.rules.leaves import deadline_of, next_anniversary, truths_of
 from blaster.rules.lower import fixed, today_and
 from blaster.rules.values import Column, Evaluation
@@ -119,10 +119,11 @@ def _of_aggregate(ev: Evaluation, value: tree.Aggregate) -> list[_Ints]:
     if value.span is not None:
         ends = found.ends()
         looks += [_some(ends.values, ends.valid), _some(found.at, found.hit)]
-    out = np.full(ev.length, NO_INSTANT)
-    for look in looks:
-        np.minimum.at(out, found.rows, np.where(look > ev.now, look, NO_INSTANT))
-    return [out]
+    groups = Groups(found.rows, ev.length)
+    soonest = [
+        groups.extreme(np.minimum, np.where(look > ev.now, look, NO_INSTANT)) for look in looks
+    ]
+    return [_some(column.values, column.valid) for column in soonest]
 
 
 def _of_leaf(ev: Evaluation, leaf: tree.Leaf) -> list[_Ints]:

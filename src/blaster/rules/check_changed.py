@@ -29,7 +29,7 @@ def changed(
     )
     if node.to is not None:
         equal = syntax.Compare("==", node.value, node.to, start=node.start, end=node.end)
-        since = tree.When(since, compare(context, equal), **place)
+        since = tree.When(since, compare(context, equal))
     if node.span is None:
         return tree.Happened(since, **place)
     window = check_facts.span(node.span)
@@ -41,11 +41,9 @@ def changed(
 def held(context: Context, node: syntax.Held) -> tree.Node:
     """The tree of `F held for 3d`."""
     field = _field(context, node.value, "held for")
-    since = tree.Known(
-        (check_facts.changed(node, field.fact.key[1], run=False), check_facts.created(node)),
-        start=field.start, end=field.end,
-    )  # fmt: skip
-    kept = tree.When(since, tree.IsSet(field), start=field.start, end=field.end)
+    changed_at = check_facts.changed(node, field.fact.key[1], run=False)
+    since = tree.Known((changed_at, check_facts.created(node)))
+    kept = tree.When(since, tree.IsSet(field))
     window = check_facts.span(node.span)
     return tree.DateTest("older_than", kept, window, start=node.start, end=node.end)
 

@@ -61,10 +61,10 @@ def engagement(found: Typed) -> tuple[tree.Value, tree.Value | None] | None:
         return None
     if value.events.fact.key[0] != "messages":
         return msgspec.structs.replace(value, what="first"), None
-    sent = with_items(msgspec.structs.replace(value, when=None))
+    sent = with_items(msgspec.structs.replace(value, when=None, start=0, end=0))
     if value.when is None:
-        return sent, sent
-    return with_items(msgspec.structs.replace(sent, what="value", of=value.when)), sent
+        return value, sent
+    return with_items(msgspec.structs.replace(value, what="value", of=value.when, when=None)), sent
 
 
 # ------------------------------------------------------------------------------- attributes
