@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blaster.model.fields import Kind
-from blaster.rules import Fact, Vector, to_bools, vector_of
+from blaster.rules import EventLists, Fact, Vector, to_bools, vector_of
+from blaster.rules.gather import gather
 from tests.oracle.rule_facts import Path, Raw
 
 _EPOCH = dt.date(1970, 1, 1)
@@ -36,13 +37,37 @@ def stored(value: Any, kind: Kind) -> Any:
 
 def vectors_of(
     facts: Sequence[Fact], rows: Sequence[Mapping[Path, Any]], order: Sequence[int]
-) -> list[Vector]:
+) -> list[Vector | EventLists]:
     """One vector per fact; row i of it is `rows[order[i]]`."""
-    out: list[Vector] = []
+    out: list[Vector | EventLists] = []
     for fact in facts:
+        if fact.kind == Kind.EVENTS:
+            out.append(_events_of(fact, [row[fact.space, *fact.key] for row in rows], order))
+            continue
         distinct = [stored(row[fact.space, *fact.key], fact.kind) for row in rows]
         out.append(vector_of(fact.kind, [distinct[place] for place in order]))
     return out
+
+
+def _events_of(
+    fact: Fact, rows: Sequence[Sequence[Mapping[str, Any]]], order: Sequence[int]
+) -> EventLists:
+    """The happenings of the distinct rows, repeated as the rows are."""
+    flat = [one for row in rows for one in row]
+    sizes = np.array([len(row) for row in rows], np.int64)
+    starts = np.cumsum(sizes) - sizes
+    places = [np.arange(starts[row], starts[row] + sizes[row]) for row in order]
+    taken = np.concatenate([np.zeros(0, np.int64), *places]).astype(np.int64)
+    offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[list(order)])])
+    instants = vector_of(Kind.TIME, [stored(one["time"], Kind.TIME) for one in flat])
+    items = [
+        vector_of(item.kind, [stored(one.get(item.name), item.kind) for one in flat])
+        for item in fact.items
+    ]
+    return EventLists(
+        offsets.astype(np.int64), gather(instants, taken),
+        tuple(gather(item, taken) for item in items),
+    )  # fmt: skip
 
 
 def answers(words: npt.NDArray[np.uint64], length: int) -> list[bool]:

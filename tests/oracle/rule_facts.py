@@ -19,11 +19,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from blaster.model.fields import Field
 from blaster.rules import syntax
 from tests.oracle.local_time import zone_of
 
 Path = tuple[str, ...]
-HAPPENS = ("email", "sms", "event", "form", "page", "file")
+HAPPENS = ("email", "sms", "messages", "event", "form", "page", "file")
 """Sources of what happens, and may yet happen; the others are states."""
 
 INT64_MAX = 2**63 - 1
@@ -51,13 +52,19 @@ class Raw(str):
 
 
 class World(NamedTuple):
-    """One row, the instant, and where the rule stands; `zone` is the contact's."""
+    """One row, the instant, and where the rule stands; `zone` is the contact's.
+
+    `events` are the declared attributes by event; `happening` is the one a filter looks at.
+    """
 
     row: Mapping[Path, Any]
     now: dt.datetime
     zone: zoneinfo.ZoneInfo
     place: str
     journey: str
+    tables: Mapping[str, Mapping[str, str]] = {}
+    events: Mapping[str, Mapping[str, Field]] = {}
+    happening: Mapping[str, Any] | None = None
 
     @property
     def today(self) -> dt.date:
@@ -68,10 +75,15 @@ class World(NamedTuple):
         return when.astimezone(self.zone).date() if isinstance(when, dt.datetime) else when
 
 
-def world_of(row: Mapping[Path, Any], now: int, zone: str, place: str, journey: str) -> World:
+def world_of(
+    row: Mapping[Path, Any], now: int, zone: str, place: str, journey: str,
+    tables: Mapping[str, Mapping[str, str]] | None = None,
+    events: Mapping[str, Mapping[str, Field]] | None = None,
+) -> World:  # fmt: skip
     """What a rule in `place` sees of `row` at `now`; `zone` is the account's."""
     own = zone_of(row["contact", "field", "zone"], zone)
-    return World(row, dt.datetime.fromtimestamp(now, dt.UTC), own, place, journey)
+    moment = dt.datetime.fromtimestamp(now, dt.UTC)
+    return World(row, moment, own, place, journey, tables or {}, events or {})
 
 
 def happens(node: syntax.Node) -> bool:
@@ -81,6 +93,8 @@ def happens(node: syntax.Node) -> bool:
     names = [member.name for member in node.members]
     if node.source in ("email", "sms"):
         return names[0] not in ("reason", "reply")
+    if node.source == "messages":
+        return names in (["sent"], ["opened"], ["clicked"], ["replied"])
     return names in ([], ["filled"], ["visited"], ["downloaded"])
 
 
@@ -104,7 +118,7 @@ def path_of(node: syntax.Fact, world: World, *, lifted: bool = False) -> Path:
             if own and names[0] == "entered":
                 return ("run", "entered")
             return (table, "journey", node.names[0], names[0])
-        case "consent" | "suppressed":
+        case "consent" | "suppressed" | "benefit":
             return (table, node.source, *node.names)
     raise NotImplementedError(node.source)
 
@@ -112,8 +126,8 @@ def path_of(node: syntax.Fact, world: World, *, lifted: bool = False) -> Path:
 def _of_message(node: syntax.Fact) -> Path:
     member = node.members[0]
     ever = ":ever" if node.ever else ""
-    if member.name == "bounced" and member.argument == "hard":
-        return ("bounced:hard" + ever,)
+    if member.argument == "any" or (member.name == "bounced" and member.argument):
+        return (f"{member.name}:{member.argument}{ever}",)
     if member.name == "clicked" and member.argument is not None:
         return ("clicked" + ever, member.argument)
     return (member.name + ever,)

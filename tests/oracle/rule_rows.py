@@ -66,7 +66,15 @@ ATTRIBUTES = (
     Field("moment", "instant"), Field("gift", "boolean"), Field("tags", "list"),
 )  # fmt: skip
 MESSAGES = (("email", "bill"), ("sms", "coupon"))
-NEVER_MISSING = ("member", "running", "count")
+NEVER_MISSING = ("member", "running", "count", "each")
+HAPPENINGS_MAX = 6
+TOPICS = ("tips", "offers", "TIPS")
+CATEGORIES = ("operational", "marketing", "sales")
+TABLES = {
+    "region": {"Dana": "north", "strasse": "South", "STRASSE": "never found", "חיפה": "north",
+               "": "empty", "07": "dana"},
+}  # fmt: skip
+"""What `lookup` reads; of keys that differ in case only the first counts."""
 
 
 class Hot(NamedTuple):
@@ -81,7 +89,10 @@ class Hot(NamedTuple):
 
 
 class Case(NamedTuple):
-    """What all rows of one case share; `kinds` are the fields by kind of value."""
+    """What all rows of one case share; `kinds` are the fields by kind of value.
+
+    `barren`: whatever may be missing is, in every row.
+    """
 
     now: int
     zone: str
@@ -89,7 +100,9 @@ class Case(NamedTuple):
     fields: dict[str, Field]
     kinds: dict[str, tuple[str, ...]]
     attributes: dict[str, Field]
+    events: dict[str, dict[str, Field]]
     hot: Hot
+    barren: bool
     empty: set[Path]
     asked: set[Path]
 
@@ -117,7 +130,11 @@ def drawn_case(dice: Dice) -> Case:
     attributes = {field.name: field for field in ATTRIBUTES} if declared else {}
     now = choice(dice, EDGES) + near
     zone = choice(dice, ZONES)
-    return Case(now, zone, place, fields, kinds, attributes, _hot(dice, now, zone), set(), set())
+    events = {"visit": {field.name: field for field in ATTRIBUTES}} if one_in(dice, 2) else {}
+    hot = _hot(dice, now, zone)
+    return Case(
+        now, zone, place, fields, kinds, attributes, events, hot, one_in(dice, 25), set(), set()
+    )
 
 
 def _hot(dice: Dice, now: int, zone: str) -> Hot:
@@ -164,7 +181,8 @@ class Row(dict[Path, Any]):
     def __missing__(self, path: Path) -> Any:
         if path not in self.case.asked:
             self.case.asked.add(path)
-            if one_in(self.dice, 12) and _may_miss(path):
+            missing = self.case.barren or one_in(self.dice, 12)
+            if missing and _may_miss(path):
                 self.case.empty.add(path)
         _fill(self, path)
         if path in self.case.empty:
@@ -173,7 +191,7 @@ class Row(dict[Path, Any]):
 
 
 def _may_miss(path: Path) -> bool:
-    states = path[1] in ("consent", "suppressed", "entered", "number")
+    states = path[1] in ("consent", "suppressed", "entered", "number", "benefit")
     return not states and path[-1] not in NEVER_MISSING
 
 
@@ -196,6 +214,14 @@ def _fill(row: Row, path: Path) -> None:
             _message(row, path[:4])
         case ("message", _, _, "reason") | ("message", _, _, "reply") | ("form", _, "answer", _):
             row[path] = None if one_in(dice, 4) else text(dice, case)
+        case (*_, "each"):
+            row[path] = _each(row, path)
+        case ("field", _, "changed"):
+            row[path] = _changed(row, path)
+        case ("provider",) | ("journey", _, "step"):
+            row[path] = _maybe(dice, text(dice, case))
+        case ("benefit", _):
+            row[path] = bool(dice.below(2))
         case (("event" | "form" | "page" | "file"), _, _):
             _asset(row, path[:3])
         case ("list" | "journey", _, what):
@@ -229,7 +255,8 @@ def _zone(dice: Dice) -> str | None:
 
 _AFTER_SENDING = (
     ("opened",), ("clicked",), ("clicked", "pay"), ("bounced",), ("bounced:hard",), ("replied",),
-    ("complained",), ("delivered",),
+    ("complained",), ("delivered",), ("opened:any",), ("clicked:any",), ("replied:any",),
+    ("bounced:soft",),
 )  # fmt: skip
 
 
@@ -263,6 +290,44 @@ def _asset(row: Row, asset: Path) -> None:
     row[(*asset, "first")] = first
     row[(*asset, "last")] = _following(dice, case, first) or first
     row[(*asset, "count")] = 1 + dice.below(4)
+
+
+def _changed(row: Row, path: Path) -> dt.datetime | None:
+    """The newest change of a field; in a run only one since its entry."""
+    if path[0] == "contact":
+        found: dt.datetime | None = _maybe(row.dice, past(row.dice, row.case))
+        return found
+    newest = row[("contact", *path[1:])]
+    return newest if newest is not None and newest > row["run", "entered"] else None
+
+
+def _each(row: Row, path: Path) -> tuple[dict[str, Any], ...]:
+    """Everything that happened, oldest first; in a run only since its entry."""
+    if path[0] == "run":
+        entered = row["run", "entered"]
+        return tuple(one for one in row[("contact", *path[1:])] if one["time"] > entered)
+    count = row.dice.below(HAPPENINGS_MAX + 1)
+    instants = sorted(past(row.dice, row.case) for _ in range(count))
+    made = _sending if path[1] == "messages" else _event
+    return tuple(made(row.dice, row.case, when) for when in instants)
+
+
+def _event(dice: Dice, case: Case, when: dt.datetime) -> dict[str, Any]:
+    declared = case.events.get("visit")
+    found: dict[str, Any] = {"time": when}
+    if declared is None:
+        return found | {"thing": None if one_in(dice, 6) else Raw(raw(dice, case))}
+    return found | {name: of_field(dice, case, field) for name, field in declared.items()}
+
+
+def _sending(dice: Dice, case: Case, when: dt.datetime) -> dict[str, Any]:
+    found: dict[str, Any] = {"time": when, "channel": choice(dice, ("email", "sms"))}
+    found["name"] = choice(dice, ("bill", "coupon", "news"))
+    found["category"] = choice(dice, CATEGORIES)
+    found["topic"] = choice(dice, (None, *TOPICS))
+    for later in ("opened", "clicked", "replied"):
+        found[later] = _maybe(dice, _following(dice, case, when))
+    return found
 
 
 def _following(dice: Dice, case: Case, start: dt.datetime) -> dt.datetime | None:

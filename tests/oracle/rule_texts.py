@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from tests.oracle import rule_happenings as made
 from tests.oracle.dice import Dice, choice, one_in
 from tests.oracle.rule_open import OPEN
 from tests.oracle.rule_rows import ENUM, Case, raw, text
@@ -27,7 +28,7 @@ class Leaf(NamedTuple):
     @property
     def place(self) -> str:
         """Where it can stand: "" is anywhere."""
-        if self.operator == "within" and self.kind not in MESSAGE_NAMES:
+        if self.operator == "within" and self.kind not in (*MESSAGE_NAMES, "sendings"):
             return "steps"
         return "raw" if self.kind == "raw" else ""
 
@@ -130,7 +131,7 @@ def _after(writer: Writer, operator: str, kind: str) -> str:
 
 
 def _span_after(writer: Writer, operator: str, kind: str) -> str:
-    if kind in ASSETS or kind in MESSAGE_NAMES:
+    if kind in _SOURCES:
         return f"{writer.happening(kind)} {operator} {writer.span('time')}"
     span = "date" if kind == "date" or operator.startswith("anniversary") else kind
     return f"{_subject(writer, kind)} {operator} {writer.span(span)}"
@@ -155,7 +156,7 @@ def _so_far(writer: Writer, operator: str, kind: str) -> str:
 
 
 def _bare(writer: Writer, operator: str, kind: str) -> str:
-    if kind in ASSETS or kind in MESSAGE_NAMES:
+    if kind in _SOURCES:
         return writer.happening(kind)
     if kind == "state":
         return str(writer.pick(
@@ -181,7 +182,8 @@ _TIMED = (*TIMES, "mixed")
 _ORDERED = (*_NUMERIC, *_TIMED, "weekday")
 _EQUAL = (*_TEXTUAL, *_ORDERED, "bool", "raw")
 _ANY = (*_TEXTUAL, *_NUMERIC, *TIMES, "bool", "list", "raw")
-_SOURCES = (*MESSAGE_NAMES, *ASSETS)
+_SOURCES = (*MESSAGE_NAMES, *ASSETS, "filtered", "sendings")
+_CHANGED = ("text", "enum", "int", "scaled", "date", "bool")
 
 
 def _rows(
@@ -214,6 +216,13 @@ LEAVES: tuple[Leaf, ...] = (
     *_rows(("bare",), ("bool", "state"), _bare),
     *_rows(("difference with span",), ("date", "instant"), _measured),
     *_rows(("constant",), ("bool",), _constant),
+    *_rows(("amount",), made.AMOUNTS, made.amount_leaf),
+    *_rows(("changed", "changed to"), _CHANGED, made.changed_leaf, negatable=False),
+    *_rows(("changed in last", "changed to in last", "changed so far", "changed to so far"),
+           _CHANGED, made.changed_leaf),
+    *_rows(("held for",), _CHANGED, made.held_leaf),
+    *_rows(("lookup",), ("text", "code", "enum"), made.lookup_leaf),
+    *_rows(("matches", "matches exactly"), ("text", "code"), made.matches_leaf),
 )  # fmt: skip
 
 

@@ -16,9 +16,9 @@ from blaster.model.fields import NEVER, Field, Kind
 from blaster.rules import Rule, Scope, Zones, compile_rule, compile_value, parse, syntax
 from tests.oracle.dice import Dice, choice, one_in
 from tests.oracle.rule_columns import answers, stored, vectors_of
-from tests.oracle.rule_facts import Path, world_of
+from tests.oracle.rule_facts import Path, World, world_of
 from tests.oracle.rule_open import OPEN
-from tests.oracle.rule_rows import BATCHES, Case, Row, drawn_case
+from tests.oracle.rule_rows import BATCHES, TABLES, Case, Row, drawn_case
 from tests.oracle.rule_texts import Author, Leaf
 from tests.oracle.rule_values import scale_of, value
 from tests.oracle.rules import Truth, truth
@@ -74,8 +74,9 @@ class Batch(NamedTuple):
 def scope_of(case: Case) -> Scope:
     place: Any = case.place
     return Scope(
-        fields=case.fields, place=place, journey=JOURNEY, attributes=case.attributes, extras=EXTRAS
-    )
+        fields=case.fields, place=place, journey=JOURNEY, attributes=case.attributes,
+        extras=EXTRAS, tables=TABLES, event_attributes=case.events,
+    )  # fmt: skip
 
 
 def drawn_batch(dice: Dice, case: Case, distinct: int, length: int | None = None) -> Batch:
@@ -143,7 +144,11 @@ class Trial:
         return truths
 
     def truth(self, node: syntax.Node, row: Row, now: int) -> Truth:
-        return truth(node, world_of(row, now, self.case.zone, self.case.place, JOURNEY))
+        return truth(node, self.world(row, now))
+
+    def world(self, row: Mapping[Path, Any], now: int) -> World:
+        case = self.case
+        return world_of(row, now, case.zone, case.place, JOURNEY, TABLES, case.events)
 
     def negation(self, text: str, *, negatable: bool) -> None:
         """`not` compiles where it should, and only there."""
@@ -200,7 +205,7 @@ class Trial:
         end = min(due, now + HORIZON_S)
         marks = {now + 1, due - 1, now + self.dice.below(86_400), now + self.dice.below(HORIZON_S)}
         zone = world_of(row, now, self.case.zone, "", "").zone
-        for found in list(row.values()):
+        for found in _flat(row):
             if isinstance(found, dt.datetime):
                 base = int(found.timestamp())
             elif isinstance(found, dt.date):
@@ -237,7 +242,7 @@ class Trial:
         vectors = vectors_of(found.facts, batch.rows, batch.order)
         result = found.evaluate(vectors, length, case.now, self.zones)
         for place, row in enumerate(batch.order):
-            world = world_of(batch.rows[row], case.now, case.zone, case.place, JOURNEY)
+            world = self.world(batch.rows[row], case.now)
             wanted = _stored_value(value(node, world), found.kind, found.scale)
             got = _item(result, place)
             if got != wanted:
@@ -248,13 +253,23 @@ class Trial:
 
     def disagreement(self, text: str, row: Row, message: str) -> Disagreement:
         case, seen = self.case, _Seen(row)
-        world = world_of(seen, case.now, case.zone, case.place, JOURNEY)
+        world = self.world(seen, case.now)
         (value if self.valued else truth)(parse(text), world)
         facts = "".join(f"\n    {path}: {seen[path]!r}" for path in sorted(seen.paths))
         return Disagreement(
             f"{message}\n  rule: {text}\n  now: {case.now} = {_shown(case.now)}\n"
             f"  zone: {case.zone}\n  place: {case.place}\n  row:{facts}"
         )
+
+
+def _flat(row: Row) -> Iterator[Any]:
+    """The values of a row, those of its happenings too."""
+    for found in list(row.values()):
+        if isinstance(found, tuple) and found and isinstance(found[0], dict):
+            for happening in found:
+                yield from happening.values()
+        else:
+            yield found
 
 
 class _Seen(Mapping[Path, Any]):
@@ -304,6 +319,9 @@ def _spans_of(node: syntax.Node) -> set[int]:
     rest = [node]
     while rest:
         one = rest.pop()
+        if isinstance(one, syntax.Fact):
+            windows = [member.window for member in one.members if member.window is not None]
+            rest.extend(window.span for window in windows if window.span is not None)
         if isinstance(one, syntax.Duration):
             if one.unit in sizes:
                 found.add(one.count * sizes[one.unit])

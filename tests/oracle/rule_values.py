@@ -14,6 +14,7 @@ from typing import Any
 
 from blaster.rules import syntax
 from tests.oracle.local_time import day_moved, instant_at, instant_moved
+from tests.oracle.rule_events import amount, attribute, over_happenings
 from tests.oracle.rule_facts import INT64_MAX, Raw, World, path_of
 
 _EXACT = Context(prec=200)
@@ -59,7 +60,12 @@ def value(node: syntax.Node, world: World) -> Any:
         case syntax.Started(name=name):
             return world.row["run", "attribute", name]
         case syntax.Fact():
-            return world.row[path_of(node, world)]
+            return fact_value(node, world)
+        case syntax.Attribute(name=name):
+            assert world.happening is not None
+            return attribute(world.happening, name)
+        case syntax.LastActivity():
+            return world.row["contact", "last_activity"]
         case syntax.Arithmetic():
             return _arithmetic(node, world)
         case syntax.Negative(value=inner):
@@ -75,9 +81,18 @@ def value(node: syntax.Node, world: World) -> Any:
     raise NotImplementedError(type(node).__name__)
 
 
+def fact_value(node: syntax.Fact, world: World, *, lifted: bool = False) -> Any:
+    """A fact's value; `lifted`: an explicit `in last` stands behind it."""
+    if over_happenings(node):
+        return amount(node, world, lifted=lifted)
+    return world.row[path_of(node, world, lifted=lifted)]
+
+
 def _field(node: syntax.Field) -> tuple[str, ...]:
     if node.contact and node.name == "created":
         return ("contact", "created")
+    if node.contact and node.name == "provider":
+        return ("contact", "provider")
     if not node.contact and node.name == "n":
         return ("contact", "extra", "n")
     return ("contact", "field", node.name)
@@ -196,6 +211,8 @@ def _call(node: syntax.Call, world: World) -> Any:
         assert isinstance(size, syntax.Number)
         number = world.row["contact", "number"]
         return None if number is None else bucket(number, int(size.value))
+    if node.function == "lookup":
+        return _looked_up(node, world)
     found = [value(argument, world) for argument in node.arguments]
     if node.function in ("min", "max"):
         return _extreme(node.function, found)
@@ -206,6 +223,17 @@ def _call(node: syntax.Call, world: World) -> Any:
     if node.function == "lower":
         return str(found[0]).lower()
     raise NotImplementedError(node.function)
+
+
+def _looked_up(node: syntax.Call, world: World) -> str | None:
+    """The first line of the table whose key is the text, in whatever case."""
+    named, key = node.arguments
+    assert isinstance(named, syntax.Text)
+    wanted = value(key, world)
+    if wanted is None:
+        return None
+    lines = world.tables[named.value].items()
+    return next((found for one, found in lines if one.casefold() == wanted.casefold()), None)
 
 
 def bucket(number: int, size: int) -> int:

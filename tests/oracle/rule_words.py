@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from blaster.rules import syntax
+from tests.oracle import rule_happenings as made
 from tests.oracle.dice import Dice, choice, one_in
 from tests.oracle.local_time import zone_of
 from tests.oracle.rule_open import OPEN
@@ -23,8 +24,10 @@ NUMBERS = ("int", "scaled", "number")
 TIMES = ("date", "instant", "time")
 HAPPENINGS = {
     "email": ("sent", "not_sent", "failed", "opened", "clicked", 'clicked("pay")', "bounced",
-              'bounced("hard")', "replied", "complained"),
-    "sms": ("sent", "not_sent", "failed", "delivered", "replied", "clicked", "complained"),
+              'bounced("hard")', "replied", "complained", 'opened("any")', 'clicked("any")',
+              'replied("any")', 'bounced("soft")'),
+    "sms": ("sent", "not_sent", "failed", "delivered", "replied", "clicked", "complained",
+            'replied("any")'),
 }  # fmt: skip
 PARTS = (
     *((part, kind) for part in ("year", "month", "day") for kind in TIMES),
@@ -114,6 +117,8 @@ class Writer:
 
     def happening(self, source: str, *, ever: bool = True) -> str:
         """A fact that asks whether something happened."""
+        if source in ("filtered", "sendings"):
+            return (made.source if source == "filtered" else made.sendings)(self, ever=ever)
         dot = ".ever" if ever and one_in(self.dice, 3) else ""
         if source in MESSAGE_NAMES:
             return f'{source}("{MESSAGE_NAMES[source]}"){dot}.{self.pick(*HAPPENINGS[source])}'
@@ -135,29 +140,54 @@ class Writer:
             case "text":
                 return str(self.pick(
                     plain, plain, "email", "phone", "contact.id", 'sms("coupon").reply',
+                    made.amount(self, kind, plain), f'lookup("region", {plain})',
                     'form("register").answer("size")', self.attribute("order_id", plain),
                 ))  # fmt: skip
             case "code":
                 message = self.pick('email("bill")', 'sms("coupon")')
                 return str(self.pick(
                     plain, plain, "language", "contact.source", "zone", message + ".reason",
+                    "contact.provider", 'journey("other").step',
                     self.attribute("product", plain)))  # fmt: skip
             case "int":
                 return str(self.pick(
                     plain, plain, self.field("counter"), self.amount("count"),
+                    made.counted(self), made.amount(self, kind, plain),
                     self.attribute("items", plain)))  # fmt: skip
             case "scaled":
-                return str(self.pick(plain, self.attribute("total", plain)))
+                return str(
+                    self.pick(plain, self.attribute("total", plain), made.amount(self, kind, plain))
+                )
             case "number":
-                return str(self.pick(plain, self.attribute("ratio", plain)))
+                return str(
+                    self.pick(plain, self.attribute("ratio", plain), made.amount(self, kind, plain))
+                )
             case "date":
-                return str(self.pick(plain, plain, "today", self.attribute("day", plain)))
+                return str(
+                    self.pick(
+                        plain,
+                        plain,
+                        "today",
+                        self.attribute("day", plain),
+                        made.amount(self, kind, plain),
+                    )
+                )
             case "instant":
-                return str(self.pick(plain, plain, "now", self.attribute("moment", plain)))
+                return str(
+                    self.pick(
+                        plain,
+                        plain,
+                        "now",
+                        self.attribute("moment", plain),
+                        made.amount(self, kind, plain),
+                    )
+                )
             case "bool":
                 return str(self.pick(*self.truths(plain)))
             case "list":
-                return str(self.pick(plain, self.attribute("tags", plain)))
+                return str(
+                    self.pick(plain, self.attribute("tags", plain), made.amount(self, kind, plain))
+                )
             case "time":
                 return str(self.pick(*self.times()))
             case "raw":
@@ -168,6 +198,7 @@ class Writer:
         return (
             *(plain,) * 5, 'list("vip")', 'consent("email")', 'consent("sms", "tips")',
             'suppressed("email")', 'journey("other").running', self.attribute("gift", plain),
+            'benefit("coffee")', made.amount(self, "bool", plain),
         )  # fmt: skip
 
     def times(self) -> tuple[str, ...]:
@@ -178,6 +209,8 @@ class Writer:
             self.amount("first"), self.amount("last"), 'list("vip").joined', 'list("vip").left',
             "contact.created", 'journey("other").entered', 'journey("welcome").entered',
             'journey("other").finished', "event.time" if steps else "contact.created",
+            "last_activity", made.instant(self), self.happening("filtered"),
+            self.happening("sendings"),
         )  # fmt: skip
 
     # --------------------------------------------------------------------------- expressions

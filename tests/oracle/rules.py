@@ -10,19 +10,25 @@ Gaps of the page, closed here as a marketer would expect:
 3. `between` is two comparisons joined by `and`; `in` is equalities joined by `or`.
 4. An anniversary is kept every year, also in years before the date.
 5. `in last` behind something that never happened is false: it did not happen in that window.
+6. `changed` is true or may yet be; only the newest change is known, so `changed to V` asks whether
+   it happened and the field is V now. With `in last` both are true or false.
+7. A value without a recorded change is held since the contact was created; of a missing field
+   nothing is known.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import operator
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from blaster.rules import parse, syntax
 from tests.oracle.local_time import anniversary, day_moved
+from tests.oracle.rule_events import LATER, earliest, engagement, over_happenings
 from tests.oracle.rule_facts import Path, World, happens, path_of, world_of
-from tests.oracle.rule_values import Days, Raw, Seconds, met, moved, value
+from tests.oracle.rule_values import Days, Raw, Seconds, fact_value, met, moved, value
 
 Truth = bool | None
 
@@ -93,10 +99,15 @@ def truth(node: syntax.Node, world: World) -> Truth:
 def _bare(node: syntax.Node, world: World) -> Truth:
     """A value alone: what happened is true and may yet happen; the instant of a state is set."""
     found = value(node, world)
-    if isinstance(node, syntax.Fact) and not isinstance(found, bool):
+    amount = isinstance(node, syntax.Fact) and over_happenings(node) and not happens(node)
+    if isinstance(node, syntax.Fact) and not isinstance(found, bool) and not amount:
         if happens(node):
             return True if found is not None else None
         return found is not None
+    if isinstance(node, syntax.Attribute) and isinstance(found, (dt.datetime, type(None))):
+        return found is not None if node.name in ("sent", *LATER) else None
+    if isinstance(found, Raw):
+        return found.fitted(True)
     assert found is None or isinstance(found, bool)
     return found
 
@@ -160,6 +171,8 @@ def _text_test(node: syntax.TextTest, world: World) -> Truth:
     text, pattern = value(node.value, world), value(node.pattern, world)
     if text is None or pattern is None:
         return None
+    if node.operator == "matches":
+        return re.search(pattern, text, 0 if node.exactly else re.IGNORECASE) is not None
     text, pattern = (folded(one, exactly=node.exactly) for one in (text, pattern))
     match node.operator:
         case "contains":
@@ -213,7 +226,7 @@ def _relative(node: syntax.Relative, world: World) -> Truth:
     inner = node.value
     lifted = node.operator == "in last" and isinstance(inner, syntax.Fact)
     if lifted and isinstance(inner, syntax.Fact):
-        when = world.row[path_of(inner, world, lifted=True)]
+        when = fact_value(inner, world, lifted=True)
         if when is None:
             return False if happens(inner) else None
     else:
@@ -252,6 +265,13 @@ def _within(node: syntax.Within, world: World) -> Truth:
     """`FACT within 2d`: true once it happened in time, false once it no longer can."""
     fact = node.value
     assert isinstance(fact, syntax.Fact)
+    if over_happenings(fact):
+        since, when = world.row["run", "entered"], None
+        if fact.source == "messages":
+            since, when = engagement(fact, world)
+        else:
+            when = earliest(fact, world)
+        return _in_time(since, when, node.span, world, given_up=False)
     path = path_of(fact, world)
     if path[1] == "message":
         since = world.row[(*path[:4], "sent")]
@@ -260,13 +280,42 @@ def _within(node: syntax.Within, world: World) -> Truth:
         since, given_up = world.row["run", "entered"], False
         if path[0] == "run" and path[-1] == "last":
             path = (*path[:-1], "first")
-    when = world.row[path]
-    over = moved(since, node.span, 1, world)
+    return _in_time(since, world.row[path], node.span, world, given_up=given_up)
+
+
+def _in_time(
+    since: Any, when: Any, span: syntax.Duration, world: World, *, given_up: bool
+) -> Truth:
+    over = moved(since, span, 1, world)
     if over is not None and when is not None and since <= when < over:
         return True
     if given_up or (over is not None and over <= world.now):
         return False
     return None
+
+
+def _newest_change(node: syntax.Node, world: World, table: str) -> Any:
+    assert isinstance(node, syntax.Field)
+    return world.row[table, "field", node.name, "changed"]
+
+
+def _changed(node: syntax.Changed, world: World) -> Truth:
+    since_entry = world.place == "steps" and node.span is None
+    when = _newest_change(node.value, world, "run" if since_entry else "contact")
+    if node.to is not None:
+        now_so = compared("==", value(node.value, world), value(node.to, world), world)
+        when = when if now_so is True else None
+    if node.span is None:
+        return True if when is not None else None
+    return when is not None and bool(when <= world.now < moved(when, node.span, 1, world))
+
+
+def _held(node: syntax.Held, world: World) -> Truth:
+    if value(node.value, world) is None:
+        return None
+    since = _newest_change(node.value, world, "contact") or world.row["contact", "created"]
+    over = moved(since, node.span, 1, world)
+    return None if over is None else bool(over <= world.now)
 
 
 _TESTS: dict[type, Callable[[Any, World], Truth]] = {
@@ -280,4 +329,6 @@ _TESTS: dict[type, Callable[[Any, World], Truth]] = {
     syntax.Relative: _relative,
     syntax.Near: _near,
     syntax.Within: _within,
+    syntax.Changed: _changed,
+    syntax.Held: _held,
 }

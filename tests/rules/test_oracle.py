@@ -15,7 +15,7 @@ from tests.oracle.rule_texts import LEAVES
 from tests.oracle.rule_trial import VALUE_KINDS, Tally, Trial
 
 SEED = 20260301
-CASES = 340
+CASES = 440
 EXPRESSIONS = 2
 """Per case."""
 HITS_MIN = 20
@@ -44,9 +44,10 @@ def test_seeded_rules_agree_with_the_oracle(capsys):
     assert not missing
     assert {key: count for key, count in hits.items() if count < HITS_MIN} == {}
     for operator in {leaf.operator for leaf in LEAVES}:
+        certain = any(leaf.negatable for leaf in LEAVES if leaf.operator == operator)
         kinds = [found for (name, _), found in tally.answers.items() if name == operator]
         assert any(found[True] for found in kinds), operator
-        assert any(found[False] for found in kinds), operator
+        assert any(found[False if certain else None] for found in kinds), operator
 
 
 @pytest.mark.parametrize("length", [65_535, 65_536])
@@ -65,7 +66,7 @@ def trials(draw):
 
 
 @settings(
-    max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH
+    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH
 )
 @given(trials())
 def test_drawn_rules_agree_with_the_oracle(case):

@@ -62,15 +62,29 @@ def explain_node(ev: Evaluation, node: tree.Node, text: str) -> Explained:
 def _values(ev: Evaluation, node: tree.Node | tree.Value, text: str) -> tuple[Explained, ...]:
     out: list[Explained] = []
     for child in tree.children_of(node):
-        if isinstance(child, tree.Value) and not isinstance(child, tree.Literal):
-            inner = () if isinstance(child, tree.FactRef) else _values(ev, child, text)
+        if isinstance(child, tree.Known):
+            out += _values(ev, child, text)
+        elif isinstance(child, tree.Value) and not isinstance(child, tree.Literal):
+            alone = isinstance(child, tree.FactRef | tree.Aggregate)
+            inner = () if alone else _values(ev, child, text)
+            if isinstance(child, tree.When):
+                inner = (*_values(ev, child.condition, text), *inner)
             here = text[child.start : child.end] or " ".join(_key_of(child))
             out.append(Explained(here, None, shown(ev, child), inner))
     return tuple(out)
 
 
 def _key_of(value: tree.Value) -> tuple[str, ...]:
-    return value.fact.key if isinstance(value, tree.FactRef) else (type(value).__name__.lower(),)
+    """What a value is called that is not written in the rule."""
+    match value:
+        case tree.FactRef(fact=fact):
+            return fact.key
+        case tree.Aggregate(events=events, what=what):
+            return (*events.fact.key[:-1], what)
+        case tree.When():
+            return ("since",)
+        case _:
+            return (type(value).__name__.lower(),)
 
 
 def shown(ev: Evaluation, value: tree.Value) -> str:
