@@ -1,4 +1,4 @@
-"""The verbs of an open engine, by noun: contacts, lists, events. Each runs on the engine thread.
+"""The verbs of an open engine, by noun: contacts and lists. Each runs on the engine thread.
 
 Answers come when what they rest on is durable. Nothing of a refused call is applied.
 """
@@ -128,7 +128,7 @@ def find_all(state: State, contacts: Sequence[str | int]) -> Array:
     return np.array([find_contact(state, who) for who in contacts], np.int64)
 
 
-def _known_fields(state: State) -> dict[str, Any]:
+def known_fields(state: State) -> dict[str, Any]:
     from blaster.core import fields_of
 
     return state.plan.fields if state.plan is not None else fields_of(model.Workspace())
@@ -154,7 +154,7 @@ class Contacts:
         else:
             # All of it is looked at before the first part is taken.
             fields, place = await self._run(
-                lambda m, now: (_known_fields(m.state), place_of(m.state))
+                lambda m, now: (known_fields(m.state), place_of(m.state))
             )
             typed = await asyncio.to_thread(_typed_parts, fields, place, parts)
             totals = [
@@ -175,8 +175,8 @@ class Contacts:
         def command(machine: Machine, now: int) -> None:
             state = machine.state
             row = find_all(state, [contact])
-            columns = typed_rows(_known_fields(state), [values], place_of(state))
-            _refuse_taken(state, row, columns)
+            columns = typed_rows(known_fields(state), [values], place_of(state))
+            refuse_taken(state, row, columns)
             machine.accept(now, (records.FieldsSet(row, columns),))
 
         await self._run(command)
@@ -228,8 +228,8 @@ class Contacts:
 
         `contacts` is one, or several who did so in the same way at the same instant.
         """
-        _one_channel(channel)
-        proof = _proof(evidence)
+        one_channel(channel)
+        proof = proof_of(evidence)
         for topic in topics:
             one_name(topic, "topic")
 
@@ -249,7 +249,7 @@ class Contacts:
         scope: Literal["marketing", "all"] = "marketing",
     ) -> None:
         """Sends these contacts no more marketing and sales messages on the channel, or nothing."""
-        _one_channel(channel)
+        one_channel(channel)
         one_text(reason, "a reason")
         if scope not in ("marketing", "all"):
             raise InputError(f"{scope!r} is no scope; there are marketing and all")
@@ -278,7 +278,7 @@ class Contacts:
             one_name(list, "list")
         await asyncio.to_thread(_check_place, Path(path))
         one_text(source, "a source")
-        fields, place = await self._run(lambda m, now: (_known_fields(m.state), place_of(m.state)))
+        fields, place = await self._run(lambda m, now: (known_fields(m.state), place_of(m.state)))
         batches = read(
             path, fields=fields, encoding=encoding, country=place.country, zone=place.zone
         )
@@ -339,12 +339,12 @@ def _several(contacts: str | int | Sequence[str | int]) -> Sequence[str | int]:
     return [contacts] if isinstance(contacts, str | int) else contacts
 
 
-def _one_channel(channel: str) -> None:
+def one_channel(channel: str) -> None:
     if channel not in CHANNELS:
         raise InputError(f"{channel!r} is no channel; there are {' and '.join(CHANNELS)}")
 
 
-def _proof(evidence: Mapping[str, str] | None) -> dict[str, str]:
+def proof_of(evidence: Mapping[str, str] | None) -> dict[str, str]:
     return {
         one_text(name, "evidence"): one_text(value, f"the evidence {name!r}")
         for name, value in (evidence or {}).items()
@@ -356,7 +356,7 @@ def _typed_parts(fields: Mapping[str, Field], place: Place, parts: list[Any]) ->
 
 
 def _typed(machine: Machine, rows: Any) -> pa.RecordBatch:
-    return _typed_rows(_known_fields(machine.state), place_of(machine.state), rows, 0)
+    return _typed_rows(known_fields(machine.state), place_of(machine.state), rows, 0)
 
 
 def _typed_rows(
@@ -377,7 +377,7 @@ def _typed_rows(
     return columns
 
 
-def _refuse_taken(state: State, rows: Array, columns: pa.RecordBatch) -> None:
+def refuse_taken(state: State, rows: Array, columns: pa.RecordBatch) -> None:
     """One address has one owner: it cannot be set on somebody else."""
     for name, index in zip(ADDRESS_FIELDS, state.directory.indexes, strict=True):
         if name in columns.schema.names:
@@ -488,134 +488,3 @@ class Lists:
     async def members(self, name: str) -> int:
         """How many members the list has."""
         return int(await self._run(lambda m, now: m.state.counts["list", name]))
-
-
-class Events:
-    """`engine.events`."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    async def send(
-        self,
-        name: str,
-        contact: str | int,
-        data: Mapping[str, object] | None = None,
-        *,
-        key: str = "",
-    ) -> None:
-        """Something happened to a contact. The same `key` (idempotency) of an event counts once."""
-        one_name(name, "event")
-        one_text(key, "a key")
-
-        def command(machine: Machine, now: int) -> None:
-            rows = find_all(machine.state, [contact])
-            columns = attributes([data or {}])
-            keys = (key,) if key else ()
-            machine.accept(now, (records.Happened("event", name, rows, columns, keys),))
-
-        await self._run(command)
-
-    async def fill(
-        self,
-        form: str,
-        answers: Mapping[str, object],
-        *,
-        contact: str | int | None = None,
-        evidence: Mapping[str, str] | None = None,
-    ) -> int:
-        """A form was filled, by a known contact or by whom its answers name; answers the contact.
-
-        Contact fields of the form are set, consent and membership recorded, then the form itself.
-        """
-        one_name(form, "form")
-        proof = _proof(evidence)
-
-        def command(machine: Machine, now: int) -> int:
-            return _fill(machine, now, form, answers, contact, proof)
-
-        return int(await self._run(command))
-
-    async def note(
-        self,
-        channel: model.Channel,
-        message: str,
-        fact: str,
-        contact: str | int,
-        text: str = "",
-        *,
-        by: Literal["", "scanner", "automatic"] = "",
-    ) -> None:
-        """A recipient opened, clicked (`text`: the link), replied, or the message bounced.
-
-        What a link scanner did, or an automatic answer, counts only where rules ask for "any".
-        """
-        if by and by not in records.MACHINES:
-            raise InputError(f"{by!r} is nobody; there are {' and '.join(records.MACHINES)}")
-        if fact not in ("opened", "clicked", "replied", "bounced", "complained", "delivered"):
-            raise InputError(f"{fact!r} is nothing that happens to a message")
-        _one_channel(channel)
-        one_name(message, "message")
-        one_text(text, "a text")
-
-        def command(machine: Machine, now: int) -> None:
-            rows = find_all(machine.state, [contact])
-            newest = np.zeros(1, np.uint64)
-            texts = (text,) if text else ()
-            classes = (by,) if by else ()
-            operation = records.Noted(channel, message, fact, rows, newest, texts, classes)
-            machine.accept(now, (operation,))
-
-        await self._run(command)
-
-    async def receive(self, contact: str | int, text: str) -> None:
-        """An inbound text (SMS).
-
-        One that is nothing but "הסר", "הסירו", "STOP" or "UNSUBSCRIBE", in any case and with or
-        without spaces and punctuation after it, is an opt-out of marketing and sales SMS too.
-        """
-        one_text(text, "a text")
-
-        def command(machine: Machine, now: int) -> None:
-            rows = find_all(machine.state, [contact])
-            machine.accept(now, received(rows, (text,)))
-
-        await self._run(command)
-
-
-def _fill(
-    machine: Machine,
-    now: int,
-    name: str,
-    answers: Mapping[str, object],
-    contact: str | int | None,
-    evidence: dict[str, str],
-) -> int:
-    state = machine.state
-    forms = {f.name: f for f in state.plan.workspace.forms} if state.plan is not None else {}
-    form = forms.get(name)
-    fields = _known_fields(state)
-    known = {
-        key: value
-        for key, value in answers.items()
-        if key in fields and (form is None or key in form.fields or key in ("email", "phone"))
-    }
-    typed = typed_rows(fields, [known], place_of(state)) if known else None
-    operations: list[records.Operation] = []
-    if contact is None:
-        if typed is None or not {"id", "email", "phone"} & set(typed.schema.names):
-            raise InputError("a form needs a contact, or an e-mail address or phone in its answers")
-        found = resolve(state, typed)
-        if found.conflict.any():
-            raise InputError("e-mail and phone belong to different contacts")
-        operations.append(upserted(typed, found, f"form {name}"))
-        rows = found.contacts
-    else:
-        rows = find_all(state, [contact])
-        if typed is not None:
-            _refuse_taken(state, rows, typed)
-            operations.append(records.FieldsSet(rows, typed))
-    plain = attributes([answers])
-    operations += form_operations(state, form, name, rows, plain, evidence, fields_done=True)
-    machine.accept(now, operations)
-    return int(rows[0])
