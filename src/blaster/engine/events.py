@@ -50,14 +50,36 @@ class Events:
         key: str = "",
     ) -> None:
         """Something happened to a contact. The same `key` (idempotency) of an event counts once."""
-        one_name(name, "event")
+        await self._happened("event", name, contact, data, key)
+
+    async def visit(
+        self, page: str, contact: str | int, data: Mapping[str, object] | None = None
+    ) -> None:
+        """A contact visited a page."""
+        await self._happened("page", page, contact, data, "")
+
+    async def download(
+        self, file: str, contact: str | int, data: Mapping[str, object] | None = None
+    ) -> None:
+        """A contact downloaded a file."""
+        await self._happened("file", file, contact, data, "")
+
+    async def _happened(
+        self,
+        space: str,
+        name: str,
+        contact: str | int,
+        data: Mapping[str, object] | None,
+        key: str,
+    ) -> None:
+        one_name(name, space)
         one_text(key, "a key")
 
         def command(machine: Machine, now: int) -> None:
             rows = find_all(machine.state, [contact])
             columns = attributes([data or {}])
             keys = (key,) if key else ()
-            machine.accept(now, (records.Happened("event", name, rows, columns, keys),))
+            machine.accept(now, (records.Happened(space, name, rows, columns, keys),))
 
         await self._run(command)
 
