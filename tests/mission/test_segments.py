@@ -272,7 +272,7 @@ async def test_L11_family_status(account):
             """
     }
     async with account("2026-03-01 10:00", files) as a:
-        given = ["single", "New Parent", "parent of teens", None]
+        given = ["single", "new parent", "parent of teens", None]
         await a.contacts(*({"status": given[n % 4], "mapped": given[n % 4]} for n in range(40)))
         with pytest.raises(Exception, match="status"):
             await a.engine.contacts.upsert([{"email": "x@example.com", "status": "divorced"}])
@@ -421,7 +421,7 @@ async def test_L14_custom_fields(account):
                 "forms/f.yaml": f"form: f\nfields: [{', '.join(TYPES)}]\n",
                 "messages/hello.email.html": (
                     "---\ncategory: operational\nfrom: test\nsubject: hello\n---\n"
-                    '{{ a_text | default: "nobody" }} {% if a_number > 2 %}rich{% endif %}\n'
+                    '{{ a_text or "nobody" }} {% when a_number > 2 %}rich{% end %}\n'
                 ),
                 "journeys/j.yaml": """
                     journey: j
