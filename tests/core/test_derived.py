@@ -270,7 +270,9 @@ def test_a_move_tells_who_reads_the_step() -> None:
     """A journey that looks where another stands goes on when that goes on."""
     play = Play(
         workspace(
-            journey("j", on_event("go"), wait("a", "b", span=(HOUR, 0, 0)), wait("b", span=(0, 9, 0))),
+            journey(
+                "j", on_event("go"), wait("a", "b", span=(HOUR, 0, 0)), wait("b", span=(0, 9, 0))
+            ),
             journey("k", on_event("go"), branch("x", {"true": "end"})),
         )
     )

@@ -167,7 +167,9 @@ def test_texts_that_do_not_repeat_are_no_words() -> None:
     batches = [pa.array(many[n : n + 1000]) for n in range(0, len(many), 1000)]
     assert given(batches, Item("x", Kind.TEXT)) == (Kind.TEXT, many)
     assert given(batches, Item("x", Kind.CODE))[1] == many
-    mixed = [pa.array([str(n) for n in range(first, first + 1000)]) for first in range(0, 5000, 1000)]
+    mixed = [
+        pa.array([str(n) for n in range(first, first + 1000)]) for first in range(0, 5000, 1000)
+    ]
     kind, values = given([*mixed, pa.array(["x", "+7.5", "1e400", " 8 "])], Item("x", Kind.NUMBER))
     assert kind is Kind.TEXT
     assert values == [*map(float, range(5000)), None, 7.5, None, 8.0]

@@ -42,9 +42,7 @@ class Attributes:
         self._table = table
         self._fields: dict[str, Field | None] = {}
 
-    def append(
-        self, rows: Array, columns: pa.RecordBatch, declared: Mapping[str, Field]
-    ) -> None:
+    def append(self, rows: Array, columns: pa.RecordBatch, declared: Mapping[str, Field]) -> None:
         """Writes what came with these rows; a null is missing."""
         for name in columns.schema.names:
             values, field = columns.column(name), declared.get(name)

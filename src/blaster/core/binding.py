@@ -116,7 +116,9 @@ class Rows:
         """
         source = fact.key[:-1]
         newest = self.state.find(("newest", *source))
-        found = self.state.sendings if source == ("messages",) else self.state.happenings.get(source)
+        found = (
+            self.state.sendings if source == ("messages",) else self.state.happenings.get(source)
+        )
         if newest is None or found is None:
             return no_events(fact, len(self))
         heads, floors, journey, runs = newest.take(self.contacts), None, self.journey, self.runs

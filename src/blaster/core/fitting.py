@@ -90,7 +90,9 @@ FEW = 64
 def _read_numbers(texts: pa.Array) -> pa.Array:
     """What `fit` makes of each for a number field, by Arrow's own reader."""
     trimmed = pc.utf8_trim_whitespace(texts)
-    good = pc.match_substring_regex(trimmed, r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$")
+    good = pc.match_substring_regex(
+        trimmed, r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
+    )
     plain = pc.if_else(good, pc.utf8_ltrim(trimmed, "+"), pa.scalar(None, pa.string()))
     numbers = plain.cast(pa.float64())
     return pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, pa.float64()))

@@ -71,7 +71,7 @@ class Happenings:
         return EventLists(offsets, at, tuple(self.attributes.take(rows, item) for item in items))
 
     def digest_into(self, hasher: Hasher) -> None:
-        hasher.update(np.array([self.table.rows], np.int64))
+        hasher.update(self.table.rows.to_bytes(8, "little"))
         self.table.digest_into(hasher)
         self.attributes.digest_into(hasher)
 
@@ -147,7 +147,7 @@ class Sendings:
         return column.gather(places)
 
     def digest_into(self, hasher: Hasher) -> None:
-        hasher.update(np.array([self.table.rows], np.int64))
+        hasher.update(self.table.rows.to_bytes(8, "little"))
         self.table.digest_into(hasher)
 
 

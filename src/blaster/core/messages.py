@@ -220,9 +220,7 @@ def note(
     return [Change(key, contacts)]
 
 
-def _note_engaged(
-    state: State, names: list[str], contacts: Array, orders: Array, at: int
-) -> None:
+def _note_engaged(state: State, names: list[str], contacts: Array, orders: Array, at: int) -> None:
     """In the list of all sendings, and as activity of the contacts."""
     engaged = [name for name in names if name in ENGAGED]
     if engaged:

@@ -137,8 +137,8 @@ class JourneyPlan:
     def looks_up(self) -> bool:
         """Whether a rule or expression may read a look-up table."""
         entries = [r for e in self.entries for r in (e.when, e.only_if) if r is not None]
-        texts = (each.text for each in (*entries, *self.rules(), *self.values()))
-        return any("lookup" in text for text in texts)
+        texts = [rule.text for rule in (*entries, *self.rules())]
+        return any("lookup" in text for text in texts + [value.text for value in self.values()])
 
     def rules(self) -> list[Rule]:
         """Every rule that runs of this journey are looked at with."""
@@ -300,9 +300,7 @@ class _Compiler:
         return _with_readers(plan)
 
     def _scope(self, place: Place) -> Scope:
-        return scope_of(
-            self.workspace, place, journey=self.journey.name, own_messages=self.own
-        )
+        return scope_of(self.workspace, place, journey=self.journey.name, own_messages=self.own)
 
     def _target(self, name: str | None) -> int:
         if name is None:

@@ -33,7 +33,7 @@ from blaster.engine.intake import (
     upserted,
 )
 from blaster.engine.machine import Machine
-from blaster.engine.selecting import count_contacts, no_rows, part_of, selection_of
+from blaster.engine.selecting import Selection, count_contacts, no_rows, part_of, selection_of
 from blaster.errors import Busy, InputError
 from blaster.model import definitions as model
 from blaster.model import records
@@ -207,9 +207,8 @@ class Contacts:
         if not chosen.batches:
             yield no_rows(chosen)
         for batch in range(chosen.batches):
-            found, mask = await self._run(
-                lambda m, now, batch=batch: part_of(m.state, chosen, batch, now)
-            )
+            part = partial(_part, selection=chosen, batch=batch)
+            found, mask = await self._run(part)
             matching = await asyncio.to_thread(found.filter, mask)
             del found  # and with it the pins
             if matching.num_rows or not batch:
@@ -301,6 +300,10 @@ class Contacts:
             if progress is not None:
                 progress(totals["read"])
         return ImportReport(**totals, rejects_path=str(rejects_path) if rejects_path else None)
+
+
+def _part(machine: Machine, now: int, selection: Selection, batch: int) -> Any:
+    return part_of(machine.state, selection, batch, now)
 
 
 def _check_place(path: Path) -> None:
