@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -41,7 +43,7 @@ def lists(rows: Rows, fact: Fact) -> list[list[tuple]]:
     columns = [to_list(found.at), *(to_list(item) for item in found.items)]
     told = list(zip(*columns, strict=True))
     ends = found.offsets.tolist()
-    return [told[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+    return [told[a:b] for a, b in pairwise(ends)]
 
 
 def events(*attributes: Field) -> dict[str, tuple[model.EventType, ...]]:

@@ -63,13 +63,13 @@ def _took(state: State, at: int, operation: records.Took) -> list[Effect]:
 
 def _echoes(state: State, effects: list[Effect]) -> list[Effect]:
     """Facts made of many others, of the contacts for whom one of those changed."""
-    found: list[Effect] = []
-    for effect in effects:
-        if isinstance(effect, Change):
-            for key in _ECHOES.get(effect.key[0], ()):
-                if state.is_read(key):
-                    found.append(Change(key, effect.contacts))
-    return found
+    return [
+        Change(key, effect.contacts)
+        for effect in effects
+        if isinstance(effect, Change)
+        for key in _ECHOES.get(effect.key[0], ())
+        if state.is_read(key)
+    ]
 
 
 _ECHOES: dict[str, tuple[Key, ...]] = {

@@ -147,7 +147,7 @@ def _natural(values: pa.Array) -> Kind:
     if not pa.types.is_integer(values.type):
         return Kind.CODE
     ends = pc.min_max(values).as_py()
-    return Kind.INT if -EXACT_MAX <= ends["min"] and ends["max"] <= EXACT_MAX else Kind.CODE
+    return Kind.INT if max(-ends["min"], ends["max"]) <= EXACT_MAX else Kind.CODE
 
 
 def _stored(kind: Kind, field: Field | None, values: pa.Array) -> pa.Array:

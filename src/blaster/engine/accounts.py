@@ -21,12 +21,9 @@ from blaster.core import Column, State
 from blaster.engine.conversion import Place
 from blaster.engine.importer import ADDRESS_FIELDS, ImportBatch, Reject, read, write_rejects
 from blaster.engine.intake import (
-    attributes,
-    form_operations,
     one_name,
     one_text,
     plain,
-    received,
     resolve,
     typed_batch,
     typed_rows,
