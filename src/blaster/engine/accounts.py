@@ -1,4 +1,4 @@
-"""The verbs of an open engine, by noun: contacts, lists, events. Each runs on the engine thread.
+"""The verbs of an open engine, by noun: contacts and lists. Each runs on the engine thread.
 
 Answers come when what they rest on is durable. Nothing of a refused call is applied.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,27 +17,24 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import Column, Rows, State
+from blaster.core import Column, State
 from blaster.engine.conversion import Place
 from blaster.engine.importer import ADDRESS_FIELDS, ImportBatch, Reject, read, write_rejects
 from blaster.engine.intake import (
-    attributes,
-    form_operations,
     one_name,
     one_text,
     plain,
-    received,
     resolve,
     typed_batch,
     typed_rows,
     upserted,
 )
 from blaster.engine.machine import Machine
+from blaster.engine.selecting import Selection, count_contacts, no_rows, part_of, selection_of
 from blaster.errors import Busy, InputError
 from blaster.model import definitions as model
 from blaster.model import records
 from blaster.model.fields import BATCH_ROWS, Field, Kind
-from blaster.rules import Scope, compile_rule
 
 Array = np.ndarray[Any, Any]
 Run = Callable[[Callable[[Machine, int], Any]], Awaitable[Any]]
@@ -128,7 +125,7 @@ def find_all(state: State, contacts: Sequence[str | int]) -> Array:
     return np.array([find_contact(state, who) for who in contacts], np.int64)
 
 
-def _known_fields(state: State) -> dict[str, Any]:
+def known_fields(state: State) -> dict[str, Any]:
     from blaster.core import fields_of
 
     return state.plan.fields if state.plan is not None else fields_of(model.Workspace())
@@ -154,7 +151,7 @@ class Contacts:
         else:
             # All of it is looked at before the first part is taken.
             fields, place = await self._run(
-                lambda m, now: (_known_fields(m.state), place_of(m.state))
+                lambda m, now: (known_fields(m.state), place_of(m.state))
             )
             typed = await asyncio.to_thread(_typed_parts, fields, place, parts)
             totals = [
@@ -175,8 +172,8 @@ class Contacts:
         def command(machine: Machine, now: int) -> None:
             state = machine.state
             row = find_all(state, [contact])
-            columns = typed_rows(_known_fields(state), [values], place_of(state))
-            _refuse_taken(state, row, columns)
+            columns = typed_rows(known_fields(state), [values], place_of(state))
+            refuse_taken(state, row, columns)
             machine.accept(now, (records.FieldsSet(row, columns),))
 
         await self._run(command)
@@ -191,7 +188,28 @@ class Contacts:
 
     async def count(self, rule: str | None = None) -> int:
         """How many contacts there are, or for how many the rule is true. Raises DefinitionError."""
-        return int(await self._run(lambda m, now: _count(m.state, rule, now)))
+        return int(await self._run(lambda m, now: count_contacts(m.state, rule, now)))
+
+    async def select(
+        self, rule: str, columns: Sequence[str] | None = None
+    ) -> AsyncIterator[pa.RecordBatch]:
+        """The contacts for whom a rule is true, in batches that are not empty but for the first.
+
+        `columns` are names of fields (None: id, email, phone and all declared ones). The rule is
+        looked at, and the columns are read, batch by batch: each batch is of one instant, a later
+        one of a later. Contacts are those there are at the beginning. Raises DefinitionError for a
+        bad rule, InputError for a column that there is not.
+        """
+        chosen = await self._run(lambda m, now: selection_of(m.state, rule, columns))
+        if not chosen.batches:
+            yield no_rows(chosen)
+        for batch in range(chosen.batches):
+            part = partial(_part, selection=chosen, batch=batch)
+            found, mask = await self._run(part)
+            matching = await asyncio.to_thread(found.filter, mask)
+            del found  # and with it the pins
+            if matching.num_rows or not batch:
+                yield matching
 
     async def consent(
         self,
@@ -206,8 +224,8 @@ class Contacts:
 
         `contacts` is one, or several who did so in the same way at the same instant.
         """
-        _one_channel(channel)
-        proof = _proof(evidence)
+        one_channel(channel)
+        proof = proof_of(evidence)
         for topic in topics:
             one_name(topic, "topic")
 
@@ -227,7 +245,7 @@ class Contacts:
         scope: Literal["marketing", "all"] = "marketing",
     ) -> None:
         """Sends these contacts no more marketing and sales messages on the channel, or nothing."""
-        _one_channel(channel)
+        one_channel(channel)
         one_text(reason, "a reason")
         if scope not in ("marketing", "all"):
             raise InputError(f"{scope!r} is no scope; there are marketing and all")
@@ -256,7 +274,7 @@ class Contacts:
             one_name(list, "list")
         await asyncio.to_thread(_check_place, Path(path))
         one_text(source, "a source")
-        fields, place = await self._run(lambda m, now: (_known_fields(m.state), place_of(m.state)))
+        fields, place = await self._run(lambda m, now: (known_fields(m.state), place_of(m.state)))
         batches = read(
             path, fields=fields, encoding=encoding, country=place.country, zone=place.zone
         )
@@ -279,6 +297,10 @@ class Contacts:
             if progress is not None:
                 progress(totals["read"])
         return ImportReport(**totals, rejects_path=str(rejects_path) if rejects_path else None)
+
+
+def _part(machine: Machine, now: int, selection: Selection, batch: int) -> Any:
+    return part_of(machine.state, selection, batch, now)
 
 
 def _check_place(path: Path) -> None:
@@ -317,12 +339,12 @@ def _several(contacts: str | int | Sequence[str | int]) -> Sequence[str | int]:
     return [contacts] if isinstance(contacts, str | int) else contacts
 
 
-def _one_channel(channel: str) -> None:
+def one_channel(channel: str) -> None:
     if channel not in CHANNELS:
         raise InputError(f"{channel!r} is no channel; there are {' and '.join(CHANNELS)}")
 
 
-def _proof(evidence: Mapping[str, str] | None) -> dict[str, str]:
+def proof_of(evidence: Mapping[str, str] | None) -> dict[str, str]:
     return {
         one_text(name, "evidence"): one_text(value, f"the evidence {name!r}")
         for name, value in (evidence or {}).items()
@@ -334,7 +356,7 @@ def _typed_parts(fields: Mapping[str, Field], place: Place, parts: list[Any]) ->
 
 
 def _typed(machine: Machine, rows: Any) -> pa.RecordBatch:
-    return _typed_rows(_known_fields(machine.state), place_of(machine.state), rows, 0)
+    return _typed_rows(known_fields(machine.state), place_of(machine.state), rows, 0)
 
 
 def _typed_rows(
@@ -355,7 +377,7 @@ def _typed_rows(
     return columns
 
 
-def _refuse_taken(state: State, rows: Array, columns: pa.RecordBatch) -> None:
+def refuse_taken(state: State, rows: Array, columns: pa.RecordBatch) -> None:
     """One address has one owner: it cannot be set on somebody else."""
     for name, index in zip(ADDRESS_FIELDS, state.directory.indexes, strict=True):
         if name in columns.schema.names:
@@ -435,18 +457,6 @@ def _stored(column: Column, rows: Array) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _count(state: State, text: str | None, now: int) -> int:
-    if text is None:
-        return state.contacts.rows
-    rule = compile_rule(text, Scope(fields=_known_fields(state), place="audience"))
-    total = 0
-    for first in range(0, state.contacts.rows, BATCH_ROWS):
-        last = min(first + BATCH_ROWS, state.contacts.rows)
-        rows = Rows(state, np.arange(first, last, dtype=np.int64))
-        total += int(rows.true(rule, now).sum())
-    return total
-
-
 class Lists:
     """`engine.lists`."""
 
@@ -478,121 +488,3 @@ class Lists:
     async def members(self, name: str) -> int:
         """How many members the list has."""
         return int(await self._run(lambda m, now: m.state.counts["list", name]))
-
-
-class Events:
-    """`engine.events`."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    async def send(
-        self,
-        name: str,
-        contact: str | int,
-        data: Mapping[str, object] | None = None,
-        *,
-        key: str = "",
-    ) -> None:
-        """Something happened to a contact. The same `key` (idempotency) of an event counts once."""
-        one_name(name, "event")
-        one_text(key, "a key")
-
-        def command(machine: Machine, now: int) -> None:
-            rows = find_all(machine.state, [contact])
-            columns = attributes([data or {}])
-            keys = (key,) if key else ()
-            machine.accept(now, (records.Happened("event", name, rows, columns, keys),))
-
-        await self._run(command)
-
-    async def fill(
-        self,
-        form: str,
-        answers: Mapping[str, object],
-        *,
-        contact: str | int | None = None,
-        evidence: Mapping[str, str] | None = None,
-    ) -> int:
-        """A form was filled, by a known contact or by whom its answers name; answers the contact.
-
-        Contact fields of the form are set, consent and membership recorded, then the form itself.
-        """
-        one_name(form, "form")
-        proof = _proof(evidence)
-
-        def command(machine: Machine, now: int) -> int:
-            return _fill(machine, now, form, answers, contact, proof)
-
-        return int(await self._run(command))
-
-    async def note(
-        self, channel: model.Channel, message: str, fact: str, contact: str | int, text: str = ""
-    ) -> None:
-        """A recipient opened, clicked (`text`: the link), replied, or the message bounced."""
-        if fact not in ("opened", "clicked", "replied", "bounced", "complained", "delivered"):
-            raise InputError(f"{fact!r} is nothing that happens to a message")
-        _one_channel(channel)
-        one_name(message, "message")
-        one_text(text, "a text")
-
-        def command(machine: Machine, now: int) -> None:
-            rows = find_all(machine.state, [contact])
-            newest = np.zeros(1, np.uint64)
-            texts = (text,) if text else ()
-            operation = records.Noted(channel, message, fact, rows, newest, texts)
-            machine.accept(now, (operation,))
-
-        await self._run(command)
-
-    async def receive(self, contact: str | int, text: str) -> None:
-        """An inbound text (SMS).
-
-        One that is nothing but "הסר", "הסירו", "STOP" or "UNSUBSCRIBE", in any case and with or
-        without spaces and punctuation after it, is an opt-out of marketing and sales SMS too.
-        """
-        one_text(text, "a text")
-
-        def command(machine: Machine, now: int) -> None:
-            rows = find_all(machine.state, [contact])
-            machine.accept(now, received(rows, (text,)))
-
-        await self._run(command)
-
-
-def _fill(
-    machine: Machine,
-    now: int,
-    name: str,
-    answers: Mapping[str, object],
-    contact: str | int | None,
-    evidence: dict[str, str],
-) -> int:
-    state = machine.state
-    forms = {f.name: f for f in state.plan.workspace.forms} if state.plan is not None else {}
-    form = forms.get(name)
-    fields = _known_fields(state)
-    known = {
-        key: value
-        for key, value in answers.items()
-        if key in fields and (form is None or key in form.fields or key in ("email", "phone"))
-    }
-    typed = typed_rows(fields, [known], place_of(state)) if known else None
-    operations: list[records.Operation] = []
-    if contact is None:
-        if typed is None or not {"id", "email", "phone"} & set(typed.schema.names):
-            raise InputError("a form needs a contact, or an e-mail address or phone in its answers")
-        found = resolve(state, typed)
-        if found.conflict.any():
-            raise InputError("e-mail and phone belong to different contacts")
-        operations.append(upserted(typed, found, f"form {name}"))
-        rows = found.contacts
-    else:
-        rows = find_all(state, [contact])
-        if typed is not None:
-            _refuse_taken(state, rows, typed)
-            operations.append(records.FieldsSet(rows, typed))
-    plain = attributes([answers])
-    operations += form_operations(state, form, name, rows, plain, evidence, fields_done=True)
-    machine.accept(now, operations)
-    return int(rows[0])

@@ -22,7 +22,8 @@ from blaster.clock import Clock, SystemClock
 from blaster.content import read_token
 from blaster.core import Late, addresses_of, ledger_of, make_plan, requested_message
 from blaster.definitions import check, from_json, to_json
-from blaster.engine.accounts import Contacts, Events, Lists, find_contact
+from blaster.engine.accounts import Contacts, Lists, find_contact
+from blaster.engine.events import Events
 from blaster.engine.letterbook import Letterbook, Sample
 from blaster.engine.machine import Machine
 from blaster.engine.notices import Notice

@@ -288,6 +288,7 @@ class EngineThread:
                 if not self._commands:
                     break
                 command, future = self._commands.popleft()
+            now = max(now, int(self._clock.now()))  # who asks now is answered of now
             self._run(command, future, now)
         if not self._rest_s:
             self._slice(now)
