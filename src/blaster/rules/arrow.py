@@ -3,7 +3,7 @@
 Owns what an Arrow type means to a rule, and the way from an array to a vector. Laws
 
 1. A slice costs nothing: values are viewed where they lie. A bitmap that does not begin with a
-   64-bit word is shifted into a new one; nothing else depends on the offset.
+   byte is shifted into a new one; nothing else depends on the offset.
 2. An instant in a finer unit counts by the second that it lies in; one without a zone is UTC.
 3. What is no number (NaN) is missing, as in every other column of the engine.
 4. Words keep their code as long as one `Words` lives, whatever dictionaries the chunks bring.
@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from blaster.errors import InputError
 from blaster.model.fields import NEVER, Field, FieldType, Kind
-from blaster.rules.bitmap import from_bools, to_bools
+from blaster.rules.bitmap import from_bools
 from blaster.rules.dictionary import Dictionary
 from blaster.rules.scope import Untyped
 from blaster.rules.vector import Vector
@@ -54,6 +54,10 @@ _FORMS: dict[pa.DataType, tuple[type[np.generic], str]] = {
     pa.date32(): (np.int32, ""),
 }
 """How a plain Arrow type lies in memory, and the form of a vector that reads it as it is."""
+KERNEL_FORMS: frozenset[str] = frozenset()
+"""Forms beside the default of their kind that kernels read; what lies in another is widened."""
+_CODE_FORMS: dict[type[np.generic], str] = {np.int8: "i8", np.int16: "i16", np.int32: ""}
+_TEXT_FORMS = {pa.string(): "o32", pa.large_string(): "o64", pa.string_view(): ""}
 _PER_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
@@ -179,19 +183,15 @@ class Words:
 
 
 def bits(buffer: pa.Buffer, offset: int, length: int) -> Any:
-    """A bitmap's bits from `offset` on, as whole words that begin with the first of them."""
-    needed = 8 * ((length + 63) >> 6)
-    start = offset >> 3
-    if not offset & 63 and start + needed <= buffer.size and not (buffer.address + start) & 7:
-        return np.frombuffer(buffer, np.uint8, count=needed, offset=start)
-    shift = offset & 7
+    """A bitmap's bits from `offset` on, in bytes that begin with the first of them."""
+    start, shift = offset >> 3, offset & 7
     count = (shift + length + 7) >> 3
     source = np.frombuffer(buffer, np.uint8, count=count, offset=start)
-    out = np.zeros(needed + 1, dtype=np.uint8)
-    out[:count] = source
-    if shift:
-        out[:-1] = (out[:-1] >> shift) | (out[1:] << (8 - shift))
-    return out[:needed]
+    if not shift:
+        return source
+    out = source >> shift
+    out[:-1] |= source[1:] << (8 - shift)
+    return out[: (length + 7) >> 3]
 
 
 def valid_of(array: pa.Array) -> Any:
@@ -204,10 +204,14 @@ def valid_of(array: pa.Array) -> Any:
 
 def bools_of(array: pa.Array) -> npt.NDArray[np.bool_]:
     """Which rows are set."""
-    valid = valid_of(array)
+    return _bools(valid_of(array), len(array))
+
+
+def _bools(valid: Any, rows: int) -> npt.NDArray[np.bool_]:
     if valid is None:
-        return np.ones(len(array), dtype=bool)
-    return to_bools(valid.view(np.uint64), len(array))
+        return np.ones(rows, dtype=bool)
+    packed = np.asarray(valid).view(np.uint8)
+    return np.unpackbits(packed, count=rows, bitorder="little").view(np.bool_)
 
 
 def values_of(
@@ -233,10 +237,10 @@ def vector(array: pa.Array, kind: Kind, words: Words) -> Vector:
 
 
 def _plain(kind: Kind, values: npt.NDArray[Any], valid: Any, form: str) -> Vector:
-    """A vector of plain values in their form."""
-    if form:
-        values = values.astype(DTYPES[kind])
-    return Vector(kind, len(values), values, valid)
+    """A vector of plain values as they lie, or widened where no kernel reads them so."""
+    if form and form not in KERNEL_FORMS:
+        values, form = values.astype(DTYPES[kind]), ""
+    return Vector(kind, len(values), values, valid, form=form)
 
 
 def _bool(array: pa.Array, words: Words) -> Vector:
@@ -313,15 +317,21 @@ def _id(array: pa.Array, words: Words) -> Vector:
 
 
 def _text(array: pa.Array, words: Words) -> Vector:
-    if not pa.types.is_string_view(array.type):
+    if pa.types.is_dictionary(array.type):
+        array = array.cast(array.type.value_type)
+    if pa.types.is_string_view(array.type) and len(array.buffers()) > 3:
+        array = array.cast(pa.large_string())  # a vector has one arena
+    form = _TEXT_FORMS[array.type]
+    if form and form not in KERNEL_FORMS:
         array = array.cast(pa.string_view())
+    rows, valid = len(array), valid_of(array)
     parts = array.buffers()[2:]
-    if len(parts) > 1:
-        array = array.cast(pa.large_string()).cast(pa.string_view())
-        parts = array.buffers()[2:]
-    views = values_of(array, np.complex128)
-    arena = parts[0] if parts else b""
-    return Vector(Kind.TEXT, len(array), views.view(np.uint8), valid_of(array), arena=arena)
+    arena = parts[0] if parts and parts[0] is not None else b""
+    if pa.types.is_string_view(array.type):
+        views = values_of(array, np.complex128)
+        return Vector(Kind.TEXT, rows, views.view(np.uint8), valid, arena=arena)
+    dtype = np.int32 if form == "o32" else np.int64
+    return Vector(Kind.TEXT, rows, values_of(array, dtype, more=1), valid, arena=arena, form=form)
 
 
 def _code(array: pa.Array, words: Words) -> Vector:
@@ -330,7 +340,10 @@ def _code(array: pa.Array, words: Words) -> Vector:
     codes, valid, dictionary = _codes(array, words)
     if codes is None:
         return Vector.missing(Kind.CODE, len(array))
-    return Vector(Kind.CODE, len(array), codes.astype(np.int32), valid, dictionary=dictionary)
+    form = _CODE_FORMS.get(codes.dtype.type)
+    if form is None or (form and form not in KERNEL_FORMS):
+        codes, form = codes.astype(np.int32), ""
+    return Vector(Kind.CODE, len(array), codes, valid, dictionary=dictionary, form=form)
 
 
 def _codes(array: pa.DictionaryArray, words: Words) -> tuple[Any, Any, Dictionary]:
@@ -368,8 +381,7 @@ def _list(array: pa.Array, words: Words) -> Vector:
         entries = pc.dictionary_encode(entries)
     codes, valid, dictionary = _codes(entries, words)
     codes = np.full(len(entries), -1, np.int32) if codes is None else codes.astype(np.int32)
-    if valid is not None:
-        codes = np.where(to_bools(np.asarray(valid).view(np.uint64), len(codes)), codes, -1)
+    codes = np.where(_bools(valid, len(codes)), codes, -1)
     there = codes >= 0
     if not there.all():  # a missing entry is none
         offsets = np.concatenate([[0], np.cumsum(there)])[offsets]
