@@ -17,6 +17,7 @@ MODULES: list[str] = [
     "blaster.core.addresses",
     "blaster.core.arena",
     "blaster.core.bits",
+    "blaster.core.chains",
     "blaster.core.chunk",
     "blaster.core.column",
     "blaster.core.fixed",

@@ -24,6 +24,16 @@ LOG_GROUP_MS = 3
 IMPORT_CELL_BYTES_MAX = 64 * 1024
 """One cell of an imported file; a longer one rejects its row."""
 
+EVENT_ATTRIBUTES_MAX = 128
+"""Undeclared attributes of one event that rules may ask for, the first to come; of further ones
+there is no value. Each is a column over all its happenings."""
+
+EVENT_TEXT_BYTES_MAX = 1_024
+"""A text among an event's attributes that rules may ask for; a longer one is missing."""
+
+LOOKUP_ROWS_MAX = 100_000
+"""Rows of one look-up table; they are published with the definitions and held in memory."""
+
 RULE_TEXT_BYTES_MAX = 1024 * 1024
 """One rule's text; parsing time is linear in it."""
 

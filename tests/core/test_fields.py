@@ -24,11 +24,11 @@ def test_only_what_differs_is_a_change() -> None:
             "rate": [1, 2, 3],
         }
     )
-    found = write_fields(play.state, numbers(0, 1, 2), columns, keep_null=False)
+    found = write_fields(play.state, play.now, numbers(0, 1, 2), columns, keep_null=False)
     assert {change.key[1]: change.contacts.tolist() for change in found} == {
         "points": [0, 2], "note": [0, 2], "tags": [0, 2]
     }  # fmt: skip
-    assert write_fields(play.state, numbers(0, 1, 2), columns, keep_null=False) == []
+    assert write_fields(play.state, play.now, numbers(0, 1, 2), columns, keep_null=False) == []
 
 
 def test_a_value_may_equal_the_zero_that_stands_for_missing() -> None:

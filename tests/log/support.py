@@ -60,6 +60,7 @@ _OTHERS: dict[Any, Any] = {
     "leaving": False,
     "evidence": {"ip": "192.0.2.1", "form": "הרשמה"},
     "texts": ("https://example.com/", "", "כן", "no"),
+    "classes": ("", "scanner", "", "automatic"),
     "reasons": ("", "550 5.1.1 no such user", "", "421 later"),
     "keys": ("booking-1", "booking-2", "booking-2", "ב"),
     "entry": 1,

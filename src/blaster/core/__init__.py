@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from blaster.core.plan import SendStep as SendStep
     from blaster.core.plan import fields_of as fields_of
     from blaster.core.plan import make_plan as make_plan
+    from blaster.core.plan import scope_of as scope_of
     from blaster.core.requested import requested_message as requested_message
     from blaster.core.requested import requested_name as requested_name
     from blaster.core.retries import next_tries as next_tries
@@ -95,6 +96,7 @@ _HOMES = {
     "orders_of": "handover",
     "requested_message": "requested",
     "requested_name": "requested",
+    "scope_of": "plan",
     "scopes_of": "suppressing",
     "suppressed_contacts": "suppressing",
     "tick": "ticks",
@@ -143,6 +145,7 @@ __all__ = [
     "orders_of",
     "requested_message",
     "requested_name",
+    "scope_of",
     "scopes_of",
     "suppressed_contacts",
     "tick",

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from blaster.core.fields import write_fields
+from blaster.core.happenings import SPACES
 from blaster.core.inputs import TAKERS, change_lists, rounds
 from blaster.core.ledger import count_moves, count_sends
 from blaster.core.messages import note_not_sent
 from blaster.core.numberset import NumberSet, hash_pairs
 from blaster.core.outcomes import settle_orders
-from blaster.core.plan import ResetStep, SendStep
+from blaster.core.plan import Key, ResetStep, SendStep
 from blaster.core.rows import rounds_of
 from blaster.core.runs import JourneyState
 from blaster.core.sends import reserve
@@ -56,7 +57,25 @@ def _took(state: State, at: int, operation: records.Took) -> list[Effect]:
         state.inbox.popleft()
     if hasattr(item.operation, "contacts"):
         _count_afresh(state, item.operation.contacts[positions], at)
-    return TAKERS[type(item.operation)](state, item.at, item.operation, positions)
+    effects = TAKERS[type(item.operation)](state, item.at, item.operation, positions)
+    return effects + _echoes(state, effects)
+
+
+def _echoes(state: State, effects: list[Effect]) -> list[Effect]:
+    """Facts made of many others, of the contacts for whom one of those changed."""
+    found: list[Effect] = []
+    for effect in effects:
+        if isinstance(effect, Change):
+            for key in _ECHOES.get(effect.key[0], ()):
+                if state.is_read(key):
+                    found.append(Change(key, effect.contacts))
+    return found
+
+
+_ECHOES: dict[str, tuple[Key, ...]] = {
+    "message": (("messages", "each"), ("last_activity",)),
+    **dict.fromkeys(SPACES, (("last_activity",),)),
+}
 
 
 def _count_afresh(state: State, contacts: Array, at: int) -> None:
@@ -78,6 +97,8 @@ def _entered(state: State, at: int, operation: records.Entered) -> list[Effect]:
     # Several runs of one contact are linked one after another.
     for positions in rounds_of(contacts):
         journey.enter(runs[positions], operation.numbers[positions], contacts[positions], at)
+    for floor in journey.floors:
+        journey.table.column(floor).put(runs, state.happened_rows(floor[1:]))
     journey.keep(runs, operation.keys, operation.columns)
     for field in journey.plan.resets:
         column = state.column(("field", field.name))
@@ -113,6 +134,8 @@ def _moved(state: State, at: int, operation: records.Moved) -> list[Effect]:
     _count_leaving(state, journey, operation.runs, "passed", target)
     _count_anew(state, journey, operation.runs)
     journey.move(operation.runs, operation.step, operation.due, operation.until)
+    if journey.plan.name in state.steps_read:
+        return [Change(("journey", journey.plan.name), journey.contacts(operation.runs))]
     return []
 
 
@@ -170,7 +193,7 @@ def _ended(state: State, at: int, operation: records.Ended) -> list[Effect]:
 
 
 def _wrote(state: State, at: int, operation: records.Wrote) -> list[Effect]:
-    return list(write_fields(state, operation.contacts, operation.columns, keep_null=False))
+    return list(write_fields(state, at, operation.contacts, operation.columns, keep_null=False))
 
 
 def _listed(state: State, at: int, operation: records.Listed) -> list[Effect]:

@@ -8,12 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.column import Column
-from blaster.core.consent import permits
+from blaster.core.derived import derive, own_step
 from blaster.core.fitting import fit_attribute
+from blaster.core.happenings import Happenings, kept_lists
 from blaster.core.runs import JourneyState
 from blaster.core.state import NO_COLUMNS, State
-from blaster.model.fields import Kind
-from blaster.rules import Rule, Value, ValueResult, Vector, from_bools, to_bools
+from blaster.model.fields import BATCH_ROWS, Kind
+from blaster.rules import EventLists, Rule, Value, ValueResult, Vector, to_bools
 from blaster.rules.facts import Fact
 
 Array = np.ndarray[Any, Any]
@@ -23,7 +24,8 @@ class Rows:
     """The rows of one evaluation: contacts, or runs of one journey with their contacts.
 
     `columns` are attributes of an event, row by row, for looks before a run exists; `extras` are
-    columns that a caller adds by name.
+    columns that a caller adds by name. `batch` says that the contacts are the whole of that batch:
+    their columns are read where they stand.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class Rows:
         runs: Array | None = None,
         columns: pa.RecordBatch = NO_COLUMNS,
         extras: dict[str, Column] | None = None,
+        batch: int | None = None,
     ) -> None:
         self.state = state
         self.contacts = contacts
@@ -41,43 +44,61 @@ class Rows:
         self.runs = runs
         self.columns = columns
         self.extras = extras or {}
-        self._vectors: dict[Fact, Vector] = {}
+        self.batch = batch
+        self._vectors: dict[Fact, Any] = {}
 
     @classmethod
     def of_runs(cls, state: State, journey: JourneyState, runs: Array) -> Rows:
         """Runs, and the contacts they are of."""
         return cls(state, journey.contacts(runs), journey, runs)
 
+    @classmethod
+    def of_batch(cls, state: State, batch: int) -> Rows:
+        """All contacts of one batch, without copying what stands in columns.
+
+        To be dropped before the engine goes on: while it lives, who writes there copies first.
+        """
+        first = batch * BATCH_ROWS
+        last = min(first + BATCH_ROWS, state.contacts.rows)
+        return cls(state, np.arange(first, last, dtype=np.int64), batch=batch)
+
     def __len__(self) -> int:
         return len(self.contacts)
 
-    def vectors(self, facts: tuple[Fact, ...]) -> list[Vector]:
-        """One vector per fact; a fact that two rules read is gathered once."""
+    def vectors(self, facts: tuple[Fact, ...]) -> list[Any]:
+        """What each fact is over these rows: a Vector, for EVENTS the EventLists.
+
+        A fact that two rules read is gathered once.
+        """
         for fact in facts:
             if fact not in self._vectors:
                 self._vectors[fact] = self._vector(fact)
         return [self._vectors[fact] for fact in facts]
 
-    def _vector(self, fact: Fact) -> Vector:
+    def _vector(self, fact: Fact) -> Vector | EventLists:
         key = fact.key
         if key[0] == "extra":
             return self.extras[key[1]].gather(self.contacts)
-        if key[0] == "number":
-            return Vector(Kind.ID, len(self), (self.contacts + 1).astype(np.uint64))
+        if fact.kind is Kind.EVENTS:
+            return self._lists(fact)
         if key[0] == "attribute" and self.runs is None:
             return self._attribute(key[1], fact.kind)
         if fact.space == "run" and self.journey is not None and self.runs is not None:
             return self._run_vector(fact)
-        if key[0] == "consent" and len(key) == 3:
-            given = permits(self.state, key[1], key[2], self.contacts)
-            return Vector(Kind.BOOL, len(self), from_bools(given))
+        found = derive(self.state, key, self.contacts)
+        if found is not None:
+            return found
         column = self.state.find(key)
-        return absent(fact, len(self)) if column is None else column.gather(self.contacts)
+        if column is None:
+            return absent(fact, len(self))
+        return column.gather(self.contacts) if self.batch is None else column.vector(self.batch)
 
     def _run_vector(self, fact: Fact) -> Vector:
         assert self.journey is not None
         assert self.runs is not None
         table = self.journey.table
+        if fact.key == ("journey", self.journey.plan.name, "step"):
+            return own_step(self.journey, self.runs)
         key: Any = "entered" if fact.key == ("entered",) else fact.key
         if not table.has(key):
             return absent(fact, len(self))
@@ -85,6 +106,37 @@ class Rows:
         if column.kind is Kind.TEXT and fact.kind is not Kind.TEXT:
             return _typed(fact.kind, pa.array(column.take(self.runs), pa.string()))
         return column.gather(self.runs)
+
+    # --- happenings ---------------------------------------------------------------------------
+
+    def _lists(self, fact: Fact) -> EventLists:
+        """Happenings of each row; of runs those since the entry, with the run's key if it has one.
+
+        Runs that keep no floor for these (a message's own rule) go by the second of their entry.
+        """
+        source = fact.key[:-1]
+        newest = self.state.find(("newest", *source))
+        found = self.state.sendings if source == ("messages",) else self.state.happenings.get(source)
+        if newest is None or found is None:
+            return no_events(fact, len(self))
+        heads, floors, journey, runs = newest.take(self.contacts), None, self.journey, self.runs
+        in_run = fact.space == "run" and journey is not None and runs is not None
+        if journey is None or runs is None or not in_run:
+            return found.gather(*found.lists(heads, None), fact.items)
+        exact = journey.table.has(("floor", *source))
+        if exact:
+            floors = journey.table.column(("floor", *source)).take(runs)
+        offsets, rows = found.lists(heads, floors)
+        owners = np.repeat(np.arange(len(self)), np.diff(offsets))
+        if not exact:
+            entered = journey.column("entered").take(runs)[owners]
+            keep = found.table.column("at").take(rows) > entered
+            (offsets, rows), owners = kept_lists(offsets, rows, keep), owners[keep]
+        if isinstance(found, Happenings):
+            keep = _with_key(journey, found, runs, rows, owners)
+            if keep is not None:
+                offsets, rows = kept_lists(offsets, rows, keep)
+        return found.gather(offsets, rows, fact.items)
 
     def _attribute(self, name: str, kind: Kind) -> Vector:
         if name not in self.columns.schema.names:
@@ -94,7 +146,9 @@ class Rows:
     def zones(self) -> Vector | None:
         """The contacts' zone names, or None when nobody has one of his own."""
         column = self.state.find(("field", "zone"))
-        return None if column is None else column.gather(self.contacts)
+        if column is None:
+            return None
+        return column.gather(self.contacts) if self.batch is None else column.vector(self.batch)
 
     # --- evaluation ---------------------------------------------------------------------------
 
@@ -132,6 +186,31 @@ def absent(fact: Fact, count: int) -> Vector:
     if fact.kind is Kind.INT and fact.key[-1] == "count":
         return Vector(Kind.INT, count, np.zeros(count, np.int64))
     return Vector.missing(fact.kind, count)
+
+
+def no_events(fact: Fact, count: int) -> EventLists:
+    """Nothing ever happened to anybody."""
+    items = tuple(Vector.missing(item.kind, 0) for item in fact.items)
+    return EventLists(np.zeros(count + 1, np.int64), Vector.missing(Kind.TIME, 0), items)
+
+
+def _with_key(
+    journey: JourneyState, found: Happenings, runs: Array, rows: Array, owners: Array
+) -> Array | None:
+    """Which happenings count for their run: those that have its key, or none; None: all do."""
+    keep = None
+    for name in sorted({entry.key for entry in journey.plan.entries if entry.key is not None}):
+        given = found.attributes.texts(name, rows)
+        if given is None:
+            continue
+        own = journey.column("key").take(runs)[owners]
+        words = given.dictionary_encode()
+        known = [journey.keys.find(word) for word in words.dictionary.to_pylist()]
+        places = words.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        codes = np.array([*known, -1], np.int32)[places]
+        counts = (codes == own) | (own < 0) | (places < 0)
+        keep = counts if keep is None else keep & counts
+    return keep
 
 
 def _typed(kind: Kind, values: pa.Array) -> Vector:

@@ -30,6 +30,8 @@ cdef class Column:
 
     def __cinit__(self, kind, *, dictionary=None, default=None, bint never_missing=False):
         kind = Kind(kind)
+        if kind == Kind.EVENTS:
+            raise ValueError(f"{int(kind)} ({kind.name}) is the kind of a fact, never of a column")
         if kind in (Kind.CODE, Kind.LIST):
             dictionary = Dictionary() if dictionary is None else dictionary
         elif dictionary is not None:

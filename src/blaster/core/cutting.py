@@ -60,5 +60,5 @@ def _cut(operation: records.Operation, mine: Array) -> records.Operation:
     return cut
 
 
-_PER_ROW = frozenset({"keys", "texts", "reasons"})
+_PER_ROW = frozenset({"keys", "texts", "reasons", "classes"})
 """Tuples of one text per row; others (topics) belong to the whole operation."""

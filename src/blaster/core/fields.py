@@ -1,6 +1,6 @@
 """Writing contact fields: values, what hangs on addresses, and who must look again.
 
-A write is a change only where the value became another. A new e-mail address or phone number
+A write is a change only where the value became another; to become empty is one. A new e-mail address or phone number
 re-files the contact in the directory and ends what the old address had brought on itself (bounces);
 opt-outs are the person's and stay.
 """
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.column import Column
+from blaster.core.plan import Key
 from blaster.core.state import Change, State
 from blaster.model.fields import Kind
 
@@ -23,9 +24,12 @@ ADDRESS_CHANNELS = {"email": "email", "phone": "sms"}
 
 
 def write_fields(
-    state: State, contacts: Array, columns: pa.RecordBatch, keep_null: bool
+    state: State, at: int, contacts: Array, columns: pa.RecordBatch, keep_null: bool
 ) -> list[Change]:
-    """Writes columns (named for fields, or "invalid:FIELD" flags) to contacts, each given once."""
+    """Writes columns (named for fields, or "invalid:FIELD" flags) to contacts, each given once.
+
+    What the contacts were made with is not written here; see `derived.changed`.
+    """
     changes = []
     for name in columns.schema.names:
         if name.startswith("invalid:"):
@@ -34,17 +38,25 @@ def write_fields(
             continue
         key = ("field", name)
         column = state.column(key)
-        watched = state.is_read(key) or name in ADDRESS_CHANNELS or name == "id"
-        before = snapshot(column, contacts) if watched else None
+        before = snapshot(column, contacts)
         column.put_arrow(contacts, columns.column(name), keep_null=keep_null)
-        if before is None:
-            continue
         changed = differs(column, contacts, before)
+        if not changed.any():
+            continue
+        state.column(("changed", name)).put(contacts[changed], at)
         if name in ADDRESS_CHANNELS or name == "id":
             _readdress(state, name, contacts[changed], before, changed)
-        if state.is_read(key) and changed.any():
+        if state.is_read(key):
+            _change_in_runs(state, at, key, contacts[changed])
             changes.append(Change(key, contacts[changed]))
     return changes
+
+
+def _change_in_runs(state: State, at: int, key: Key, contacts: Array) -> None:
+    """Since their entry the field of these contacts got another value."""
+    for journey in state.readers.get(key, ()):
+        if journey.running and journey.table.has((*key, "changed")):
+            journey.table.column((*key, "changed")).put(journey.runs_of(contacts)[0], at)
 
 
 def _readdress(

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from blaster.core.consent import give, opt_out, withdraw
 from blaster.core.fields import write_fields
+from blaster.core.happenings import ENGAGED
 from blaster.core.messages import first_time, note
 from blaster.core.numberset import NumberSet, hash_pairs
 from blaster.core.outcomes import presume_sent, take_outcomes, take_postponed
@@ -69,14 +70,16 @@ def take_published(
     topics = {message.topic for message in workspace.messages if message.topic is not None}
     state.topics += sorted(topics - set(state.topics))
     for field in workspace.fields:
-        state.column(("field", field.name))
+        known = state.contacts.has(("field", field.name))
+        column = state.column(("field", field.name))
+        if not known and column.never_missing and column.rows:
+            state.born[field.name] = at
     for name, journey in state.current.items():
         journey.open = name in plan.journeys or follow(state, journey)
     fresh = []
     for name, journey_plan in plan.journeys.items():
         current = state.current.get(name)
-        known = before.journeys.get(name) if before else None
-        if current is None or known is None or known.definition != journey_plan.definition:
+        if current is None or not plan.keeps(before, name):
             fresh.append(state.open_version(journey_plan))
         else:
             current.read_more(journey_plan)
@@ -110,7 +113,7 @@ def take_upserted(
     if not created.all():
         known = ~created
         batch = columns if known.all() else columns.filter(pa.array(known))
-        changes += write_fields(state, contacts[known], batch, keep_null=True)
+        changes += write_fields(state, at, contacts[known], batch, keep_null=True)
     return changes
 
 
@@ -149,7 +152,7 @@ def take_fields_set(
     state: State, at: int, operation: records.FieldsSet, positions: Array
 ) -> list[Effect]:
     columns = rows_of(operation.columns, positions)
-    return list(write_fields(state, operation.contacts[positions], columns, keep_null=False))
+    return list(write_fields(state, at, operation.contacts[positions], columns, keep_null=False))
 
 
 def take_joined(state: State, at: int, operation: records.Joined, positions: Array) -> list[Effect]:
@@ -195,6 +198,11 @@ def take_happened(
     state.column((*key, "last")).put(contacts, at)
     state.column((*key, "count")).add_to(contacts, 1)
     state.counts[(*key, "count")] += len(contacts)
+    newest = state.column(("newest", *key))
+    declared = state.declared(*key)
+    state.happened(*key).append(newest, contacts, at, columns, declared)
+    if operation.space != "event":
+        state.column(("activity", operation.space)).put(contacts, at)
     if operation.space == "form":
         for name in columns.schema.names:
             answers = columns.column(name).cast(pa.string())
@@ -306,14 +314,28 @@ def take_suppressed(
 def take_noted(state: State, at: int, operation: records.Noted, positions: Array) -> list[Effect]:
     key = ("message", operation.channel, operation.message)
     contacts = operation.contacts[positions]
-    texts = _texts(operation.texts, positions)
     orders = operation.orders[positions]
     presume_sent(state, key, contacts, orders, at)
-    changes = note(state, key, operation.fact, contacts, orders, texts, at)
+    changes = []
+    for machine, mine in _by_machine(operation, positions):
+        texts = _texts(operation.texts, positions[mine])
+        changes += note(
+            state, key, operation.fact, contacts[mine], orders[mine], texts, at, machine
+        )
     if operation.fact in ("bounced", "complained") and changes:
         what = "suppressed" if operation.fact == "bounced" else "consent"
         changes.append(Change((what, operation.channel), changes[0].contacts))
     return list(changes)
+
+
+def _by_machine(operation: records.Noted, positions: Array) -> list[tuple[bool, Array]]:
+    """What people did, and what scanners and automatic answers did, by place in the round."""
+    if operation.fact not in ENGAGED or not any(operation.classes):
+        return [(False, np.arange(len(positions)))]
+    given = [operation.classes[position] for position in positions.tolist()]
+    machine = np.fromiter((word in records.MACHINES for word in given), bool, len(given))
+    found = [(False, np.flatnonzero(~machine)), (True, np.flatnonzero(machine))]
+    return [(who, mine) for who, mine in found if len(mine)]
 
 
 def take_received(
@@ -324,12 +346,15 @@ def take_received(
     texts = _texts(operation.texts, positions) or []
     codes = state.column(("sms", "message")).take(contacts)
     orders = state.column(("sms", "order")).take(contacts)
+    state.column(("activity", "replied")).put(contacts, at)
     changes: list[Effect] = []
     for code in distinct(codes[codes >= 0]).tolist():
         mine = codes == code
         answers = [text for text, keep in zip(texts, mine.tolist(), strict=True) if keep]
         key = ("message", "sms", state.sms_messages.values[code])
         changes += note(state, key, "replied", contacts[mine], orders[mine], answers, at)
+    if state.is_read(("last_activity",)):
+        changes.append(Change(("last_activity",), contacts))
     return changes
 
 

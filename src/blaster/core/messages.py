@@ -9,12 +9,14 @@ happened since the run was entered.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from blaster.core.column import Column
 from blaster.core.consent import opt_out
+from blaster.core.happenings import ENGAGED
 from blaster.core.plan import Key
 from blaster.core.runs import JourneyState
 from blaster.core.state import Change, State
@@ -146,7 +148,11 @@ def note_bounced(
 
 
 def _bounced_in(journey: JourneyState, key: Key, runs: Array, hard: Array, at: int) -> None:
-    for fact, rows in (("bounced", runs), ("bounced:hard", runs[hard])):
+    for fact, rows in (
+        ("bounced", runs),
+        ("bounced:hard", runs[hard]),
+        ("bounced:soft", runs[~hard]),
+    ):
         if journey.table.has((*key, fact)):
             first_time(journey.table.column((*key, fact)), rows, at)
 
@@ -179,8 +185,12 @@ def note(
     orders: Array,
     texts: list[str] | None,
     at: int,
+    machine: bool = False,
 ) -> list[Change]:
-    """What a recipient did with a sending (each contact once); `orders` 0 is the newest one."""
+    """What a recipient did with a sending (each contact once); `orders` 0 is the newest one.
+
+    What a `machine` did is known by its own facts only, beside those of people.
+    """
     newest = state.column((*key, "order")).take(contacts)
     orders = np.where(orders == 0, newest, orders)
     known = orders != 0
@@ -193,13 +203,34 @@ def note(
     if fact in IMPLIED:
         names.append(IMPLIED[fact])
     current = orders == newest
+    if machine:
+        for name in names:
+            first_time(state.column((*key, f"{name}:machine")), contacts[current], at)
+            first_time(state.column((*key, f"{name}:machine:ever")), contacts, at)
+        _note_any_in_runs(state, key, names, contacts, orders, at)
+        return [Change(key, contacts)]
+    _note_engaged(state, names, contacts, orders, at)
     for name in names:
         counted = first_time(state.column((*key, name)), contacts[current], at)
         state.counts["message", key[1], key[2], name] += int(counted.sum())
         first_time(state.column((*key, name + ":ever")), contacts, at)
     _note_details(state, key, fact, contacts, current, texts, at)
     _note_in_runs(state, key, names, fact, contacts, orders, texts, at)
+    _note_any_in_runs(state, key, names, contacts, orders, at)
     return [Change(key, contacts)]
+
+
+def _note_engaged(
+    state: State, names: list[str], contacts: Array, orders: Array, at: int
+) -> None:
+    """In the list of all sendings, and as activity of the contacts."""
+    engaged = [name for name in names if name in ENGAGED]
+    if engaged:
+        state.sendings.note(
+            state.column(("newest", "messages")).take(contacts), orders, tuple(engaged), at
+        )
+    for name in engaged:
+        state.column(("activity", name)).put(contacts, at)
 
 
 def _note_details(
@@ -225,6 +256,9 @@ def _note_details(
         hard = contacts[is_hard]
         first_time(state.column((*key, "bounced:hard")), contacts[current & is_hard], at)
         first_time(state.column((*key, "bounced:hard:ever")), hard, at)
+        soft = contacts[~is_hard]
+        first_time(state.column((*key, "bounced:soft")), contacts[current & ~is_hard], at)
+        first_time(state.column((*key, "bounced:soft:ever")), soft, at)
         state.column(("bounced", channel)).put(hard, True)
         state.column(("suppressed", channel)).put(hard, True)
     elif fact == "complained":
@@ -241,18 +275,12 @@ def _note_in_runs(
     texts: list[str] | None,
     at: int,
 ) -> None:
-    for journey in state.readers.get(key, ()):
-        if key not in journey.message_keys or not journey.running:
-            continue
-        runs, positions = journey.runs_of(contacts)
-        if key[1:] in journey.plan.own:
-            own = journey.table.column((*key, "order")).take(runs) == orders[positions]
-            runs, positions = runs[own], positions[own]
+    for journey, runs, positions in _runs_noted(state, key, contacts, orders):
         for name in names:
             if journey.table.has((*key, name)):
                 first_time(journey.table.column((*key, name)), runs, at)
         if texts is None:
-            hard = runs[_hard(None, len(runs))] if fact == "bounced" else runs[:0]
+            is_hard = _hard(None, len(runs))
         else:
             mine = [texts[position] for position in positions.tolist()]
             if fact == "replied" and journey.table.has((*key, "reply")):
@@ -262,9 +290,34 @@ def _note_in_runs(
                     if journey.table.has((*key, "clicked", link)):
                         column = journey.table.column((*key, "clicked", link))
                         first_time(column, runs[_equal(mine, link)], at)
-            hard = runs[_hard(mine, len(runs))] if fact == "bounced" else runs[:0]
-        if fact == "bounced" and journey.table.has((*key, "bounced:hard")):
-            first_time(journey.table.column((*key, "bounced:hard")), hard, at)
+            is_hard = _hard(mine, len(runs))
+        for what, chosen in (("bounced:hard", is_hard), ("bounced:soft", ~is_hard)):
+            if fact == "bounced" and journey.table.has((*key, what)):
+                first_time(journey.table.column((*key, what)), runs[chosen], at)
+
+
+def _note_any_in_runs(
+    state: State, key: Key, names: list[str], contacts: Array, orders: Array, at: int
+) -> None:
+    """What people and machines did alike."""
+    for journey, runs, _ in _runs_noted(state, key, contacts, orders):
+        for name in names:
+            if journey.table.has((*key, f"{name}:any")):
+                first_time(journey.table.column((*key, f"{name}:any")), runs, at)
+
+
+def _runs_noted(
+    state: State, key: Key, contacts: Array, orders: Array
+) -> Iterator[tuple[JourneyState, Array, Array]]:
+    """The runs that what happened to these orders concerns, and which of them each is about."""
+    for journey in state.readers.get(key, ()):
+        if key not in journey.message_keys or not journey.running:
+            continue
+        runs, positions = journey.runs_of(contacts)
+        if key[1:] in journey.plan.own:
+            own = journey.table.column((*key, "order")).take(runs) == orders[positions]
+            runs, positions = runs[own], positions[own]
+        yield journey, runs, positions
 
 
 def _equal(texts: list[str], text: str) -> Array:

@@ -105,7 +105,7 @@ def _settle(
     changes: list[Change] = []
     if outgoing.channel in ("email", "sms"):
         left = np.where(here, runs, -1)
-        _note_accepted(state, journey, key, left[sent], contacts[sent], numbers[sent], at)
+        _note_accepted(state, journey, step, left[sent], contacts[sent], numbers[sent], at)
         lost = ~sent
         changes = _note_refused(
             state, journey, key, left[lost], contacts[lost], codes[lost], reasons[lost],
@@ -122,7 +122,7 @@ def _settle(
 def _note_accepted(
     state: State,
     journey: JourneyState,
-    key: Key,
+    step: SendStep,
     runs: Array,
     contacts: Array,
     numbers: Array,
@@ -132,6 +132,8 @@ def _note_accepted(
 
     A sending that something was heard of before is known already (`presume_sent`).
     """
+    outgoing = state.outgoing_of(step)
+    key = outgoing.key
     stayed = runs >= 0
     mine = runs[stayed]
     fresh = journey.table.column((*key, "order")).take(mine) != numbers[stayed]
@@ -139,6 +141,10 @@ def _note_accepted(
     known = state.column((*key, "order")).take(contacts) == numbers
     gone = ~stayed & ~known
     note_sent_to(state, key, contacts[gone], numbers[gone], at)
+    left = gone.copy()
+    left[stayed] = fresh
+    newest = state.column(("newest", "messages"))
+    state.sendings.append(newest, contacts[left], numbers[left], at, outgoing)
 
 
 def _note_refused(
@@ -189,7 +195,7 @@ def presume_sent(state: State, key: Key, contacts: Array, orders: Array, at: int
                 mine = early & (found["version"] == version) & (found["step"] == index)
                 numbers, runs = orders[mine], found["run"][mine].copy()
                 runs[journey.column("order").take(runs) != numbers] = -1
-                _note_accepted(state, journey, key, runs, contacts[mine], numbers, at)
+                _note_accepted(state, journey, step, runs, contacts[mine], numbers, at)
 
 
 def _whys(codes: Array, reasons: Array) -> Array:

@@ -6,12 +6,14 @@ Steps become few primitive kinds: a series is lowered to waits, looks and sends.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from blaster.model import definitions as model
 from blaster.model.fields import BUILT_IN_FIELDS, Field
 from blaster.rules import Fact, Rule, Scope, Value, compile_rule, compile_value
+
+Place = Literal["enter", "steps", "audience", "scenario"]
 
 GONE = -1
 """The target that ends a run."""
@@ -129,6 +131,14 @@ class JourneyPlan:
     attributes: frozenset[str]
     resets: tuple[Field, ...]
     own: frozenset[tuple[str, str]]
+    steps_read: frozenset[str] = frozenset()
+    """Journeys at whose steps its rules look."""
+
+    def looks_up(self) -> bool:
+        """Whether a rule or expression may read a look-up table."""
+        entries = [r for e in self.entries for r in (e.when, e.only_if) if r is not None]
+        texts = (each.text for each in (*entries, *self.rules(), *self.values()))
+        return any("lookup" in text for text in texts)
 
     def rules(self) -> list[Rule]:
         """Every rule that runs of this journey are looked at with."""
@@ -138,6 +148,11 @@ class JourneyPlan:
     def facts(self) -> list[tuple[Fact, ...]]:
         """What every rule and expression reads."""
         return [rule.facts for rule in self.rules()] + [value.facts for value in self.values()]
+
+    def everything_read(self) -> list[tuple[Fact, ...]]:
+        """`facts`, and what its entries read."""
+        rules = [r for e in self.entries for r in (e.when, e.only_if) if r is not None]
+        return self.facts() + [rule.facts for rule in rules]
 
     def values(self) -> list[Value]:
         """Every expression that runs of this journey are looked at with."""
@@ -157,6 +172,21 @@ class Plan:
     caps: tuple[model.Cap, ...]
     attributes: dict[tuple[str, str], frozenset[str]]
 
+    def keeps(self, before: Plan | None, name: str) -> bool:
+        """Whether a journey is as it was: its definition, and the tables that its rules read."""
+        known = None if before is None else before.journeys.get(name)
+        journey = self.journeys[name]
+        if before is None or known is None or known.definition != journey.definition:
+            return False
+        return before.workspace.tables == self.workspace.tables or not journey.looks_up()
+
+    def attributes_of(self, event: str) -> dict[str, Field]:
+        """The declared attributes of an event."""
+        for declared in self.workspace.events:
+            if declared.name == event:
+                return {attribute.name: attribute for attribute in declared.attributes}
+        return {}
+
 
 def base_key(key: Key) -> Key:
     """The fact whose change concerns this column: every column of a message is one fact."""
@@ -164,12 +194,27 @@ def base_key(key: Key) -> Key:
         return key[:3]
     if key[0] in ("created", "entered"):
         return key[:1]
+    if key[0] == "provider":
+        return ("field", "email")
     return key[:2]
 
 
 def fields_of(workspace: model.Workspace) -> dict[str, Field]:
     """Declared and built-in fields by name."""
     return {field.name: field for field in (*BUILT_IN_FIELDS, *workspace.fields)}
+
+
+def scope_of(workspace: model.Workspace, place: Place = "audience", **more: Any) -> Scope:
+    """Where a rule of this workspace stands: its fields, tables and declared attributes."""
+    return Scope(
+        fields=fields_of(workspace),
+        tables=workspace.tables,
+        event_attributes={
+            event.name: {each.name: each for each in event.attributes} for event in workspace.events
+        },
+        place=place,
+        **more,
+    )
 
 
 def make_plan(workspace: model.Workspace) -> Plan:
@@ -214,6 +259,7 @@ class _Compiler:
 
     def __init__(self, plan: Plan, journey: model.Journey) -> None:
         self.journey = journey
+        self.workspace = plan.workspace
         self.fields = plan.fields
         self.outgoing = plan.outgoing
         self.messages = plan.attributes
@@ -253,12 +299,9 @@ class _Compiler:
         )
         return _with_readers(plan)
 
-    def _scope(self, place: Literal["enter", "steps", "audience"]) -> Scope:
-        return Scope(
-            fields=self.fields,
-            place=place,
-            journey=self.journey.name,
-            own_messages=self.own,
+    def _scope(self, place: Place) -> Scope:
+        return scope_of(
+            self.workspace, place, journey=self.journey.name, own_messages=self.own
         )
 
     def _target(self, name: str | None) -> int:
@@ -419,6 +462,7 @@ def _with_readers(plan: JourneyPlan) -> JourneyPlan:
                 indices.append(index)
 
     attributes = set(plan.attributes)
+    steps_read: set[str] = set()
     for index, (rule, _) in enumerate(plan.exits):
         reads(rule.facts, "exits", index)
     for step in plan.steps:
@@ -445,10 +489,10 @@ def _with_readers(plan: JourneyPlan) -> JourneyPlan:
         elif isinstance(entry.on, model.OnDate):
             for key in date_keys(entry.on):
                 plan.readers.setdefault(key, Readers()).entries.append(entry.index)
-    return JourneyPlan(
-        plan.name, plan.definition, plan.entries, plan.exits, plan.steps, plan.readers,
-        frozenset(attributes), plan.resets, plan.own,
-    )  # fmt: skip
+    for key in {fact.key for facts in plan.everything_read() for fact in facts}:
+        if key[0] == "journey" and key[2] == "step":
+            steps_read.add(key[1])
+    return replace(plan, attributes=frozenset(attributes), steps_read=frozenset(steps_read))
 
 
 def date_keys(trigger: model.OnDate) -> tuple[Key, ...]:

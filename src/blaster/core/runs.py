@@ -62,13 +62,18 @@ class JourneyState:
         self.queues = Queues()
         self.tries = Queues()
         self.message_keys: dict[Key, list[Key]] = {}
+        self.floors: list[Key] = []
         self._free = np.empty(0, np.int64)
         self._free_count = 0
         self._add_fact_columns()
 
     def _add_fact_columns(self) -> None:
         for fact in (fact for facts in self.plan.facts() for fact in facts):
-            if fact.space == "run" and fact.key != ("entered",):
+            if fact.space != "run" or fact.key == ("entered",) or fact.key[-1] == "step":
+                continue
+            if fact.kind is Kind.EVENTS:
+                self._add_floor(fact.key[:-1])
+            else:
                 self._add_fact(fact.key, fact.kind)
         for name in sorted(self.plan.attributes):
             self._add_fact(("attribute", name), Kind.TEXT)
@@ -86,6 +91,18 @@ class JourneyState:
         self.table.add(key, kind, dictionary=Dictionary() if kind is Kind.CODE else None)
         if key[0] == "message":
             self.message_keys.setdefault(key[:3], []).append(key)
+
+    def _add_floor(self, source: Key) -> None:
+        """Notes of each run where the happenings of `source` ended when it was entered."""
+        if ("floor", *source) not in self.floors:
+            self.floors.append(("floor", *source))
+            self.table.add(("floor", *source), Kind.TIME)
+
+    def step_codes(self, runs: Array, words: Dictionary) -> Array:
+        """int32[]: the steps, as written, that runs stand in, as codes of `words`; -1 for none."""
+        of_step = [words.add(step.source) for step in self.plan.steps]
+        codes: Array = np.array([*of_step, -1], np.int32)[self.column("step").take(runs)]
+        return codes
 
     def column(self, name: str) -> Column:
         """One of the run's own columns."""

@@ -5,7 +5,10 @@ when it is first written. The keys that only the core uses: ("message", C, M, "o
 sending, ("runs", V) the newest run in version V, ("when", V, N) what rule N was, ("armed", V, N)
 when entry N looks again, ("opt-out", C, SCOPE), ("withdrawn", C), ("bounced", C),
 ("invalid", FIELD), ("cap", ID, N), ("sms", "order" | "message") the newest text, ("entries",) and
-("entries at",) their bound.
+("entries at",) their bound, ("newest", SPACE, NAME) and ("newest", "messages") the row of the newest
+happening or sending, ("changed", FIELD) when it got another value after the contact was made,
+("activity", KIND) the newest of a kind, and message facts that end in ":machine", those of scanners
+and automatic answers.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import pyarrow as pa
 from blaster.core.column import Column
 from blaster.core.directory import Directory
 from blaster.core.fitting import Fitted, fit
+from blaster.core.happenings import SPACES, Happenings, Sendings
 from blaster.core.numberset import NumberSet
 from blaster.core.orders import STATE, Orders
 from blaster.core.plan import JourneyPlan, Key, Outgoing, Plan, SendStep
@@ -51,6 +55,10 @@ _PLAIN_KINDS = {
     "bounced": Kind.BOOL,
     "invalid": Kind.BOOL,
     "when": Kind.BOOL,
+    "newest": Kind.TIME,  # a row number, see `happenings`
+    "changed": Kind.TIME,
+    "activity": Kind.TIME,
+    "benefit": Kind.BOOL,
 }
 _SMS_KINDS = {"order": Kind.ID, "message": Kind.CODE}
 
@@ -99,6 +107,11 @@ class State:
         self.by_version: dict[str, JourneyState] = {}
         self.readers: dict[Key, list[JourneyState]] = {}
         self.orders = Orders()
+        self.happenings: dict[Key, Happenings] = {}  # by (space, name)
+        self.sendings = Sendings()
+        self.born: dict[str, int] = {}  # when a field with a default came, if contacts were there
+        self.provider_words = Dictionary()
+        self.steps_read: set[str] = set()  # journeys at whose steps some definition looks
         self.sites = Sites(Account())
         self.inbox: deque[Queued] = deque()
         self.inputs = 0
@@ -133,6 +146,20 @@ class State:
         """The column of a fact, or None when nothing was ever written to it."""
         return self.contacts.column(key) if self.contacts.has(key) else None
 
+    def happened(self, space: str, name: str) -> Happenings:
+        """Every such happening, the table made now if there was none yet."""
+        found = self.happenings.get((space, name))
+        if found is None:
+            found = self.happenings[space, name] = Happenings()
+        return found
+
+    def happened_rows(self, source: Key) -> int:
+        """How many happenings of a source there are: (space, name), or ("messages",)."""
+        if source == ("messages",):
+            return self.sendings.rows
+        found = self.happenings.get(source)
+        return 0 if found is None else found.rows
+
     def fact_keys(self) -> list[Key]:
         """The facts that have a column."""
         return [name for name in self.contacts.names if isinstance(name, tuple)]
@@ -148,7 +175,7 @@ class State:
         if head == "list":
             member = tail == "member"
             return (Kind.BOOL, {"never_missing": True}) if member else (Kind.TIME, {})
-        if head in ("event", "form", "page", "file"):
+        if head in SPACES:
             if len(key) == 4:
                 return Kind.TEXT, {}
             return (Kind.INT, {"default": 0, "never_missing": True}) if tail == "count" else (
@@ -170,6 +197,10 @@ class State:
         if self.plan is not None and name in self.plan.fields:
             return self.plan.fields[name]
         return _UNDECLARED.get(name) or Field(name)
+
+    def declared(self, space: str, name: str) -> dict[str, Field]:
+        """The declared attributes of an event; those of forms, pages and files are undeclared."""
+        return {} if self.plan is None or space != "event" else self.plan.attributes_of(name)
 
     # --- journeys -----------------------------------------------------------------------------
 
@@ -196,10 +227,12 @@ class State:
     def index_readers(self) -> None:
         """Lists which versions read each fact: the open ones, and those that still hold runs."""
         self.readers.clear()
+        self.steps_read.clear()
         for journey in self.versions:
             if journey.open or journey.running:
                 for key in journey.plan.readers:
                     self.readers.setdefault(key, []).append(journey)
+                self.steps_read |= journey.plan.steps_read
 
     def is_read(self, key: Key) -> bool:
         """Whether any live definition looks at this fact."""
@@ -242,6 +275,11 @@ class State:
             hasher.update(f"{journey.version} {journey.open} {journey.running}".encode())
             for key in sorted(journey.table.names, key=repr):
                 journey.table.column(key).digest_into(hasher)
+        for key, happenings in sorted(self.happenings.items()):
+            hasher.update(repr(key).encode())
+            happenings.digest_into(hasher)
+        self.sendings.digest_into(hasher)
+        hasher.update(repr(sorted(self.born.items())).encode())
         numbers = self.orders.numbers()
         hasher.update(numbers.tobytes())
         found = self.orders.find(numbers)

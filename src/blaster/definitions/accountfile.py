@@ -1,6 +1,7 @@
 """blaster.toml: the account, its senders, domains and keys, transports, routes and policy.
 
-Law: a key that is not known is an error, also in `[policy]`, where only `caps` is supported yet.
+Law: a key that is not known is an error, also in `[policy]`, where only `caps` and `activity` are
+supported yet.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from blaster.definitions.times import SPANS_SHOWN, parse_span
 from blaster.definitions.tomlplaces import TomlPlaces
 from blaster.definitions.tomlreader import Table, TomlReader, read_toml
 from blaster.limits import WORKERS_MAX
-from blaster.model.definitions import Account, Cap, Category, Channel, DkimKey, Sender
+from blaster.model.definitions import ACTIVITY, Account, Cap, Category, Channel, DkimKey, Sender
 
 CATEGORIES: tuple[str, ...] = get_args(Category)
 _SECTIONS = ("account", "senders", "domains", "transports", "routes", "policy")
@@ -32,11 +33,11 @@ _LATER_POLICY = (
     "holidays",
     "collision",
     "sales_within",
-    "activity",
     "permission_request",
     "withhold",
     "pause_at",
 )
+_POLICY = ("caps", "activity")
 _CAP_KEYS = ("category", "topic", "channel", "max", "per", "over")
 _DETAILS = {
     "name": "The Coffee Club",
@@ -126,6 +127,7 @@ class _Reader(TomlReader):
             transports=self._transports(self.table(root, "transports")),
             routes=self._routes(self.table(root, "routes")),
             caps=self._caps(self.table(root, "policy")),
+            activity=self._activity(self.table(root, "policy")),
             web=self._web(account),
         )
 
@@ -260,13 +262,25 @@ class _Reader(TomlReader):
             place = self.places.key("policy", key)
             if key in _LATER_POLICY:
                 shapes.not_supported(self.report, place, f"{show(key)} of [policy]")
-            elif key != "caps":
-                known = ("caps", *_LATER_POLICY)
+            elif key not in _POLICY:
+                known = (*_POLICY, *_LATER_POLICY)
                 advice = did_you_mean(key, known, f"known are: {', '.join(known)}")
                 message = f"[policy] has no key {show(key)}"
                 self.report.add(codes.UNKNOWN_KEY, place, message, advice)
         caps = (self._cap(item) for item in self.tables(policy, "policy", "caps"))
         return tuple(cap for cap in caps if cap is not None)
+
+    def _activity(self, policy: Table) -> tuple[str, ...]:
+        """Events by name, and the words of what people do with messages, pages and forms."""
+        given = policy.get("activity")
+        if given is None:
+            return ACTIVITY
+        words = given if isinstance(given, list) else [given]
+        if not all(isinstance(word, str) and word.strip() for word in words):
+            advice = 'write a list like ["purchase", "click"]'
+            self.bad("'activity' is a list of kinds of activity", advice, "policy", "activity")
+            return ACTIVITY
+        return tuple(dict.fromkeys(words))
 
     def _cap(self, item: Table) -> Cap | None:
         path = ("policy", "caps")

@@ -96,6 +96,7 @@ class Book:
     message_names: set[tuple[str, str]] = field(default_factory=set)
     attributes: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """By message: what it reads of the event that started a run."""
+    tables: dict[str, dict[str, str]] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     journeys: dict[str, Journey | None] = field(default_factory=dict)
     sends: dict[str, set[tuple[str, str]]] = field(default_factory=dict)

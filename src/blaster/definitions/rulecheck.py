@@ -45,6 +45,11 @@ def scope_of(book: Book, use: Use, extras: dict[str, Field]) -> Scope:
     """What a rule may name at its place."""
     return Scope(
         fields=book.fields,
+        tables=book.tables,
+        event_attributes={
+            event.name: {each.name: each for each in event.attributes}
+            for event in book.events.values()
+        },
         place=use.place,
         journey=use.journey,
         own_messages=frozenset(book.sends.get(use.journey, ())),

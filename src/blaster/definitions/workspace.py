@@ -2,7 +2,7 @@
 
 Laws: all findings of a workspace come at once; a broken file never hides the findings of another;
 there is a workspace only when there is no error. Order of reading: account, shaping, fields, lists,
-events, forms, messages, journeys, so that later files find what earlier ones declare; names that go
+events, forms, tables, messages, journeys, so that later files find what earlier ones declare; names that go
 the other way wait in the book.
 """
 
@@ -27,6 +27,7 @@ from blaster.definitions.references import check_references
 from blaster.definitions.rulecheck import check_uses
 from blaster.definitions.shapingfile import read_shaping
 from blaster.definitions.sources import Source
+from blaster.definitions.tablesfile import read_table
 from blaster.definitions.templatecheck import TemplateChecker
 from blaster.definitions.yamlreader import read_yaml
 from blaster.limits import DEFINITION_FILE_BYTES_MAX
@@ -38,7 +39,7 @@ _FILES: dict[str, Callable[[Book, Node], None]] = {
     "events.yaml": read_events,
 }
 _LATER_FILES = ("benefits.yaml",)
-_LATER_FOLDERS = ("tables", "campaigns", "pages", "files")
+_LATER_FOLDERS = ("campaigns", "pages", "files")
 _FOLDERS = ("forms", "messages", "journeys", "scenarios")
 _ENDINGS: dict[str, Channel] = {".email.html": "email", ".sms.txt": "sms"}
 _BLOCK_ENDINGS: dict[str, Channel] = {**_ENDINGS, ".html": "email", ".txt": "sms"}
@@ -91,6 +92,7 @@ def read_book(folder: Path) -> Book:
             read_form(book, root, _stem(path))
         else:
             book.forms_closed = False
+    _read_tables(book, folder)
     checker = TemplateChecker(book)
     texts = _read_messages(book, checker, folder)
     check_details(book)
@@ -126,6 +128,7 @@ def to_workspace(book: Book) -> Workspace | None:
             for key, message in book.messages.items()
         ),
         blocks=tuple(book.blocks),
+        tables=dict(sorted(book.tables.items())),
         journeys=tuple(journey for journey in book.journeys.values() if journey is not None),
     )
 
@@ -160,6 +163,21 @@ def _read_yaml_file(report: Report, folder: Path, path: str) -> Node | None:
 
 def _stem(path: str) -> str:
     return path.rsplit("/", 1)[-1].removesuffix(".yaml")
+
+
+def _read_tables(book: Book, folder: Path) -> None:
+    for path in _listing(folder, "tables"):
+        place = f"tables/{path.name}"
+        name = path.name.removesuffix(".csv")
+        if name == path.name or not name:
+            message = f"{show(path.name)} is not read here"
+            book.report.add_file(codes.STRAY_FILE, place, message, "tables are named NAME.csv")
+            continue
+        source = read_source(book.report, folder, place)
+        if source is not None:
+            read_table(book, source, name)
+        else:
+            book.tables[name] = {}
 
 
 def _listing(folder: Path, name: str) -> list[Path]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import Column, Rows, State
+from blaster.core import Column, State
 from blaster.engine.conversion import Place
 from blaster.engine.importer import ADDRESS_FIELDS, ImportBatch, Reject, read, write_rejects
 from blaster.engine.intake import (
@@ -33,11 +33,11 @@ from blaster.engine.intake import (
     upserted,
 )
 from blaster.engine.machine import Machine
+from blaster.engine.selecting import count_contacts, no_rows, part_of, selection_of
 from blaster.errors import Busy, InputError
 from blaster.model import definitions as model
 from blaster.model import records
 from blaster.model.fields import BATCH_ROWS, Field, Kind
-from blaster.rules import Scope, compile_rule
 
 Array = np.ndarray[Any, Any]
 Run = Callable[[Callable[[Machine, int], Any]], Awaitable[Any]]
@@ -191,7 +191,29 @@ class Contacts:
 
     async def count(self, rule: str | None = None) -> int:
         """How many contacts there are, or for how many the rule is true. Raises DefinitionError."""
-        return int(await self._run(lambda m, now: _count(m.state, rule, now)))
+        return int(await self._run(lambda m, now: count_contacts(m.state, rule, now)))
+
+    async def select(
+        self, rule: str, columns: Sequence[str] | None = None
+    ) -> AsyncIterator[pa.RecordBatch]:
+        """The contacts for whom a rule is true, in batches that are not empty but for the first.
+
+        `columns` are names of fields (None: id, email, phone and all declared ones). The rule is
+        looked at, and the columns are read, batch by batch: each batch is of one instant, a later
+        one of a later. Contacts are those there are at the beginning. Raises DefinitionError for a
+        bad rule, InputError for a column that there is not.
+        """
+        chosen = await self._run(lambda m, now: selection_of(m.state, rule, columns))
+        if not chosen.batches:
+            yield no_rows(chosen)
+        for batch in range(chosen.batches):
+            found, mask = await self._run(
+                lambda m, now, batch=batch: part_of(m.state, chosen, batch, now)
+            )
+            matching = await asyncio.to_thread(found.filter, mask)
+            del found  # and with it the pins
+            if matching.num_rows or not batch:
+                yield matching
 
     async def consent(
         self,
@@ -435,18 +457,6 @@ def _stored(column: Column, rows: Array) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _count(state: State, text: str | None, now: int) -> int:
-    if text is None:
-        return state.contacts.rows
-    rule = compile_rule(text, Scope(fields=_known_fields(state), place="audience"))
-    total = 0
-    for first in range(0, state.contacts.rows, BATCH_ROWS):
-        last = min(first + BATCH_ROWS, state.contacts.rows)
-        rows = Rows(state, np.arange(first, last, dtype=np.int64))
-        total += int(rows.true(rule, now).sum())
-    return total
-
-
 class Lists:
     """`engine.lists`."""
 
@@ -527,9 +537,21 @@ class Events:
         return int(await self._run(command))
 
     async def note(
-        self, channel: model.Channel, message: str, fact: str, contact: str | int, text: str = ""
+        self,
+        channel: model.Channel,
+        message: str,
+        fact: str,
+        contact: str | int,
+        text: str = "",
+        *,
+        by: Literal["", "scanner", "automatic"] = "",
     ) -> None:
-        """A recipient opened, clicked (`text`: the link), replied, or the message bounced."""
+        """A recipient opened, clicked (`text`: the link), replied, or the message bounced.
+
+        What a link scanner did, or an automatic answer, counts only where rules ask for "any".
+        """
+        if by and by not in records.MACHINES:
+            raise InputError(f"{by!r} is nobody; there are {' and '.join(records.MACHINES)}")
         if fact not in ("opened", "clicked", "replied", "bounced", "complained", "delivered"):
             raise InputError(f"{fact!r} is nothing that happens to a message")
         _one_channel(channel)
@@ -540,7 +562,8 @@ class Events:
             rows = find_all(machine.state, [contact])
             newest = np.zeros(1, np.uint64)
             texts = (text,) if text else ()
-            operation = records.Noted(channel, message, fact, rows, newest, texts)
+            classes = (by,) if by else ()
+            operation = records.Noted(channel, message, fact, rows, newest, texts, classes)
             machine.accept(now, (operation,))
 
         await self._run(command)

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.content import RawColumn, compile_letter, fill, language_of, missing
-from blaster.core import Handover, JourneyPlan, Plan, Rows, State, mask_of
+from blaster.core import Handover, JourneyPlan, Plan, Rows, State, mask_of, scope_of
 from blaster.errors import DefinitionError, InputError
 from blaster.model import definitions as model
-from blaster.model.fields import Field, Kind
+from blaster.model.fields import Kind
 from blaster.model.letters import Letter, Slot
 from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
@@ -92,12 +92,11 @@ class Letterbook:
 
     def verify(self) -> None:
         """Compiles what every letter reads, wherever it is sent from. Raises DefinitionError."""
-        fields = self.plan.fields
         for letter in self._letters.values():
-            Reading(letter, Scope(fields=fields, place="steps"))
+            Reading(letter, scope_of(self.plan.workspace, "steps"))
         for journey in self.plan.journeys.values():
             for key in journey.own & self._letters.keys():
-                Reading(self._letters[key], _scope(fields, journey))
+                Reading(self._letters[key], _scope(self.plan, journey))
 
     def letter(self, channel: str, name: str) -> Letter:
         """One message's letter. Raises InputError for a message that is not declared."""
@@ -160,8 +159,7 @@ class Letterbook:
     def row(self, state: State, channel: str, name: str, contact: int, now: int) -> Sample:
         """One contact's values outside of any journey, for a look at the message."""
         letter = self.letter(channel, name)
-        fields = self.plan.fields
-        reading = Reading(letter, Scope(fields=fields, place="steps"))
+        reading = Reading(letter, scope_of(self.plan.workspace, "steps"))
         rows = Rows(state, np.array([contact], np.int64))
         slots, flags = reading.slots(rows, now, self._language), reading.flags(rows, now)
         lacking = bool(missing(letter, slots, flags, 1)[0])
@@ -178,7 +176,7 @@ class Letterbook:
         journey = handover.journey
         key = (handover.channel, handover.name, journey.version)
         if key not in self._readings:
-            self._readings[key] = Reading(letter, _scope(self.plan.fields, journey.plan))
+            self._readings[key] = Reading(letter, _scope(self.plan, journey.plan))
         return self._readings[key]
 
 
@@ -200,9 +198,9 @@ class Sample:
         self.absent = absent
 
 
-def _scope(fields: dict[str, Field], journey: JourneyPlan) -> Scope:
+def _scope(plan: Plan, journey: JourneyPlan) -> Scope:
     """Where a message stands that this journey sends."""
-    return Scope(fields=fields, place="steps", journey=journey.name, own_messages=journey.own)
+    return scope_of(plan.workspace, "steps", journey=journey.name, own_messages=journey.own)
 
 
 def _as_written(value: str) -> str:

@@ -129,7 +129,8 @@ def tell(
         case records.Suppressed(channel=channel, scope=scope, reason=reason):
             yield ("suppressed", f"no more {scope} on {channel}", _by(reason))
         case records.Noted(channel=channel, message=message, fact=fact, texts=texts):
-            yield ("message", f"{channel} {message} {fact}", tuple(t for t in texts if t))
+            who = "".join(f" by {word}" for word in operation.classes if word)
+            yield ("message", f"{channel} {message} {fact}{who}", tuple(t for t in texts if t))
         case records.Received(texts=texts):
             for text in texts:
                 yield ("message", f"inbound text: {text}", ())

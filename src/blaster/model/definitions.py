@@ -325,11 +325,16 @@ RELAY_SHAPING = Shaping("smarthost", 20, 1000, 1000)
 """A smarthost of which nothing is said: it is the account's own."""
 
 
+ACTIVITY = ("visit", "purchase", "click", "reply")
+"""What counts as activity of a contact unless the policy says otherwise."""
+
+
 class Account(_Struct, frozen=True):
     """What blaster.toml and shaping.toml say.
 
     `routes` leads from domains to sites, each `host:port`. `web` is the base address of the
-    account's public pages.
+    account's public pages. `activity` are events by name, and click, reply, open, visit (of a
+    page), form and download.
     """
 
     name: str = ""
@@ -344,6 +349,7 @@ class Account(_Struct, frozen=True):
     caps: tuple[Cap, ...] = ()
     shaping: tuple[Shaping, ...] = ()
     web: str = ""
+    activity: tuple[str, ...] = ACTIVITY
 
 
 class Workspace(_Struct, frozen=True):
@@ -360,3 +366,4 @@ class Workspace(_Struct, frozen=True):
     events: tuple[EventType, ...] = ()
     events_closed: bool = False
     blocks: tuple[Block, ...] = ()
+    tables: dict[str, dict[str, str]] = {}

@@ -103,16 +103,23 @@ class Noted(Operation, frozen=True):
     """What a recipient or his server did with a message: `fact` is "opened", "clicked", ...
 
     `orders` names the sending (0: the newest one to that contact). `texts` holds the link, the
-    reply or the reason, row by row, or is empty.
+    reply or the reason, row by row, or is empty. `classes` says row by row who did it, one of
+    MACHINES or "" for the recipient himself, or is empty when all of them did.
     """
 
     KIND: ClassVar[int] = 7
+    VERSION: ClassVar[int] = 2
     channel: str
     message: str
     fact: str
     contacts: Array
     orders: Array
     texts: tuple[str, ...]
+    classes: tuple[str, ...] = ()
+
+
+MACHINES = ("scanner", "automatic")
+"""Who opens, clicks or replies without a person behind it: link scanners, and automatic answers."""
 
 
 class Received(Operation, frozen=True):

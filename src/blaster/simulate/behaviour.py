@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from blaster.core import Column, NumberSet, Rows, after_span, distinct
+from blaster.core import Column, NumberSet, Rows, after_span, distinct, scope_of
 from blaster.model.fields import Field, Kind
 from blaster.model.scenarios import Behaviour, Scenario
-from blaster.rules import Rule, Scope, compile_rule
+from blaster.rules import Rule, compile_rule
 from blaster.simulate.world import World
 
 Array = np.ndarray[Any, Any]
@@ -39,9 +39,7 @@ class Choice:
     def __init__(self, world: World) -> None:
         self.world = world
         plan = world.state.plan
-        self.scope = Scope(
-            fields=plan.fields, place="scenario", extras={"n": Field("n", "integer")}
-        )
+        self.scope = scope_of(plan.workspace, "scenario", extras={"n": Field("n", "integer")})
         self._rules: dict[str, Rule] = {}
         self._numbers = Column(Kind.INT)
 

@@ -1,0 +1,168 @@
+"""Everything of one name that happened to anybody, and every sending that left: happenings in order.
+
+A table each, appended when the input is taken, so that it is a fold of the log. A row knows the row
+of its contact's happening before it (`before`), and a column of the contacts the newest one, so
+that a contact's happenings are a walk. Rows count up for ever: where a table ended when a run was
+entered says exactly what came after (`floors`), also within one second. Links and contacts are row
+numbers in the four bytes of a TIME column.
+Memory: 12 bytes a happening and its attributes; 32 bytes a sending; 4 bytes a contact for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from blaster.core.attributes import Attributes
+from blaster.core.chains import find_linked, walk
+from blaster.core.codes import Hasher
+from blaster.core.column import Column
+from blaster.core.plan import Outgoing
+from blaster.core.table import Table
+from blaster.model.fields import Field, Kind
+from blaster.rules import Dictionary, EventLists, Vector
+from blaster.rules.facts import Item
+
+Array = np.ndarray[Any, Any]
+
+SPACES = ("event", "form", "page", "file")
+ENGAGED = ("opened", "clicked", "replied")
+
+
+class Happenings:
+    """One event, form, page or file."""
+
+    def __init__(self) -> None:
+        self.table = Table()
+        for name in ("contact", "at", "before"):
+            self.table.add(name, Kind.TIME)
+        self.attributes = Attributes(self.table)
+
+    @property
+    def rows(self) -> int:
+        return self.table.rows
+
+    def append(
+        self,
+        newest: Column,
+        contacts: Array,
+        at: int,
+        columns: pa.RecordBatch,
+        declared: Mapping[str, Field],
+    ) -> None:
+        """It happened to these contacts (each given once); `columns` are the attributes."""
+        if not len(contacts):
+            return
+        rows = _link(self.table, newest, contacts)
+        self.table.column("contact").put(rows, contacts.astype(np.uint32))
+        self.table.column("at").put(rows, at)
+        self.attributes.append(rows, columns, declared)
+
+    def lists(self, heads: Array, floors: Array | None) -> tuple[Array, Array]:
+        """Where each list begins and ends, and the rows of all of them."""
+        return walk(self.table.column("before"), heads, floors)
+
+    def gather(self, offsets: Array, rows: Array, items: tuple[Item, ...]) -> EventLists:
+        """The lists as rules read them."""
+        at = self.table.column("at").gather(rows)
+        return EventLists(offsets, at, tuple(self.attributes.take(rows, item) for item in items))
+
+    def digest_into(self, hasher: Hasher) -> None:
+        hasher.update(np.array([self.table.rows], np.int64))
+        self.table.digest_into(hasher)
+        self.attributes.digest_into(hasher)
+
+
+class Sendings:
+    """Every sending that was accepted, with what its recipient did with it.
+
+    `message` is a code of channel, name, category and topic as they were when it left.
+    """
+
+    def __init__(self) -> None:
+        self.table = Table()
+        self._messages = Dictionary()
+        self._words = {name: Dictionary() for name in ("channel", "name", "category", "topic")}
+        self._codes: dict[str, list[int]] = {name: [] for name in self._words}
+        self.table.add("message", Kind.CODE, dictionary=self._messages)
+        self.table.add("order", Kind.ID)
+        for name in ("at", "before", *ENGAGED):
+            self.table.add(name, Kind.TIME)
+
+    @property
+    def rows(self) -> int:
+        return self.table.rows
+
+    def append(
+        self, newest: Column, contacts: Array, orders: Array, at: int, outgoing: Outgoing
+    ) -> None:
+        """These orders, each of another contact, were accepted."""
+        if not len(contacts):
+            return
+        rows = _link(self.table, newest, contacts)
+        self.table.column("at").put(rows, at)
+        self.table.column("order").put(rows, orders)
+        code = self._code(outgoing)
+        self.table.column("message").put(rows, np.full(len(rows), code, np.int32))
+
+    def _code(self, outgoing: Outgoing) -> int:
+        parts = (outgoing.channel, outgoing.name, outgoing.category, outgoing.topic)
+        code = self._messages.add("\x1f".join(part for part in parts if part is not None))
+        if code == len(self._codes["name"]):
+            for (name, words), part in zip(self._words.items(), parts, strict=True):
+                self._codes[name].append(-1 if part is None else words.add(part))
+        return code
+
+    def note(self, heads: Array, orders: Array, facts: tuple[str, ...], at: int) -> None:
+        """What the recipients of these orders did, for the first time."""
+        rows = find_linked(self.table.column("before"), self.table.column("order"), heads, orders)
+        rows = rows[rows >= 0]
+        for fact in facts:
+            if fact in ENGAGED:
+                column = self.table.column(fact)
+                column.put(rows[~column.take_valid(rows)], at)
+
+    def lists(self, heads: Array, floors: Array | None) -> tuple[Array, Array]:
+        """Where each list begins and ends, and the rows of all of them."""
+        return walk(self.table.column("before"), heads, floors)
+
+    def gather(self, offsets: Array, rows: Array, items: tuple[Item, ...]) -> EventLists:
+        """The lists as rules read them."""
+        at = self.table.column("at").gather(rows)
+        return EventLists(offsets, at, tuple(self._item(rows, item) for item in items))
+
+    def _item(self, rows: Array, item: Item) -> Vector:
+        if item.name in ENGAGED:
+            return self.table.column(item.name).gather(rows)
+        if item.name not in self._words:
+            return Vector.missing(item.kind, len(rows))
+        of_message = np.array([*self._codes[item.name], -1], np.int32)
+        column = Column(Kind.CODE, dictionary=self._words[item.name])
+        column.grow(len(rows))
+        places = np.arange(len(rows), dtype=np.int64)
+        column.put(places, of_message[self.table.column("message").take(rows)])
+        return column.gather(places)
+
+    def digest_into(self, hasher: Hasher) -> None:
+        hasher.update(np.array([self.table.rows], np.int64))
+        self.table.digest_into(hasher)
+
+
+def _link(table: Table, newest: Column, contacts: Array) -> Array:
+    """New rows at the end of a table, each behind its contact's newest one."""
+    first = table.rows
+    table.grow(first + len(contacts))
+    rows = np.arange(first, table.rows, dtype=np.int64)
+    table.column("before").put(rows, newest.take(contacts))
+    newest.put(contacts, rows.astype(np.uint32))
+    return rows
+
+
+def kept_lists(offsets: Array, rows: Array, keep: Array) -> tuple[Array, Array]:
+    """The lists without the rows that are not kept (bool[], row by row)."""
+    sums = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(keep, out=sums[1:])
+    return sums[offsets], rows[keep]
