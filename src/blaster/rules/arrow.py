@@ -229,10 +229,18 @@ def values_of(
 # ------------------------------------------------------------------------------------ vectors
 
 
+def missing(kind: Kind, rows: int) -> Vector:
+    """A column that every row misses."""
+    if kind != Kind.CODE:
+        return Vector.missing(kind, rows)
+    valid = bytes((rows + 63) // 64 * 8)
+    return Vector(kind, rows, np.zeros(rows, dtype=np.int32), valid, dictionary=Dictionary())
+
+
 def vector(array: pa.Array, kind: Kind, words: Words) -> Vector:
     """An array as a vector of a kind that it fits. Raises InputError for what cannot be one."""
     if pa.types.is_null(array.type):
-        return Vector.missing(kind, len(array))
+        return missing(kind, len(array))
     return _MAKERS[kind](array, words)
 
 
@@ -339,7 +347,7 @@ def _code(array: pa.Array, words: Words) -> Vector:
         array = pc.dictionary_encode(array)
     codes, valid, dictionary = _codes(array, words)
     if codes is None:
-        return Vector.missing(Kind.CODE, len(array))
+        return missing(Kind.CODE, len(array))
     form = _CODE_FORMS.get(codes.dtype.type)
     if form is None or (form and form not in KERNEL_FORMS):
         codes, form = codes.astype(np.int32), ""
@@ -370,7 +378,7 @@ def _codes(array: pa.DictionaryArray, words: Words) -> tuple[Any, Any, Dictionar
 def _list(array: pa.Array, words: Words) -> Vector:
     rows = len(array)
     if not rows:
-        return Vector.missing(Kind.LIST, 0)
+        return missing(Kind.LIST, 0)
     large = pa.types.is_large_list(array.type)
     offsets = values_of(array, np.int64 if large else np.int32, more=1).astype(np.int64)
     entries = array.values.slice(offsets[0], offsets[-1] - offsets[0])

@@ -25,7 +25,7 @@ import pyarrow as pa
 from blaster.errors import DefinitionError, InputError
 from blaster.model.fields import NEVER, Field, Kind
 from blaster.rules import syntax, tree
-from blaster.rules.arrow import INSTANT_MARK, Words, declared, fits, vector
+from blaster.rules.arrow import INSTANT_MARK, Words, declared, fits, missing, vector
 from blaster.rules.bitmap import count as count_bits
 from blaster.rules.check import check_rule
 from blaster.rules.explain import Explained
@@ -208,7 +208,7 @@ class ArrowRule:
         out: list[Vector] = []
         for fact, scale, column, words in self._slots:
             if column is None:
-                out.append(Vector.missing(fact.kind, batch.num_rows))
+                out.append(missing(Kind(fact.kind), batch.num_rows))
                 continue
             place = _place(batch.schema, column.name)
             if place is None:
@@ -383,7 +383,7 @@ def _refuse_unread(node: syntax.Node, schema: pa.Schema) -> None:
     wrong: dict[str, str] = {}
     for column in schema:
         if declared(column.name, column) is None:
-            wrong[clean(column.name)] = f"column {column.name} is {column.type}; rules do not read"
+            wrong[clean(column.name)] = f"column {column.name} is {column.type}; rules do not read it"
         if len(schema.get_all_field_indices(column.name)) > 1:
             wrong[clean(column.name)] = f"two columns are called {column.name}; rules cannot choose"
     problems = [
