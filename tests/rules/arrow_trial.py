@@ -107,7 +107,9 @@ def chunked(dice: Dice, table: pa.Table) -> pa.Table:
         size = 1 + dice.below(len(table) - start)
         before, behind = dice.below(9), dice.below(3)
         padding = [table.slice(0, 1)] * before
-        whole = pa.concat_tables([*padding, table.slice(start, size), *[table.slice(0, 1)] * behind])
+        whole = pa.concat_tables(
+            [*padding, table.slice(start, size), *[table.slice(0, 1)] * behind]
+        )
         pieces.append(whole.combine_chunks().slice(before, size))
         start += size
     return pa.concat_tables(pieces) if pieces else table
@@ -141,24 +143,25 @@ class ArrowTrial:
         """The rule for a drawn schema, or (scaled numbers that decimals do not hold) for a scope."""
         wide = compile_arrow(self.text, self.scope, zone=self.case.zone)
         scales = {slot.fact: slot.scale for slot in wide._slots}
-        arrays: dict[str, pa.Array] = {}
-        fields: list[pa.Field] = []
-        schemed = True
+        values = {}
         for fact in wide.facts:
             distinct = [stored(row[fact.space, *fact.key], fact.kind) for row in rows]
-            values = [distinct[place] for place in order]
-            types = layouts(fact.kind, scales[fact], values)
-            schemed = schemed and bool(types)
-            chosen = choice(self.dice, types) if types else pa.int64()
+            values[fact] = [distinct[place] for place in order]
+        types = {fact: layouts(fact.kind, scales[fact], values[fact]) for fact in wide.facts}
+        schemed = all(types.values())
+        arrays: dict[str, pa.Array] = {}
+        fields: list[pa.Field] = []
+        for fact in wide.facts:
             name = column_name(fact)
-            if name == "zone" and not self.zoned:
+            if name == "zone" and schemed and not self.zoned:
                 continue
-            arrays[name] = column(fact.kind, chosen, values)
+            chosen = choice(self.dice, types[fact]) if types[fact] else pa.int64()
+            arrays[name] = column(fact.kind, chosen, values[fact])
             mark = MARK if fact.kind == Kind.TIME else None
             fields.append(pa.field(name, arrays[name].type, metadata=mark))
         arrays["row"] = pa.array(range(len(order)), pa.int64())
         table = pa.table(arrays, schema=pa.schema([*fields, pa.field("row", pa.int64())]))
-        if not schemed and (self.zoned or "zone" not in wide.columns):
+        if not schemed:
             return wide, chunked(self.dice, table)
         made = compile_arrow(self.text, table.schema, zone=self.case.zone)
         return made, chunked(self.dice, table)

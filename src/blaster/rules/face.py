@@ -55,12 +55,16 @@ _ARROW: dict[Kind, pa.DataType] = {
 
 
 class Slot(NamedTuple):
-    """A fact, the column it is (None: there is none, and every row misses it), and its words."""
+    """A fact, the column it is (None: there is none, and every row misses it), and its words.
+
+    `optional`: a batch may come without the column.
+    """
 
     fact: Fact
     scale: int
     column: pa.Field | None
     words: Words
+    optional: bool
 
 
 class ArrowRule:
@@ -104,9 +108,7 @@ class ArrowRule:
             return pa.chunked_array(masks, pa.bool_())
         raise InputError(f"a mask is of a RecordBatch or a Table, not of {_named(data)}")
 
-    def count(
-        self, batches: Any, *, now: Instant | None = None, threads: int | None = None
-    ) -> int:
+    def count(self, batches: Any, *, now: Instant | None = None, threads: int | None = None) -> int:
         """For how many rows the rule is surely true."""
         second = self._second(now)
         found = batches_of(batches, self._only(batches))
@@ -145,9 +147,7 @@ class ArrowRule:
             raise InputError(f"a next change is of a RecordBatch or a Table, not of {_named(data)}")
         vectors = self._vectors(data)
         found = self.rule.next_change(vectors, data.num_rows, second, self._zones)
-        return pa.array(found.astype(np.int64), mask=found == NEVER).cast(
-            pa.timestamp("s", "UTC")
-        )
+        return pa.array(found.astype(np.int64), mask=found == NEVER).cast(pa.timestamp("s", "UTC"))
 
     def explain(self, row: Any, *, now: Instant | None = None) -> Explained:
         """Why the rule is true, false or undecided for one row: a mapping, or a batch of one."""
@@ -206,11 +206,11 @@ class ArrowRule:
     def _vectors(self, batch: pa.RecordBatch) -> list[Vector]:
         """One vector per fact; InputError where a column is not what was compiled."""
         out: list[Vector] = []
-        for fact, scale, column, words in self._slots:
-            if column is None:
+        for fact, scale, column, words, optional in self._slots:
+            place = None if column is None else _place(batch.schema, column.name)
+            if column is None or (place is None and optional):
                 out.append(missing(Kind(fact.kind), batch.num_rows))
                 continue
-            place = _place(batch.schema, column.name)
             if place is None:
                 hint = nearest(column.name, batch.schema.names)
                 what = f"there is no column {column.name}, which the rule reads as {column.type}"
@@ -366,9 +366,8 @@ def _slots(rule: Rule, schema: pa.Schema | None) -> tuple[Slot, ...]:
         if schema is not None:
             place = _place(schema, name)
             column = None if place is None else schema.field(place)
-        elif fact == tree.ZONE_FACT:
-            column = None
-        out.append(Slot(fact, scales.get(fact, 0), column, Words()))
+        optional = schema is None and fact == tree.ZONE_FACT
+        out.append(Slot(fact, scales.get(fact, 0), column, Words(), optional))
     return tuple(out)
 
 
@@ -383,7 +382,9 @@ def _refuse_unread(node: syntax.Node, schema: pa.Schema) -> None:
     wrong: dict[str, str] = {}
     for column in schema:
         if declared(column.name, column) is None:
-            wrong[clean(column.name)] = f"column {column.name} is {column.type}; rules do not read it"
+            wrong[clean(column.name)] = (
+                f"column {column.name} is {column.type}; rules do not read it"
+            )
         if len(schema.get_all_field_indices(column.name)) > 1:
             wrong[clean(column.name)] = f"two columns are called {column.name}; rules cannot choose"
     problems = [

@@ -84,7 +84,10 @@ class Sql:
             case tree.Compare(op=op, left=left, right=right):
                 return self._compare(op, left, right)
             case tree.Between(subject=subject, low=low, high=high):
-                first, second = self._compare(">=", subject, low), self._compare("<=", subject, high)
+                first, second = (
+                    self._compare(">=", subject, low),
+                    self._compare("<=", subject, high),
+                )
                 return f"({first} AND {second})"
             case tree.InSet():
                 return self._in_set(leaf)

@@ -144,6 +144,8 @@ class Values:
         if kind == Kind.ID:
             return f"CAST(nullif({name}, 0) AS UBIGINT)"
         if kind in INSTANTS:
+            if column.type.tz is not None:  # of any unit it came in
+                return _seconds(f"CAST({name} AS TIMESTAMPTZ)", "us")
             return _seconds(name, column.type.unit)
         if kind == Kind.NUMBER:
             return f"nullif({name}, 'NaN')"
