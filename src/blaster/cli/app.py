@@ -37,6 +37,7 @@ COMMANDS: dict[str, Command] = {
     "publish": Command("publish", "publish [DIR]", "put its definitions into force"),
     "import": Command("importing", "import FILE", "take contacts from a CSV or Parquet file"),
     "count": Command("count", "count 'RULE'", "for how many contacts a rule is true"),
+    "select": Command("select", "select 'RULE'", "who they are: a table, or a file of them"),
     "explain": Command("explain", "explain CONTACT", "what happened to a contact, and why"),
     "run": Command("run", "run [DIR]", "run the account: take what is due, and deliver"),
     "send": Command("send", "send MESSAGE", "send one message to one recipient, now"),
@@ -47,7 +48,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("demo.command", "demo", "a whole mailing on this machine, and its account"),
 }
 
-LATER = ("select", "erase", "queue", "suspend")
+LATER = ("erase", "queue", "suspend")
 """Named in the manual, not in this release; said so, rather than called misspelt."""
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from blaster.cli.folders import account_folder
-from blaster.cli.output import fail, note, say, say_json
+from blaster.cli.output import say, say_json
+from blaster.cli.rules import show_problems
 
 HELP = """
 Usage: blaster count ['RULE'] [--dir DIR] [--json]
@@ -48,21 +49,7 @@ def run(
     try:
         count = asyncio.run(ask())
     except DefinitionError as error:
-        _show(rule or "", error.problems)
+        show_problems(rule or "", error.problems)
         return 1
     say_json({"count": count}) if json else say(str(count))
     return 0
-
-
-def _show(rule: str, problems: tuple[object, ...]) -> None:
-    """What is wrong with the rule, each place underlined."""
-    from blaster.rules import Problem, caret
-
-    for problem in problems:
-        if not isinstance(problem, Problem):
-            fail(str(problem))
-            continue
-        fail(problem.message)
-        note("\n".join(f"  | {line}" for line in caret(rule, problem).splitlines()))
-        if problem.suggestion:
-            note(f"  = {problem.suggestion}")

@@ -14,6 +14,7 @@ from blaster.model.fields import Field, Kind
 from blaster.rules import syntax, tree
 from blaster.rules.facts import Fact
 from blaster.rules.problems import nearest
+from blaster.rules.scope import Untyped
 from blaster.rules.tokens import clean
 from blaster.rules.typed import FAMILY_OF_KIND, Context, Typed
 
@@ -28,7 +29,7 @@ def _ref(
 
 
 def _declared(ref: tree.FactRef, field: Field) -> Typed:
-    return Typed(ref, FAMILY_OF_KIND[field.kind], field)
+    return Typed(ref, "any" if isinstance(field, Untyped) else FAMILY_OF_KIND[field.kind], field)
 
 
 # ------------------------------------------------------------------------ fields, attributes
