@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blaster.rules.always import Verdict, verdicts
     from blaster.rules.bitmap import count, from_bools, to_bools
     from blaster.rules.dictionary import Dictionary
     from blaster.rules.eventlists import EventLists
@@ -33,6 +34,7 @@ _MODULES = {
     "Value": "rule",
     "ValueResult": "rule",
     "Vector": "vector",
+    "Verdict": "always",
     "Zones": "zones",
     "caret": "problems",
     "clean": "tokens",
@@ -45,6 +47,7 @@ _MODULES = {
     "to_bools": "bitmap",
     "to_list": "vectors",
     "vector_of": "vectors",
+    "verdicts": "always",
 }
 
 __all__ = [
@@ -59,6 +62,7 @@ __all__ = [
     "Value",
     "ValueResult",
     "Vector",
+    "Verdict",
     "Zones",
     "caret",
     "clean",
@@ -71,6 +75,7 @@ __all__ = [
     "to_bools",
     "to_list",
     "vector_of",
+    "verdicts",
 ]
 
 
