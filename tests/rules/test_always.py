@@ -49,13 +49,12 @@ def found(text: str) -> list[tuple[str, str]]:
         "visits is set and visits is not set",
         "not visits == visits",
         "weight != weight",
-        'not (active) and active == true and list("vip")',
+        "not (active) and active == true",
         'list("vip") and not list("vip")',
         "birthday > 2026-01-01 and birthday < 2026-01-02",
         "arrival before 2026-03-01 and arrival after 2026-03-01",
         "arrival in last 30d and arrival older than 60d",
-        "arrival in last 30d and arrival in next 30d and arrival older than 1d",
-        "conference_date in next 14d and conference_date in last 14d and conference_date older than 1d",
+        "conference_date in next 14d and conference_date older than 1d",
         "birthday.month == 13",
         "birthday.weekday == Sunday and birthday.weekday == Monday",
         "bucket(10) > 9",
@@ -127,6 +126,9 @@ def test_the_smallest_part_is_named() -> None:
     ]
     assert found("visits > 5 and active and visits < 3 and weight < 2") == [
         (NEVER, "visits > 5 and active and visits < 3")
+    ]
+    assert found("arrival in last 30d and arrival in next 30d and arrival older than 1d") == [
+        (NEVER, "arrival in next 30d and arrival older than 1d")
     ]
     assert found("active or true") == [(ALWAYS, "true")]
     assert found("true and visits > 5 and visits < 3 or false") == [
@@ -266,10 +268,10 @@ def reports_of(seeds: range) -> int:
 
 
 def test_reports_hold_where_they_are_common() -> None:
-    assert reports_of(range(600)) > 100
+    assert reports_of(range(600)) > 40
 
 
 @pytest.mark.long
 def test_reports_hold_thousands_of_times() -> None:
-    assert reports_of(range(1000, 30_000)) > 5000
+    assert reports_of(range(1000, 30_000)) > 2000
     assert sum(trial_of(Seeded(seed), 6) for seed in range(100, 1500)) > 100

@@ -166,9 +166,11 @@ def judge_text(op: str, needle: str, *, exact: bool) -> Judge:
 def judge_blank(cell: Cell) -> int:
     """A text that is there: whether it is empty or only spaces."""
     assert isinstance(cell, Word)
-    if cell.text is None or cell.others:
+    if cell.text is None:
         return TRUE | FALSE
-    return FALSE if cell.text.strip() else TRUE
+    if cell.text.strip():  # no letter folds to a space
+        return FALSE
+    return TRUE | FALSE if cell.others else TRUE
 
 
 _TEXTS: dict[str, Callable[[str, str], bool]] = {

@@ -43,7 +43,7 @@ _SPACE = re.compile(r"[\s\u200b\ufeff\u061c\u200e\u200f\u202a-\u202e\u2066-\u206
 _NUMERIC = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[ \t]+(?P<time>\d\d?:\d\d(?::\d\d)?))?(?![\w:-]|\.\d)"
     r"|(?P<clock>\d{1,2}:\d\d(?::\d\d)?)(?![\w:]|\.\d)"
-    r"|(?P<joined>\d{4}-\d\d?-\d\d?(?:-\d+)*|\d\d?(?P<sep>[-/.])\d\d?(?P=sep)\d{4}|\d+\.\d+\.\d+)"
+    r"|(?P<joined>\d+-\d+(?:-\d+)+|\d\d?(?P<sep>[/.])\d\d?(?P=sep)\d{4}|\d+\.\d+\.\d+)"
     r"(?:T[\d:]+)?(?!\w)"
     r"|(?P<duration>\d+[smhdw])(?!\w)"
     r"|(?P<number>\d+(?:\.\d+)?)(?!\w)"
