@@ -15,6 +15,7 @@ from blaster.rules import syntax
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "schema"
+_UNION = ("anyOf", "discriminator")  # OpenAPI's word, which Node keeps
 SPANS = ("start", "end")
 """Where a node stood in a text; the JSON form of a rule has no text and leaves them out."""
 
@@ -51,7 +52,7 @@ def _shortened(schema: Any, nodes: list[Any]) -> Any:
     if all(node in options for node in nodes):
         rest = [one for one in options if one not in nodes]
         node = {"$ref": "#/$defs/Node"}
-        found = {name: one for name, one in schema.items() if name != "anyOf"}
+        found = {name: one for name, one in schema.items() if name not in _UNION}
         return {**found, **({"anyOf": [*rest, node]} if rest else node)}
     return {name: _shortened(one, nodes) for name, one in schema.items()}
 
