@@ -113,7 +113,9 @@ def main() -> None:
     """Builds the kinds named on the command line."""
     for kind in sys.argv[1:]:
         if kind not in KINDS:
-            raise SystemExit(f"build.py: {kind!r} is no kind of build; say one of {', '.join(KINDS)}")
+            raise SystemExit(
+                f"build.py: {kind!r} is no kind of build; say one of {', '.join(KINDS)}"
+            )
         lib = ROOT / "build" / kind / "lib"
         lib.mkdir(parents=True, exist_ok=True)
         mirror(ROOT / "src", lib)

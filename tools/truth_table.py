@@ -108,7 +108,10 @@ def _beside(row: Row) -> str:
 
 def logic() -> list[str]:
     """The tables of `not`, `and`, `or` and `at least`."""
-    lines = ["| `a` | `b` | " + " | ".join(map(_code, LOGIC)) + " |", "|---" * (2 + len(LOGIC)) + "|"]
+    lines = [
+        "| `a` | `b` | " + " | ".join(map(_code, LOGIC)) + " |",
+        "|---" * (2 + len(LOGIC)) + "|",
+    ]
     for a in (True, False, None):
         for b in (True, False, None):
             values = {"a": a, "b": b}
@@ -125,10 +128,12 @@ def page() -> str:
         parts += [f"## {family.title}\n", f"{family.words}\n", "\n".join(table(family)) + "\n"]
     parts += [
         "## Joining conditions\n",
-        "`and` is false as soon as one part is false, `or` is true as soon as one part is true,"
-        " whatever the others are; `at least` counts those that are surely true, and waits for the"
-        " unknown ones only if they could still change the outcome. SQL's `NOT`, `AND` and `OR` are"
-        " the same; it has no `at least`.\n",
+        (
+            "`and` is false as soon as one part is false, `or` is true as soon as one part is true,"
+            " whatever the others are; `at least` counts those that are surely true, and waits for the"
+            " unknown ones only if they could still change the outcome. SQL's `NOT`, `AND` and `OR` are"
+            " the same; it has no `at least`.\n"
+        ),
         "\n".join(logic()) + "\n",
     ]
     later = [row.rule for family in FAMILIES for row in family.rows if compiled(row.rule) is None]

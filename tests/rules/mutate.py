@@ -111,7 +111,9 @@ def dealt(seed: int) -> list[Mutant]:
         share = max(1, MUTANTS_MAX * len(places) // total)
         step = max(1.0, len(places) / share)
         offset = chance.random() * step
-        chosen += [places[int(offset + step * n)] for n in range(int((len(places) - offset) / step))]
+        chosen += [
+            places[int(offset + step * n)] for n in range(int((len(places) - offset) / step))
+        ]
     return chosen[:MUTANTS_MAX]
 
 
@@ -121,7 +123,9 @@ def module_of(file: Path) -> list[str]:
         return [file.stem]
     modules = [pyx for pyx in ROOM.glob("*.pyx") if f"{file.stem}." in pyx.read_text("utf-8")]
     users = [pyx.with_suffix(".pxd") for pyx in ROOM.glob("*.pyx")]
-    modules += [pxd for pxd in users if f'"{file.stem}' in _read(pxd) or f"/{file.name}" in _read(pxd)]
+    modules += [
+        pxd for pxd in users if f'"{file.stem}' in _read(pxd) or f"/{file.name}" in _read(pxd)
+    ]
     named = sorted({module.stem for module in modules})
     return named or ["kernels"]
 
@@ -195,7 +199,12 @@ def verdict(mutant: Mutant) -> str:
         settings = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
         try:
             done = subprocess.run(
-                command, cwd=ROOT, env=settings, timeout=TEST_S_MAX, capture_output=True, check=False
+                command,
+                cwd=ROOT,
+                env=settings,
+                timeout=TEST_S_MAX,
+                capture_output=True,
+                check=False,
             )
         except subprocess.TimeoutExpired:
             return "killed"

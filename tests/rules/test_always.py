@@ -150,8 +150,8 @@ def test_a_rule_of_thousands_of_parts_is_not_looked_at_for_long() -> None:
     assert found(text) == []
 
 
-@pytest.mark.parametrize("first", (TRUE, FALSE, UNKNOWN))
-@pytest.mark.parametrize("second", (TRUE, FALSE, UNKNOWN))
+@pytest.mark.parametrize("first", [TRUE, FALSE, UNKNOWN])
+@pytest.mark.parametrize("second", [TRUE, FALSE, UNKNOWN])
 def test_the_logic_is_that_of_compiled_rules(first: int, second: int) -> None:
     """Every pair of answers through the search's logic and through a program."""
     value = {TRUE: True, FALSE: False, UNKNOWN: None}

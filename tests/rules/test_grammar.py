@@ -50,8 +50,8 @@ MEANT = {
 }
 LENIENT = (
     # what the parser accepts and the grammar refuses: the page is silent, the checker decides
-    (r"(?:at \d\d?:\d\d\S*|today|blank|set|\]|exactly|far|\d[smhdw]|days?|weeks?|months?|years?)"
-     r"\s*(?:[-+*/]|at\b)", "arithmetic behind `at`, or behind a test: the checker refuses a condition there"),
+    ((r"(?:at \d\d?:\d\d\S*|today|blank|set|\]|exactly|far|\d[smhdw]|days?|weeks?|months?|years?)"
+     r"\s*(?:[-+*/]|at\b)"), "arithmetic behind `at`, or behind a test: the checker refuses a condition there"),
     (r"\bat \d\d?:\d\d\S*(?:\s+|\s*\))+(?:at|\.)", "`at` twice"),
     (r"\.\s*\w+(?:\s*\([^)]*\))?\s*\.\s*ever", "`.ever` behind the member instead of before it"),
     (r"\bcontact\s*\.|\bevent\s*\.", "any word, also a number's unit, names an attribute"),

@@ -43,13 +43,14 @@ def read(text: str) -> syntax.Node | tuple[Problem, ...]:
     try:
         tree = parse(text)
     except DefinitionError as error:
-        assert error.problems
-        for problem in error.problems:
+        problems = error.problems
+        assert problems
+        for problem in problems:
             assert isinstance(problem, Problem)
             assert 0 <= problem.start <= problem.end <= len(text), (text, problem)
             assert problem.message
-        caret(text, error.problems[0])
-        return error.problems
+        caret(text, problems[0])
+        return problems
     rest = [(tree, 0, len(text))]
     while rest:
         node, low, high = rest.pop()
@@ -231,7 +232,13 @@ def test_a_rule_of_as_many_parts_as_allowed_works() -> None:
     count = (RULE_NODES_MAX - 1) // 3
     text = " or ".join(f"visits == {2 * number}" for number in range(count))
     rule = compile_rule(text, scope())
-    assert answers(rule, [0, 1, 2 * count - 2, 2 * count, None]) == [True, False, True, False, False]
+    assert answers(rule, [0, 1, 2 * count - 2, 2 * count, None]) == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
     found = read(f"{text} or visits == 1")
     assert isinstance(found, tuple)
     assert f"more than {RULE_NODES_MAX} parts" in found[0].message
@@ -240,7 +247,13 @@ def test_a_rule_of_as_many_parts_as_allowed_works() -> None:
 def test_a_list_of_as_many_values_as_allowed_works() -> None:
     count = RULE_NODES_MAX - 2
     rule = compile_rule(f"visits in [{', '.join(map(str, range(0, 2 * count, 2)))}]", scope())
-    assert answers(rule, [0, 1, 2 * count - 2, 2 * count, None]) == [True, False, True, False, False]
+    assert answers(rule, [0, 1, 2 * count - 2, 2 * count, None]) == [
+        True,
+        False,
+        True,
+        False,
+        False,
+    ]
 
 
 def test_a_list_of_a_million_values_says_the_bound() -> None:

@@ -34,7 +34,9 @@ def test_the_published_schema_is_that_of_the_code() -> None:
 def fits(value: Any, schema: dict[str, Any]) -> bool:
     """The part of JSON Schema that the file uses; any other word of it fails the test."""
     assert schema.keys() <= KNOWN, schema.keys() - KNOWN
-    if "$ref" in schema and not fits(value, SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")]):
+    if "$ref" in schema and not fits(
+        value, SCHEMA["$defs"][schema["$ref"].removeprefix("#/$defs/")]
+    ):
         return False
     if "anyOf" in schema and not any(fits(value, one) for one in schema["anyOf"]):
         return False

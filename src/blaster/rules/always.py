@@ -135,7 +135,9 @@ class Reading:
                 found = self.compare(op, left, right)
             case tree.Between(subject=subject, low=low, high=high):
                 ends = (self.compare(">=", subject, low), self.compare("<=", subject, high))
-                found = None if None in ends else ("and", 0, tuple(e for e in ends if e is not None))
+                found = (
+                    None if None in ends else ("and", 0, tuple(e for e in ends if e is not None))
+                )
             case tree.InSet(subject=subject, values=values, exact=exact):
                 found = self.in_set(subject, values, exact)
             case tree.TextTest(op=op, subject=subject, needle=needle, exact=exact):
@@ -373,7 +375,10 @@ class _Search:
         if len(parts) > PARTS_MAX:
             return whole
         for pair in combinations(parts, 2):
-            if self.fixed(tree.And(pair) if isinstance(node, tree.And) else tree.Or(pair)) is always:
+            if (
+                self.fixed(tree.And(pair) if isinstance(node, tree.And) else tree.Or(pair))
+                is always
+            ):
                 return (pair[0].start, pair[1].end)
         return whole
 

@@ -124,7 +124,7 @@ def _holds_some(cell: Stretch, numbers: Range) -> bool:
     assert most is not None
     if cell.low is not None and cell.low == cell.high:
         point = cell.low * unit
-        return point.denominator == 1 and least <= point <= most
+        return bool(point.denominator == 1 and least <= point <= most)
     low = least if cell.low is None else max(least, int(cell.low * unit // 1) + 1)
     high = most if cell.high is None else min(most, -int(-cell.high * unit // 1) - 1)
     return low <= high
