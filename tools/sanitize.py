@@ -1,4 +1,4 @@
-"""Runs tests on the sanitizer build: `sanitize.py [PYTEST WORDS]`; without words, those of the rules.
+"""Runs tests on the sanitizer build: `sanitize.py [PYTEST WORDS]`; else those of the rules.
 
 gcc's address and undefined-behaviour sanitizers stand in the compiled modules; their run-time
 library must come first into the process, so it is preloaded. Python's own pools are turned off, or

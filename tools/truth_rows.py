@@ -105,8 +105,8 @@ TWO_NUMBERS = Family(
 TEXTS = Family(
     "Texts",
     "Capital and small letters are the same (`exactly` tells them apart). In the row with `region`,"
-    " which is missing here, `not in` is unsure of everybody whom it does not find. An empty text is a text:"
-    " it begins with nothing, holds nothing, and is blank; so is one that holds only spaces.",
+    " which is missing here, `not in` is unsure of everybody whom it does not find. An empty text"
+    " is a text: it begins with nothing, holds nothing, and is blank; so is one that holds only spaces.",
     {
         "`city` is `Haifa`": {"city": "Haifa"}, "is `HAIFA`": {"city": "HAIFA"},
         "is empty": {"city": ""}, "is two spaces": {"city": "  "}, "is missing": {"city": None},
@@ -211,8 +211,8 @@ _AT = NOW - 3600
 HAPPENED = Family(
     "What happened",
     "A message that was not opened may be opened yet. Alone it is true or unknown, never false, and"
-    " its `not` needs a limit: a window, or `so far` for a look at this moment. The message was sent"
-    " an hour ago in the first two columns, and three days ago in the third.",
+    " its `not` needs a limit: a window, or `so far` for a look at this moment. The message was"
+    " sent an hour ago in the first two columns, and three days ago in the third.",
     {
         "opened": {"message.email.bill.sent": _AT, "message.email.bill.opened": _AT + 60},
         "sent an hour ago": {"message.email.bill.sent": _AT},

@@ -130,9 +130,9 @@ def page() -> str:
         "## Joining conditions\n",
         (
             "`and` is false as soon as one part is false, `or` is true as soon as one part is true,"
-            " whatever the others are; `at least` counts those that are surely true, and waits for the"
-            " unknown ones only if they could still change the outcome. SQL's `NOT`, `AND` and `OR` are"
-            " the same; it has no `at least`.\n"
+            " whatever the others are; `at least` counts those that are surely true, and waits for"
+            " the unknown ones only if they could still change the outcome. SQL's `NOT`, `AND` and"
+            " `OR` are the same; it has no `at least`.\n"
         ),
         "\n".join(logic()) + "\n",
     ]

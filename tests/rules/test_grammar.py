@@ -25,7 +25,8 @@ GRAMMAR = (Path(__file__).parent / "grammar.lark").read_text(encoding="utf-8")
 ORACLE = lark.Lark(GRAMMAR, parser="lalr", maybe_placeholders=False, keep_all_tokens=True)
 
 MARKS = re.compile(
-    r"[\u0300-\u036f\u0590-\u05cf\u05f3-\u06ff\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufb1d-\ufdff\ufe00-\ufeff]"
+    r"[\u0300-\u036f\u0590-\u05cf\u05f3-\u06ff\u200b-\u200f\u202a-\u202e\u2060-\u206f]"
+    r"|[\ufb1d-\ufdff\ufe00-\ufeff]"
 )
 """Marks inside words: the grammar's letters are plainer than Unicode's, and it skips bidi controls
 where the parser takes them into the name around them. Such texts are not compared."""
@@ -51,7 +52,7 @@ MEANT = {
 LENIENT = (
     # what the parser accepts and the grammar refuses: the page is silent, the checker decides
     ((r"(?:at \d\d?:\d\d\S*|today|blank|set|\]|exactly|far|\d[smhdw]|days?|weeks?|months?|years?)"
-     r"\s*(?:[-+*/]|at\b)"), "arithmetic behind `at`, or behind a test: the checker refuses a condition there"),
+     r"\s*(?:[-+*/]|at\b)"), "arithmetic behind `at`, or behind a test: the checker refuses that"),
     (r"\bat \d\d?:\d\d\S*(?:\s+|\s*\))+(?:at|\.)", "`at` twice"),
     (r"\.\s*\w+(?:\s*\([^)]*\))?\s*\.\s*ever", "`.ever` behind the member instead of before it"),
     (r"\bcontact\s*\.|\bevent\s*\.", "any word, also a number's unit, names an attribute"),

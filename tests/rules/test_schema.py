@@ -19,10 +19,12 @@ from tools.schemas import FOLDER, rule_schema
 SCHEMA = json.loads(rule_schema())
 KNOWN = {
     "$ref", "$defs", "$schema", "title", "description", "anyOf", "type", "properties", "required",
-    "additionalProperties", "enum", "const", "items", "minItems", "maxItems", "default", "discriminator",
+    "additionalProperties", "enum", "const", "items", "minItems", "maxItems", "default",
+    "discriminator",
 }  # fmt: skip
 TYPES = {
-    "object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "null": type(None),
+    "object": dict, "array": list, "string": str, "boolean": bool, "integer": int,
+    "null": type(None),
 }  # fmt: skip
 
 

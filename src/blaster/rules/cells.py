@@ -49,7 +49,7 @@ class Stretch(NamedTuple):
 
 
 class Word(NamedTuple):
-    """Texts: this very one; with `others`, those that fold to it and are not named; None: the rest."""
+    """This very text; with `others`, those that fold to it and are not named; None: the rest."""
 
     text: str | None
     others: bool = False
