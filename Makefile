@@ -5,7 +5,7 @@ PY := $(BIN)/python
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help build test house types lint cover bench demo mission long lock clean environment lint-environment
+.PHONY: help build test house types lint cover bench demo docs mission long sanitize mutate lock clean environment lint-environment
 
 help: ## what there is to say
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -49,11 +49,25 @@ demo: build ## send a whole mailing to providers on this machine (ARGS="--contac
 	@$(PYTHON) tools/environment.py runtime demo
 	@$(BIN)/blaster demo $(ARGS)
 
+docs: build ## write what is made from the code: docs/truth-table.md, docs/schema
+	@PYTHONPATH=. $(PY) tools/truth_table.py
+	@PYTHONPATH=. $(PY) tools/schemas.py
+
 mission: build ## run the acceptance rows, and count them
 	@PYTHONPATH=. $(PY) tools/mission.py
 
 long: build ## run the tests that take minutes (T=tests/crash for some of them)
 	@$(PY) -m pytest -m long $(T) || test $$? -eq 5 # 5: there are none
+ifndef T
+	@$(MAKE) --no-print-directory sanitize mutate
+endif
+
+sanitize: build ## run the property tests of the rules under gcc's sanitizers
+	@$(PY) tools/build.py sanitize
+	@$(PY) tools/sanitize.py $(T)
+
+mutate: build ## flip comparisons in the kernels; each must make a test fail
+	@PYTHONPATH=. $(PY) tests/rules/mutate.py
 
 lock: environment ## write constraints.txt anew from pyproject's ranges
 	@PYTHONPATH=. $(PY) tools/lock.py

@@ -1,4 +1,9 @@
-"""Builds the compiled modules. BLASTER_BUILD=release (default) or trace (line tracing, checks)."""
+"""Builds the compiled modules. BLASTER_BUILD is one of
+
+release   as it is shipped (the default)
+trace     line tracing, bounds checks
+sanitize  gcc's address and undefined-behaviour sanitizers; the first finding ends the process
+"""
 
 import os
 
@@ -7,9 +12,14 @@ from Cython.Compiler import Options
 from setuptools import Extension, setup
 
 BUILD = os.environ.get("BLASTER_BUILD", "release")
-if BUILD not in ("release", "trace"):
-    raise SystemExit(f"BLASTER_BUILD is {BUILD!r}; it may be release or trace")
+if BUILD not in ("release", "trace", "sanitize"):
+    raise SystemExit(f"BLASTER_BUILD is {BUILD!r}; it may be release, trace or sanitize")
 TRACE = BUILD == "trace"
+SANITIZE = (
+    ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    if BUILD == "sanitize"
+    else []
+)
 
 # One line per compiled module, kept by hand: a module that is not here is not built.
 MODULES: list[str] = [
@@ -53,11 +63,12 @@ DIRECTIVES = {
     "show_performance_hints": not TRACE,
 }
 CFLAGS = [
-    "-O1" if TRACE else "-O3",
+    "-O3" if BUILD == "release" else "-O1",
     "-std=c11",
     "-Wall",
     "-Wsign-compare",
     "-Wno-unused-function",  # what Cython writes and a module does not use
+    *SANITIZE,
 ]
 # The trace build reports lines to coverage's C tracer, nogil bodies included.
 MACROS = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
@@ -76,6 +87,7 @@ def extension(module: str) -> Extension:
         depends=HEADERS if module.startswith("blaster.transport.") else [],
         include_dirs=["src"],
         extra_compile_args=CFLAGS,
+        extra_link_args=SANITIZE,
         define_macros=MACROS,
     )
 

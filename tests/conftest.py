@@ -8,9 +8,10 @@ import pytest
 from hypothesis import settings
 
 # On shared cores a deadline tests the machine. The trace build is some ten times slower, and is
-# there to see lines, not to search.
+# there to see lines, not to search; the sanitizer build searches.
 settings.register_profile("release", deadline=None, print_blob=True)
 settings.register_profile("trace", deadline=None, print_blob=True, max_examples=25)
+settings.register_profile("sanitize", deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("BLASTER_BUILD", "release"))
 
 

@@ -1,4 +1,4 @@
-"""Lays out build/KIND/lib: what Python imports. `build.py release` or `build.py trace`.
+"""Lays out build/KIND/lib: what Python imports. `build.py release`, `.. trace`, `.. sanitize`.
 
 The source tree is never written to. Under build/KIND/lib every Python file of src is a link, so an
 edit needs no build at all, and beside the links stand the compiled modules of that kind. Only when
@@ -24,7 +24,7 @@ COMPILED = {".pyx", ".pxd", ".pxi", ".h"}
 LEFT_OUT = {".so", ".c", ".pyc", ".pyd"}
 """Never linked: what another tool may have left in the source tree."""
 
-KINDS = ("release", "trace")
+KINDS = ("release", "trace", "sanitize")
 
 
 def sources(src: Path) -> list[Path]:
@@ -113,7 +113,9 @@ def main() -> None:
     """Builds the kinds named on the command line."""
     for kind in sys.argv[1:]:
         if kind not in KINDS:
-            raise SystemExit(f"build.py: {kind!r} is no kind of build; say {' or '.join(KINDS)}")
+            raise SystemExit(
+                f"build.py: {kind!r} is no kind of build; say one of {', '.join(KINDS)}"
+            )
         lib = ROOT / "build" / kind / "lib"
         lib.mkdir(parents=True, exist_ok=True)
         mirror(ROOT / "src", lib)

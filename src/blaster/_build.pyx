@@ -1,4 +1,4 @@
-"""How the compiled modules were built: read by the benchmarks, which refuse a traced build.
+"""How the compiled modules were built: read by the benchmarks, which refuse all but release.
 
 Law: KIND is decided by the C compiler's own macros, so it cannot disagree with the machine code.
 """
@@ -13,5 +13,15 @@ cdef extern from *:
     """
     const bint BLASTER_TRACED
 
+cdef extern from *:
+    """
+    #if defined(__SANITIZE_ADDRESS__)
+    #define BLASTER_SANITIZED 1
+    #else
+    #define BLASTER_SANITIZED 0
+    #endif
+    """
+    const bint BLASTER_SANITIZED
 
-KIND = "trace" if BLASTER_TRACED else "release"
+
+KIND = "trace" if BLASTER_TRACED else "sanitize" if BLASTER_SANITIZED else "release"

@@ -1,4 +1,4 @@
-"""Release and trace: what each build says of itself, and who refuses which."""
+"""Release, trace and sanitize: what each build says of itself, and who refuses which."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def test_the_build_says_what_it_is():
 
 def test_benchmarks_refuse_a_traced_build():
     refuse("release")
-    with pytest.raises(pytest.UsageError, match="trace build"):
-        refuse("trace")
+    for kind in ("trace", "sanitize"):
+        with pytest.raises(pytest.UsageError, match=f"{kind} build"):
+            refuse(kind)
 
 
 def test_the_stub_checker_reads_the_list_of_modules():

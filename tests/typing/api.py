@@ -8,7 +8,7 @@ from blaster._build import KIND
 from blaster.clock import Clock, SystemClock
 from blaster.errors import BlasterError, Busy, LogCorrupt
 
-assert_type(KIND, Literal["release", "trace"])
+assert_type(KIND, Literal["release", "trace", "sanitize"])
 
 
 class Frozen:

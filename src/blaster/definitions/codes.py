@@ -70,6 +70,8 @@ UNKNOWN_SITE = "B062"
 NO_DETAILS = "B063"
 NEARLY_THE_SAME = "B070"
 NOTHING_JOINS = "B071"
+NEVER_TRUE = "B072"
+ALWAYS_TRUE = "B073"
 
 CODES: dict[str, Code] = {
     BROKEN_YAML: Code(
@@ -366,5 +368,18 @@ CODES: dict[str, Code] = {
         "A list is used, but nothing joins it: no journey, form or scenario, and no lists.yaml.",
         'when: list("vip")',
         "Correct the name, or declare the list in lists.yaml.",
+    ),
+    NEVER_TRUE: Code(
+        "warning",
+        "The rule, or the part of it under the caret, can be true for nobody: its conditions"
+        " exclude each other.",
+        "when: visits > 5 and visits < 3",
+        "Correct the values, or write `or` if either was meant.",
+    ),
+    ALWAYS_TRUE: Code(
+        "warning",
+        "The rule, or the part of it under the caret, is true for everyone, so it decides nothing.",
+        "when: visits is set or visits is not set",
+        "Leave the part out; a rule that is meant for everyone is: true.",
     ),
 }

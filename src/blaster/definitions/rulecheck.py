@@ -10,9 +10,10 @@ from typing import cast
 from blaster.definitions import codes
 from blaster.definitions.book import Book, Mention, MentionKind, Use
 from blaster.definitions.names import show
+from blaster.definitions.sources import Place
 from blaster.errors import DefinitionError
 from blaster.model.fields import Field, Kind
-from blaster.rules import Scope, compile_rule, compile_value
+from blaster.rules import Rule, Scope, compile_rule, compile_value, verdicts
 from blaster.rules.facts import Fact
 from blaster.rules.problems import Problem
 
@@ -75,7 +76,9 @@ def _check(book: Book, use: Use, extras: dict[str, Field]) -> None:
     scope = scope_of(book, use, extras)
     try:
         if use.kinds is None:
-            facts: Iterable[Fact] = compile_rule(use.text, scope).facts
+            rule = compile_rule(use.text, scope)
+            facts: Iterable[Fact] = rule.facts
+            _weigh(book, use, rule, scope)
         else:
             value = compile_value(use.text, scope)
             _check_kind(book, use, value.kind)
@@ -91,9 +94,21 @@ def _check(book: Book, use: Use, extras: dict[str, Field]) -> None:
 
 
 def _report(book: Book, use: Use, problem: Problem) -> None:
-    start, end = use.shift + problem.start, use.shift + max(problem.end, problem.start + 1)
-    place = use.scalar.stretch(start, min(end, max(len(use.scalar.text), start + 1)))
+    place = _place(use, problem.start, problem.end)
     book.report.add(codes.BAD_RULE, place, problem.message, problem.suggestion)
+
+
+def _place(use: Use, start: int, end: int) -> Place:
+    """A stretch of the rule, at least one character long, in its file."""
+    start, end = use.shift + start, use.shift + max(end, start + 1)
+    return use.scalar.stretch(start, min(end, max(len(use.scalar.text), start + 1)))
+
+
+def _weigh(book: Book, use: Use, rule: Rule, scope: Scope) -> None:
+    """Warns of parts that are true for everyone or for nobody."""
+    for verdict in verdicts(rule.tree, scope):
+        code = codes.ALWAYS_TRUE if verdict.always else codes.NEVER_TRUE
+        book.report.add(code, _place(use, verdict.start, verdict.end), verdict.message)
 
 
 def _check_kind(book: Book, use: Use, kind: Kind) -> None:

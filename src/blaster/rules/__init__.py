@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blaster.rules.always import Verdict, verdicts
     from blaster.rules.bitmap import count, from_bools, to_bools
     from blaster.rules.dictionary import Dictionary
     from blaster.rules.eventlists import EventLists
@@ -35,6 +36,7 @@ _MODULES = {
     "Value": "rule",
     "ValueResult": "rule",
     "Vector": "vector",
+    "Verdict": "always",
     "Zones": "zones",
     "caret": "problems",
     "clean": "tokens",
@@ -48,6 +50,7 @@ _MODULES = {
     "to_bools": "bitmap",
     "to_list": "vectors",
     "vector_of": "vectors",
+    "verdicts": "always",
 }
 
 __all__ = [
@@ -63,6 +66,7 @@ __all__ = [
     "Value",
     "ValueResult",
     "Vector",
+    "Verdict",
     "Zones",
     "caret",
     "clean",
@@ -76,6 +80,7 @@ __all__ = [
     "to_bools",
     "to_list",
     "vector_of",
+    "verdicts",
 ]
 
 

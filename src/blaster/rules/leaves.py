@@ -7,6 +7,7 @@ true and surely false, never both; where a value it needs is missing, neither.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -137,11 +138,27 @@ def _in_set(ev: Evaluation, leaf: tree.InSet) -> Truths:
         column = ev.column(leaf.subject)
         hits = [folded(text, leaf.exact) in wanted for text in column.values]
         return _known(np.array(hits, dtype=bool), column.valid)
+    values, valid = ev.column(leaf.subject)
+    kind = tree.kind_of(leaf.subject)
+    if kind in _IN_KINDS and all(item.kind == kind for item in leaf.values):
+        return _known(np.isin(values, _options(leaf, kind)), valid)
     hit = np.zeros(ev.length, dtype=bool)
-    valid = ev.column(leaf.subject).valid
     for item in leaf.values:
         hit |= compare(ev, "==", leaf.subject, item)[0]
     return _known(hit, valid)
+
+
+_IN_KINDS = frozenset({Kind.INT, Kind.DATE, Kind.NUMBER})
+
+
+def _options(leaf: tree.InSet, kind: Kind) -> npt.NDArray[Any]:
+    """The options as the subject's column would hold them; those that none can be are left out."""
+    if kind == Kind.NUMBER:
+        return np.array([float(item.value) for item in leaf.values], dtype=np.float64)
+    scale = tree.scale_of(leaf.subject)
+    exact = (Fraction(int(item.value)) * 10**scale / 10**item.scale for item in leaf.values)
+    whole = (one.numerator for one in exact if one.denominator == 1)
+    return np.array([one for one in whole if -(2**63) <= one < 2**63], dtype=np.int64)
 
 
 def folded(text: str, exact: bool) -> str:

@@ -19,6 +19,11 @@ import msgspec
 LINE_COLUMNS_MAX = 100
 """A longer line is cut around the span; a rule of one megabyte may be a single line."""
 
+PROBLEMS_MAX = 1000
+"""Of one text; reading stops there, or a megabyte of rubbish would take seconds to complain of."""
+
+TOO_MANY = "the rest is not read: there are too many mistakes before it"
+
 BIDI_CONTROLS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )

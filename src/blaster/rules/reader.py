@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from blaster.limits import RULE_DEPTH_MAX, RULE_NODES_MAX
 from blaster.rules import syntax
-from blaster.rules.problems import Problem
+from blaster.rules.problems import PROBLEMS_MAX, TOO_MANY, Problem
 from blaster.rules.syntax import Node
 from blaster.rules.tokens import Token
 
@@ -134,6 +134,9 @@ class Reader:
     def made(self, node: _AnyNode) -> _AnyNode:
         """Counts a new node; every node goes through here right after it is made."""
         self.nodes += 1
+        if len(self.problems) >= 2 * PROBLEMS_MAX:  # the lexer's, and as many of the parser's
+            self.problems.append(Problem(TOO_MANY, self.token.start, self.tokens[-1].end))
+            raise Hopeless
         if self.nodes > RULE_NODES_MAX:
             raise self.hopeless(f"the rule has more than {RULE_NODES_MAX} parts", node)
         height = 1

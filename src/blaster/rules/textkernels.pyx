@@ -155,7 +155,7 @@ cdef inline bint test(
         return False
     if op == TEXT_ENDS:
         text += nbytes - size
-    return memcmp(text, needle, size) == 0
+    return size == 0 or memcmp(text, needle, size) == 0  # nothing has no address
 
 
 cdef inline bint hopeless(

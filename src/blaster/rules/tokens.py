@@ -18,7 +18,7 @@ import unicodedata
 from typing import NamedTuple
 
 from blaster.limits import RULE_NODES_MAX
-from blaster.rules.problems import BIDI_CONTROLS, Problem
+from blaster.rules.problems import BIDI_CONTROLS, PROBLEMS_MAX, TOO_MANY, Problem
 
 TOKENS_MAX = 8 * RULE_NODES_MAX
 """More than any rule within RULE_NODES_MAX has; reading stops there."""
@@ -43,7 +43,7 @@ _SPACE = re.compile(r"[\s\u200b\ufeff\u061c\u200e\u200f\u202a-\u202e\u2066-\u206
 _NUMERIC = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[ \t]+(?P<time>\d\d?:\d\d(?::\d\d)?))?(?![\w:-]|\.\d)"
     r"|(?P<clock>\d{1,2}:\d\d(?::\d\d)?)(?![\w:]|\.\d)"
-    r"|(?P<joined>\d{4}-\d\d?-\d\d?(?:-\d+)*|\d\d?(?P<sep>[-/.])\d\d?(?P=sep)\d{4}|\d+\.\d+\.\d+)"
+    r"|(?P<joined>\d+-\d+(?:-\d+)+|\d\d?(?P<sep>[/.])\d\d?(?P=sep)\d{4}|\d+\.\d+\.\d+)"
     r"(?:T[\d:]+)?(?!\w)"
     r"|(?P<duration>\d+[smhdw])(?!\w)"
     r"|(?P<number>\d+(?:\.\d+)?)(?!\w)"
@@ -95,9 +95,15 @@ def is_plain(name: str) -> bool:
 def read(text: str) -> tuple[list[Token], list[Problem]]:
     """All tokens, ending with one of kind `end`, and what could not be read."""
     lexer = _Lexer(text)
-    while lexer.place < len(text) and len(lexer.tokens) < TOKENS_MAX:
+    while (
+        lexer.place < len(text)
+        and len(lexer.tokens) < TOKENS_MAX
+        and len(lexer.problems) < PROBLEMS_MAX
+    ):
         lexer.step()
-    if lexer.place < len(text):
+    if len(lexer.problems) >= PROBLEMS_MAX:
+        lexer.problems.append(Problem(TOO_MANY, lexer.place, len(text)))
+    elif lexer.place < len(text):
         message = f"the rule is too long (more than {TOKENS_MAX} words and signs)"
         lexer.problems.append(Problem(message, lexer.place, len(text)))
     lexer.tokens.append(Token("end", "", len(text), len(text)))
