@@ -81,7 +81,7 @@ async def test_C14_contact_status_meets_or_does_not_meet(account):
             journey: empty
             enter: {on: list "empty"}
             steps:
-              - {id: write, set: {word: "''"}}
+              - {id: write, set: {word: '= ""'}}
             """,
     }
     values = itertools.product(*(values for _, values in KNOWN.values()))
