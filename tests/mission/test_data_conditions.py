@@ -18,7 +18,7 @@ KNOWN = {
 LEAVES = {
     'word == "lod"': lambda p: p["word"].casefold() == "lod",
     'word != "Lod"': lambda p: p["word"].casefold() != "lod",
-    'word == exactly "lod"': lambda p: p["word"] == "lod",
+    'word == "lod" exactly': lambda p: p["word"] == "lod",
     'word contains "OD"': lambda p: "od" in p["word"].casefold(),
     'word starts with "lodg"': lambda p: p["word"].casefold().startswith("lodg"),
     'word in ["lod", "x"]': lambda p: p["word"].casefold() in ("lod", "x"),
