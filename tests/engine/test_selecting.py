@@ -1,4 +1,4 @@
-"""Counting and selecting by a rule: over more than one batch, with the columns that are asked for."""
+"""Counting and selecting by a rule: over several batches, with the columns asked for."""
 
 from __future__ import annotations
 
