@@ -428,7 +428,7 @@ async def test_L14_custom_fields(account):
         # In a form, by the API, and in a file.
         values = {name: value for name, (_, value, _) in TYPES.items()}
         answers = {
-            name: ",".join(value) if isinstance(value, list) else str(value).replace("True", "true")
+            name: ";".join(value) if isinstance(value, list) else str(value).replace("True", "true")
             for name, value in values.items()
         }
         await a.engine.events.fill("f", answers, contact=filled)

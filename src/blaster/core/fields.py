@@ -1,8 +1,8 @@
 """Writing contact fields: values, what hangs on addresses, and who must look again.
 
-A write is a change only where the value became another; to become empty is one. A new e-mail address or phone number
-re-files the contact in the directory and ends what the old address had brought on itself (bounces);
-opt-outs are the person's and stay.
+A write is a change only where the value became another; to become empty is one. A new e-mail
+address or phone number re-files the contact in the directory and ends what the old address had
+brought on itself (bounces); opt-outs are the person's and stay.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Everything of one name that happened to anybody, and every sending that left: happenings in order.
+"""What happened to anybody, by name, and every sending that left: happenings in order.
 
 A table each, appended when the input is taken, so that it is a fold of the log. A row knows the row
 of its contact's happening before it (`before`), and a column of the contacts the newest one, so

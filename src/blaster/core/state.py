@@ -5,10 +5,10 @@ when it is first written. The keys that only the core uses: ("message", C, M, "o
 sending, ("runs", V) the newest run in version V, ("when", V, N) what rule N was, ("armed", V, N)
 when entry N looks again, ("opt-out", C, SCOPE), ("withdrawn", C), ("bounced", C),
 ("invalid", FIELD), ("cap", ID, N), ("sms", "order" | "message") the newest text, ("entries",) and
-("entries at",) their bound, ("newest", SPACE, NAME) and ("newest", "messages") the row of the newest
-happening or sending, ("changed", FIELD) when it got another value after the contact was made,
-("activity", KIND) the newest of a kind, and message facts that end in ":machine", those of scanners
-and automatic answers.
+("entries at",) their bound, ("newest", SPACE, NAME) and ("newest", "messages") the newest
+happening's or sending's row, ("changed", FIELD) when it got another value after the contact was
+made, ("activity", KIND) the newest of a kind, and message facts that end in ":machine", those of
+scanners and automatic answers.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from blaster.definitions.times import SPANS_SHOWN, parse_span
 from blaster.definitions.tomlplaces import TomlPlaces
 from blaster.definitions.tomlreader import Table, TomlReader, read_toml
 from blaster.limits import WORKERS_MAX
-from blaster.model.definitions import ACTIVITY, Account, Cap, Category, Channel, DkimKey, Sender
+from blaster.model.definitions import Account, Cap, Category, Channel, DkimKey, Sender
 
 CATEGORIES: tuple[str, ...] = get_args(Category)
 _SECTIONS = ("account", "senders", "domains", "transports", "routes", "policy")
@@ -274,12 +274,12 @@ class _Reader(TomlReader):
         """Events by name, and the words of what people do with messages, pages and forms."""
         given = policy.get("activity")
         if given is None:
-            return ACTIVITY
+            return Account().activity
         words = given if isinstance(given, list) else [given]
         if not all(isinstance(word, str) and word.strip() for word in words):
             advice = 'write a list like ["purchase", "click"]'
             self.bad("'activity' is a list of kinds of activity", advice, "policy", "activity")
-            return ACTIVITY
+            return Account().activity
         return tuple(dict.fromkeys(words))
 
     def _cap(self, item: Table) -> Cap | None:

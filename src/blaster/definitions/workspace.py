@@ -2,8 +2,8 @@
 
 Laws: all findings of a workspace come at once; a broken file never hides the findings of another;
 there is a workspace only when there is no error. Order of reading: account, shaping, fields, lists,
-events, forms, tables, messages, journeys, so that later files find what earlier ones declare; names that go
-the other way wait in the book.
+events, forms, tables, messages, journeys, so that later files find what earlier ones declare; names
+that go the other way wait in the book.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What happens to contacts and to messages, as `engine.events`. Each verb runs on the engine thread.
+"""What happens to contacts and messages: `engine.events`. Each verb runs on the engine thread.
 
 Answers come when what they rest on is durable. Nothing of a refused call is applied.
 """

@@ -7,7 +7,8 @@
 A field's bytes follow from its annotation: `Array` a packed array (`packing`), `pa.RecordBatch`
 `batches`, `tuple[str, ...]` `texts`, and `wire` for `str int bool bytes dict[str, str]`. There are
 no field tags: (kind, version) is the layout, and both never change their meaning. A new layout gets
-a new version and keeps its old reader; `Noted` is at its second version, every other kind at its first.
+a new version and keeps its old reader; of the second version is `Noted`, all others are of the
+first.
 
 Laws: equal entries give equal bytes; `decode_entry(encode_entry(e))` has the values, dtypes and
 Arrow types of `e`, its arrays contiguous and read-only; an entry of the wrong shape is refused
