@@ -53,7 +53,7 @@ _FORMS: dict[pa.DataType, tuple[type[np.generic], str]] = {
     pa.date32(): (np.int32, ""),
 }
 """How a plain Arrow type lies in memory, and the form of a vector that reads it as it is."""
-KERNEL_FORMS = frozenset({"i8", "i16", "i32", "u8", "u16", "u32", "f32", "o32", "o64"})
+KERNEL_FORMS: frozenset[str] = frozenset()
 """Forms beside the default of their kind that kernels read; what lies in another is widened."""
 _CODE_FORMS: dict[type[np.generic], str] = {np.int8: "i8", np.int16: "i16", np.int32: ""}
 _TEXT_FORMS = {pa.string(): "o32", pa.large_string(): "o64", pa.string_view(): ""}

@@ -197,7 +197,7 @@ class ArrowRule:
         # A small batch is done before another thread has begun.
         most = min(most, max(1, batch.num_rows // ROWS_PER_THREAD_MIN))
         vectors = self._vectors(batch)
-        return self.rule.evaluate(vectors, batch.num_rows, now, self._zones, threads=most)
+        return self.rule.evaluate(vectors, batch.num_rows, now, self._zones)
 
     def _vectors(self, batch: pa.RecordBatch) -> list[Vector]:
         """One vector per fact; InputError where a column is not what was compiled."""
