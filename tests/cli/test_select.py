@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.ipc as ipc
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import ipc
 
 import blaster.cli.select as command
 from tests.cli.support import Cli

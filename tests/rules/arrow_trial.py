@@ -140,7 +140,7 @@ class ArrowTrial:
         self.wanted = [truths[place] for place in order]
 
     def compiled(self, rows: list[Row], order: list[int]) -> tuple[ArrowRule, pa.Table]:
-        """The rule for a drawn schema, or (scaled numbers that decimals do not hold) for a scope."""
+        """The rule for a drawn schema; for a scope where decimals are too short."""
         wide = compile_arrow(self.text, self.scope, zone=self.case.zone)
         scales = {slot.fact: slot.scale for slot in wide._slots}
         values = {}

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -149,7 +148,6 @@ class Words:
 
     def __init__(self) -> None:
         self.dictionary = Dictionary()
-        self._lock = Lock()
         self._met: OrderedDict[Any, tuple[pa.Array, Dictionary, npt.NDArray[np.int32] | None]]
         self._met = OrderedDict()
 
@@ -158,14 +156,13 @@ class Words:
         # The key is where the words lie; what is kept holds them there.
         addresses = tuple(part.address for part in words.buffers() if part is not None)
         key = (addresses, words.offset, len(words))
-        with self._lock:
-            kept = self._met.get(key)
-            if kept is None:
-                kept = self._met[key] = (words, *self._translated(words))
-                if len(self._met) > DICTIONARIES_KEPT_MAX:
-                    self._met.popitem(last=False)
-            self._met.move_to_end(key)
-            return kept[1], kept[2]
+        kept = self._met.get(key)
+        if kept is None:
+            kept = self._met[key] = (words, *self._translated(words))
+            if len(self._met) > DICTIONARIES_KEPT_MAX:
+                self._met.popitem(last=False)
+        self._met.move_to_end(key)
+        return kept[1], kept[2]
 
     def _translated(self, words: pa.Array) -> tuple[Dictionary, npt.NDArray[np.int32] | None]:
         if len(self.dictionary) + len(words) > max(WORDS_MAX, len(words)):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
@@ -41,6 +40,7 @@ from blaster.rules.zones import Zones
 
 ROWS_PER_THREAD_MIN = 262_144
 """Fewer rows are done before another thread has begun."""
+THREADS_MAX = 64
 
 Instant: TypeAlias = datetime | int | float
 
@@ -68,7 +68,7 @@ class Slot(NamedTuple):
 
 
 class ArrowRule:
-    """A rule over columns of a schema. Immutable; one may be asked by several threads at once.
+    """A rule over columns of a schema. It remembers words, so that one thread asks it at a time.
 
     `data` is a RecordBatch or a Table. `batches` is also a RecordBatchReader, a Dataset, a
     Scanner, a ParquetFile, whatever has an Arrow stream, or an iterable of batches. `now` is an
@@ -191,17 +191,13 @@ class ArrowRule:
         self, batch: pa.RecordBatch, now: int, threads: int | None
     ) -> npt.NDArray[np.uint64]:
         """The bitmap words, by as many threads as there is work for."""
-        rows = batch.num_rows
         most = len(os.sched_getaffinity(0)) if threads is None else threads
-        if most < 1:
-            raise InputError(f"threads={threads}: at least one is needed")
-        parts = min(most, max(1, rows // ROWS_PER_THREAD_MIN))
-        if parts == 1:
-            return self.rule.evaluate(self._vectors(batch), rows, now, self._zones)
-        size = (rows // parts + 63) & ~63  # so that each part begins with a word
-        pieces = [batch.slice(start, size) for start in range(0, rows, size)]
-        with ThreadPoolExecutor(parts) as pool:
-            return np.concatenate(list(pool.map(lambda one: self._words(one, now, 1), pieces)))
+        if not 1 <= most <= THREADS_MAX:
+            raise InputError(f"threads={threads}: from 1 to {THREADS_MAX} can be asked for")
+        # A small batch is done before another thread has begun.
+        most = min(most, max(1, batch.num_rows // ROWS_PER_THREAD_MIN))
+        vectors = self._vectors(batch)
+        return self.rule.evaluate(vectors, batch.num_rows, now, self._zones)
 
     def _vectors(self, batch: pa.RecordBatch) -> list[Vector]:
         """One vector per fact; InputError where a column is not what was compiled."""

@@ -1,8 +1,8 @@
 """A rule as a DuckDB expression: NULL where it is unknown, so that WHERE takes what is surely true.
 
 Owns what each boolean node is in SQL. Laws: SQL's own three values are Kleene's, so and, or and not
-are themselves; a leaf is NULL exactly where the rule's is unknown; what SQL cannot say with the same
-answer for every row raises NoSql and names the part.
+are themselves; a leaf is NULL exactly where the rule's is unknown; what SQL cannot say with the
+same answer for every row raises NoSql and names the part.
 """
 
 from __future__ import annotations
