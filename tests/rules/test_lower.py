@@ -308,17 +308,17 @@ def test_constants_are_folded() -> None:
     assert lower(t.And((leaf, t.Or((leaf, yes)), no)), facts).program.step_count == 2
 
 
-def test_a_million_numbers_are_one_look_up() -> None:
+def test_a_hundred_thousand_numbers_are_one_look_up() -> None:
     """Near ones lie in a bitmap, far ones in a hash table; both hold the ends of int64."""
     rng = np.random.default_rng(3)
     rows = rng.integers(-(2**63), 2**63 - 1, 5000, dtype=np.int64)
     rows[:4] = [-(2**63), 2**63 - 1, 0, -(2**63) + 1]
     valid = [row % 7 != 0 for row in range(5000)]
     vector = Vector(Kind.INT, 5000, rows, np.packbits(valid, bitorder="little"))
-    far = tuple(t.Literal(Kind.INT, int(n)) for n in (*rows[::2], *range(10**6)))
+    far = tuple(t.Literal(Kind.INT, int(n)) for n in (*rows[::2], *range(10**5)))
     near = tuple(t.Literal(Kind.INT, n) for n in range(-40, 300, 3))
     for values in (far, near, far[:20]):
-        wanted = {item.value for item in values}
+        wanted = {int(item.value) for item in values}
         rule = Rule("", t.InSet(REFS["visits"], values))
         here = rule.evaluate([vector], 5000, NOW, ZONES)
         hits = [int(n) in wanted for n in rows]

@@ -112,9 +112,7 @@ class Assembly:
         if not self.uses[number]:
             self.free.append(self.home[number])
 
-    def step(
-        self, op: str, dst: int = 0, a: int = 0, b: int = 0, c: int = 0, k: int = 0
-    ) -> None:
+    def step(self, op: str, dst: int = 0, a: int = 0, b: int = 0, c: int = 0, k: int = 0) -> None:
         """A step that is no leaf."""
         self.steps.append((OPS[op], dst, 0, a, b, c, k, 0))
 

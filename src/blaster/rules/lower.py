@@ -249,9 +249,7 @@ class Lowering:
             low, high = ends_of(op, shifted, at[1])
             return self.in_range(self.slot(left), low, high, want != (op == "!="))
         instants = all(kind in INSTANTS for kind in kinds)
-        if instants or (
-            kinds[0] == kinds[1] and tree.scale_of(left) == tree.scale_of(right)
-        ):
+        if instants or (kinds[0] == kinds[1] and tree.scale_of(left) == tree.scale_of(right)):
             return self.compare_columns(op, left, right, want)
         return self.plain(leaf, want)
 
@@ -438,6 +436,10 @@ def whole_values(leaf: tree.InSet) -> tuple[int, ...] | None:
     is_date = tree.kind_of(leaf.subject) == Kind.DATE
     found: set[int] = set()
     for item in leaf.values:
+        if item.kind == tree.kind_of(leaf.subject) == Kind.INT and 10**item.scale == scale:
+            if -(2**63) <= item.value < 2**63:  # type: ignore[operator]
+                found.add(int(item.value))
+            continue
         at = fixed(item)
         if at is None or item.kind == Kind.NUMBER or (item.kind == Kind.DATE) != is_date:
             return None
