@@ -50,8 +50,18 @@ MODULES: list[str] = [
     "blaster.transport.suppression",
 ]
 
-# Headers of our own: included as they lie below src, and looked at for changes.
-HEADERS = ["src/blaster/transport/atomics.h"]
+# C of our own beside a module: included as it lies below src, and looked at for changes.
+HEADERS = {
+    "blaster.transport": ["src/blaster/transport/atomics.h"],
+    "blaster.rules": [
+        "src/blaster/rules/crew.h",
+        "src/blaster/rules/simd.h",
+        "src/blaster/rules/simd_drive.h",
+        "src/blaster/rules/simd_x86.h",
+    ],
+}
+# Compiled into a module; each function names the instructions that it needs, so no flag does.
+SOURCES = {"blaster.rules.kernels": ["src/blaster/rules/simd.c"]}
 
 DIRECTIVES = {
     "language_level": 3,
@@ -69,6 +79,7 @@ CFLAGS = [
     "-Wsign-compare",
     "-Wno-unused-function",  # what Cython writes and a module does not use
     *SANITIZE,
+    "-pthread",
 ]
 # The trace build reports lines to coverage's C tracer, nogil bodies included.
 MACROS = [("CYTHON_TRACE_NOGIL", "1"), ("CYTHON_USE_SYS_MONITORING", "0")] if TRACE else []
@@ -83,8 +94,8 @@ def extension(module: str) -> Extension:
     source = "src/" + module.replace(".", "/") + ".pyx"
     return Extension(
         module,
-        [source],
-        depends=HEADERS if module.startswith("blaster.transport.") else [],
+        [source, *SOURCES.get(module, [])],
+        depends=HEADERS.get(module.rpartition(".")[0], []),
         include_dirs=["src"],
         extra_compile_args=CFLAGS,
         extra_link_args=SANITIZE,

@@ -12,8 +12,9 @@ from blaster.model.fields import Kind
 from blaster.rules import Fact, Rule, Vector, Zones, to_bools, vector_of
 from blaster.rules import tree as t
 from blaster.rules.leaves import truths_of
-from blaster.rules.lower import assign_registers, lower
+from blaster.rules.lower import lower
 from blaster.rules.values import Evaluation
+from blaster.rules.vectors import FORM_DTYPES
 
 NOW = 1_774_573_200  # 2026-03-27, an hour into the day of the change to summer time
 ZONES = Zones("Asia/Jerusalem")
@@ -281,18 +282,79 @@ def test_a_condition_is_decided_once_per_word() -> None:
 
 
 def test_a_shared_leaf_is_one_step_and_registers_are_few() -> None:
-    """A chain of any length needs two registers; the same leaf twice is computed once."""
+    """A chain of any length needs one register; the same leaf twice is computed once."""
     leaves = tuple(
         t.Compare("==", REFS["visits"], t.Literal(Kind.INT, number)) for number in range(50)
     )
     facts = t.facts_of(t.Or(leaves))
-    assert lower(t.Or(leaves), facts).program.registers == 2
-    assert lower(t.And((leaves[0],) * 50), facts).program.step_count == 1
-    moved = t.Shift(REFS["arrival"], t.Duration(days=1))
+    program = lower(t.Or(leaves), facts).program
+    assert (program.registers, program.step_count) == (1, 51)
+    assert lower(t.And((leaves[0],) * 50), facts).program.step_count == 2
+    moved = t.Shift(REFS["arrival"], t.Duration(months=1))
     here = t.Compare("<", moved, REFS["arrival"], start=5, end=9)
-    there = t.Compare("<", t.Shift(REFS["arrival"], t.Duration(days=1), start=3), REFS["arrival"])
+    there = t.Compare("<", t.Shift(REFS["arrival"], t.Duration(months=1), start=3), REFS["arrival"])
     plan = lower(t.Or((here, t.And((there, here)))), t.facts_of(here))
-    assert (plan.program.step_count, len(plan.derived)) == (1, 1)
-    steps = [("const", 0, 0, 1, 0, 0), ("const", 0, 0, 0, 0, 0), ("not", 0, 0, 0, 0, 0)]
-    placed, registers, result = assign_registers(steps, 2)
-    assert (registers, result) == (2, placed[2][1])
+    assert (plan.program.step_count, len(plan.derived)) == (2, 1)
+
+
+def test_constants_are_folded() -> None:
+    """What cannot matter is not computed."""
+    leaf = t.Truth(REFS["vip"])
+    yes, no = t.Constant(True), t.Constant(False)
+    facts = t.facts_of(leaf)
+    one = lower(leaf, facts).program.step_count
+    for node in (t.And((yes, leaf)), t.Or((t.And((leaf, no)), leaf)), t.Not(t.Not(leaf))):
+        assert lower(node, facts).program.step_count == one
+    assert lower(t.And((leaf, t.Or((leaf, yes)), no)), facts).program.step_count == 2
+
+
+def test_a_hundred_thousand_numbers_are_one_look_up() -> None:
+    """Near ones lie in a bitmap, far ones in a hash table; both hold the ends of int64."""
+    rng = np.random.default_rng(3)
+    rows = rng.integers(-(2**63), 2**63 - 1, 5000, dtype=np.int64)
+    rows[:4] = [-(2**63), 2**63 - 1, 0, -(2**63) + 1]
+    valid = [row % 7 != 0 for row in range(5000)]
+    vector = Vector(Kind.INT, 5000, rows, np.packbits(valid, bitorder="little"))
+    far = tuple(t.Literal(Kind.INT, int(n)) for n in (*rows[::2], *range(10**5)))
+    near = tuple(t.Literal(Kind.INT, n) for n in range(-40, 300, 3))
+    for values in (far, near, far[:20]):
+        wanted = {int(item.value) for item in values}
+        rule = Rule("", t.InSet(REFS["visits"], values))
+        here = rule.evaluate([vector], 5000, NOW, ZONES)
+        hits = [int(n) in wanted for n in rows]
+        assert to_bools(here, 5000).tolist() == [a and b for a, b in zip(hits, valid, strict=True)]
+        there = rule.negated().evaluate([vector], 5000, NOW, ZONES)
+        assert not (here & there).any()
+        assert to_bools(here | there, 5000).tolist() == valid
+
+
+@pytest.mark.parametrize("form", ["i8", "i16", "i32", "i64", "u8", "u16", "u32"])
+def test_every_form_of_whole_numbers_gives_the_same_rows(form: str) -> None:
+    """Ranges, sets and comparisons of columns do not depend on how values lie."""
+    rng = np.random.default_rng(4)
+    low = 0 if form.startswith("u") else -100
+    values = rng.integers(low, 120, 1000)
+    visits = Vector(Kind.INT, 1000, values.astype(FORM_DTYPES[form]), form=form)
+    goals = Vector(Kind.INT, 1000, np.arange(1000) % 90 - 20)
+    many = tuple(t.Literal(Kind.INT, n) for n in range(-50, 100, 7))
+    nodes: list[tuple[t.Leaf, Any]] = [
+        (t.Compare(">", REFS["visits"], t.Literal(Kind.INT, 5)), values > 5),
+        (t.Compare("<=", REFS["visits"], t.Literal(Kind.INT, -200)), values <= -200),
+        (t.Compare("!=", REFS["visits"], t.Literal(Kind.INT, 10**9)), values != 10**9),
+        (t.Compare(">=", REFS["visits"], REFS["goals"]), values >= np.arange(1000) % 90 - 20),
+        (t.InSet(REFS["visits"], many), np.isin(values, range(-50, 100, 7))),
+    ]
+    for node, want in nodes:
+        rule = Rule("", node)
+        given = [visits, goals][: len(rule.facts)]
+        assert (to_bools(rule.evaluate(given, 1000, NOW, ZONES), 1000) == want).all()
+
+
+def test_a_float32_column_is_compared_in_float32() -> None:
+    """0.7 is not the float32 nearest to it, but counts as equal to it."""
+    values = np.array([0.5, 0.7, 0.9, np.nan], dtype=np.float32)
+    vector = Vector(Kind.NUMBER, 4, values, form="f32")
+    hits = {"<": 1, "<=": 3, "==": 2, ">=": 6, ">": 4, "!=": 13}
+    for op, want in hits.items():
+        node = t.Compare(op, REFS["score"], t.Literal(Kind.NUMBER, 0.7))  # type: ignore[arg-type]
+        assert Rule("", node).evaluate([vector], 4, NOW, ZONES).tolist() == [want], op

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from blaster.rules.parser import parse
     from blaster.rules.printer import show
     from blaster.rules.problems import Problem, caret
+    from blaster.rules.program import Stats
     from blaster.rules.rule import Rule, Value, ValueResult, compile_rule, compile_value
+    from blaster.rules.ruleset import RuleSet, evaluate_many
     from blaster.rules.scope import Scope
     from blaster.rules.tokens import clean
     from blaster.rules.vector import Vector
@@ -32,7 +34,9 @@ _MODULES = {
     "Item": "facts",
     "Problem": "problems",
     "Rule": "rule",
+    "RuleSet": "ruleset",
     "Scope": "scope",
+    "Stats": "program",
     "Value": "rule",
     "ValueResult": "rule",
     "Vector": "vector",
@@ -43,6 +47,7 @@ _MODULES = {
     "compile": "face",
     "compile_rule": "rule",
     "compile_value": "rule",
+    "evaluate_many": "ruleset",
     "count": "bitmap",
     "from_bools": "bitmap",
     "parse": "parser",
@@ -62,7 +67,9 @@ __all__ = [
     "Item",
     "Problem",
     "Rule",
+    "RuleSet",
     "Scope",
+    "Stats",
     "Value",
     "ValueResult",
     "Vector",
@@ -73,6 +80,7 @@ __all__ = [
     "compile",
     "compile_rule",
     "compile_value",
+    "evaluate_many",
     "count",
     "from_bools",
     "parse",

@@ -89,7 +89,7 @@ class Happenings:
         self.inner = Evaluation(compiled.slots, vectors, total, ev.now, ev.zones)
         self.hit: Bools = np.ones(total, dtype=bool)
         if compiled.plan is not None:
-            self.hit = to_bools(compiled.plan.run(self.inner), total)
+            self.hit = to_bools(compiled.plan.run(self.inner)[0], total)
         if value.newest is not None:
             self.hit &= self._newest(value.newest)
         self.at: _Ints = plain(lists.at).astype(np.int64)

@@ -6,19 +6,27 @@ Owns the choice of kernels. Laws
    where it is surely false, and gives one bitmap. So three-valued logic costs nothing at run time.
 2. And/or of one form is or/and of the other; at least k of n is false where n - k + 1 are false.
 3. A leaf without a kernel goes to `leaves.truths_of` as a derived column: right, only slower.
-4. The same step is computed once. Registers are given out by last use, so that few are live.
+4. The same step is computed once, for however many trees are lowered together.
+5. Constants are folded, nested and/or laid flat; `assemble` orders and places what is left.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from blaster.model.fields import Kind
 from blaster.rules import tree
 from blaster.rules.facts import Fact
-from blaster.rules.plan import Bound, Derived, Plan, TextTable
-from blaster.rules.program import OPS, Program
+from blaster.rules.plan import Bound, Derived, Plan, TextTable, packed
+from blaster.rules.assemble import Node as Step
+from blaster.rules.assemble import assemble
+from blaster.rules.kernels import hashed
 from blaster.rules.textkernels import needle_bytes
 from blaster.rules.values import INSTANTS
 
@@ -27,16 +35,25 @@ MIRRORED: dict[tree.Order, tree.Order] = {
 }  # fmt: skip
 TEXT_OPS = {"eq": 0, "contains": 1, "starts": 2, "ends": 3}
 FOLDED = 8
-IN_RANGES_MAX = 64
-"""A longer `in [..]` of numbers is one pass in NumPy instead of a kernel per value."""
+WHOLE = (Kind.INT, Kind.DATE, Kind.INSTANT, Kind.TIME)
+IN_RANGES_MAX = 8
+"""A longer `in [..]` of whole numbers is one look-up instead of a kernel per value."""
+IN_TEXTS_MAX = 64
+"""A longer `in [..]` of texts or reals is one pass in NumPy instead of a kernel per value."""
+BITS_PER_VALUE_MAX, BITS_MAX = 64, 2**24
+"""A set of numbers is a bitmap when that costs no more, else a hash table."""
 OPEN = Bound(None)
-
-Step = tuple[str, int, int, int, int, int]  # op, a, b, c, k, negated
 
 
 def lower(node: tree.Node, facts: tuple[Fact, ...]) -> Plan:
     """The plan that finds the rows where `node` is surely true; `facts` in slot order."""
-    return Lowering(facts).plan(node)
+    return lower_all((node,), facts)
+
+
+def lower_all(nodes: Sequence[tree.Node], facts: tuple[Fact, ...]) -> Plan:
+    """One plan for several trees, with a result each."""
+    lowering = Lowering(facts)
+    return lowering.plan([lowering.node(tree.without_spans(node), True) for node in nodes])
 
 
 class Lowering:
@@ -48,36 +65,60 @@ class Lowering:
         self.known: dict[Step, int] = {}
         self.derived: dict[Derived, int] = {}
         self.ranges: dict[tuple[Bound, Bound], int] = {}
-        self.reals: list[float] = []
-        self.tables: dict[tuple[int, TextTable], int] = {}
+        self.reals: dict[tuple[float, float], int] = {}
+        self.tables: dict[tuple[int, TextTable] | tree.Duration, int] = {}
+        self.sets: dict[tuple[int, ...], int] = {}
         self.needles: dict[bytes, int] = {}
 
-    def plan(self, node: tree.Node) -> Plan:
-        answer = self.node(tree.without_spans(node), True)
-        steps, registers, result = assign_registers(self.steps, answer)
+    def plan(self, answers: list[int]) -> Plan:
+        kinds = [Kind(fact.kind) for fact in self.fact_slots]
         return Plan(
-            Program(steps, registers, result),
+            assemble(self.steps, answers, kinds),
             tuple(self.derived),
             tuple(self.ranges),
-            tuple(self.reals),
+            tuple(end for pair in self.reals for end in pair),
             tuple(self.tables),
+            tuple(set_table(values) for values in self.sets),
             tuple(self.needles),
         )
 
     # ------------------------------------------------------------------------------ emitting
 
-    def emit(
-        self, op: str, a: int = 0, b: int = 0, c: int = 0, k: int = 0, negated: bool = False
-    ) -> int:
+    def add(self, step: Step) -> int:
         """The number of a step; a step that is there already is not repeated."""
-        if op in ("and", "or") and a == b:
-            return a
-        step = (op, a, b, c, k, int(negated))
         found = self.known.get(step)
         if found is None:
             found = self.known[step] = len(self.steps)
             self.steps.append(step)
         return found
+
+    def emit(
+        self, op: str, a: int = 0, b: int = 0, c: int = 0, k: int = 0, negated: bool = False
+    ) -> int:
+        """The number of a leaf."""
+        return self.add(Step(op, a, b, c, k, int(negated)))
+
+    def join(self, op: str, parts: Iterable[int], flat: bool = True) -> int:
+        """The number of an and/or over steps, without what does not matter to it."""
+        neutral, absorbing = self.constant(op == "and"), self.constant(op != "and")
+        found: dict[int, None] = {}
+        for part in parts:
+            inner = self.steps[part]
+            for item in inner.parts if flat and inner.op == op else (part,):
+                found[item] = None
+        found.pop(neutral, None)
+        if absorbing in found:
+            return absorbing
+        if len(found) < 2:
+            return next(iter(found), neutral)
+        return self.add(Step(op, parts=tuple(found)))
+
+    def negate(self, step: int) -> int:
+        """The number of the rows that are not in a step's."""
+        inner = self.steps[step]
+        if inner.op == "const":
+            return self.constant(not inner.c)
+        return inner.parts[0] if inner.op == "not" else self.add(Step("not", parts=(step,)))
 
     def constant(self, truth: bool) -> int:
         return self.emit("const", c=int(truth))
@@ -122,28 +163,24 @@ class Lowering:
                 return self.at_least(k if want else len(children) - k + 1, children, want)
             case tree.SoFar(child=child):
                 true = self.node(child, True)
-                return true if want else self.emit("not", true)
+                return true if want else self.negate(true)
             case _:
                 return self.leaf(node, want)
 
     def chain(self, op: str, children: tuple[tree.Node, ...], want: bool) -> int:
-        if not children:
-            return self.constant(op == "and")
-        out = self.node(children[0], want)
-        for child in children[1:]:
-            out = self.emit(op, out, self.node(child, want))
-        return out
+        return self.join(op, [self.node(child, want) for child in children])
 
     def at_least(self, k: int, children: tuple[tree.Node, ...], want: bool) -> int:
-        """A row of registers: number j holds the rows where more than j children were so."""
+        """A row of steps: number j holds the rows where more than j children were so."""
         if k <= 0 or k > len(children):
             return self.constant(k <= 0)
         counts = [self.constant(False)] * k
         for child in children:
             here = self.node(child, want)
             for j in range(k - 1, 0, -1):
-                counts[j] = self.emit("or", counts[j], self.emit("and", counts[j - 1], here))
-            counts[0] = self.emit("or", counts[0], here)
+                both = self.join("and", (counts[j - 1], here), flat=False)
+                counts[j] = self.join("or", (counts[j], both), flat=False)
+            counts[0] = self.join("or", (counts[0], here), flat=False)
         return counts[-1]
 
     # -------------------------------------------------------------------------------- leaves
@@ -174,7 +211,7 @@ class Lowering:
                 return self.engaged(leaf, want)
             case tree.DateTest():
                 if leaf.missing_false and not want:
-                    return self.emit("not", self.date(leaf, True))
+                    return self.negate(self.date(leaf, True))
                 return self.date(leaf, want)
             case _:
                 return self.plain(leaf, want)
@@ -183,11 +220,14 @@ class Lowering:
         """A leaf without a kernel."""
         return self.emit("bits", self.derive(Derived("truth", leaf)), negated=not want)
 
-    def in_range(self, slot: int, is_time: bool, low: Bound, high: Bound, hit: bool) -> int:
+    def in_range(self, slot: int, low: Bound, high: Bound, hit: bool) -> int:
         """Low <= value <= high (`hit` False: outside) of a slot of whole numbers."""
-        out = self.emit("range", slot, k=self.range_at(low, high), negated=not hit)
-        # A TIME has no validity bitmap: what never happened is outside, so cut it off here.
-        return self.emit("and", out, self.emit("set", slot)) if is_time and not hit else out
+        return self.emit("range", slot, k=self.range_at(low, high), negated=not hit)
+
+    def around_today(self, slot: int, low: Bound, high: Bound, hit: bool) -> int:
+        """Low <= value - today <= high of a slot of dates."""
+        today = self.derive(Derived("rows_today"))
+        return self.emit("today", slot, today, k=self.range_at(low, high), negated=not hit)
 
     def compare(
         self, leaf: tree.Leaf, op: tree.Order, left: tree.Value, right: tree.Value, want: bool
@@ -204,58 +244,62 @@ class Lowering:
         at = fixed(right)
         if isinstance(left, tree.Literal) and isinstance(right, tree.Literal):
             return self.plain(leaf, want)  # may be too large for a column
-        is_time = kinds[0] == Kind.TIME
         if at is not None and kinds[0] != Kind.NUMBER and kinds[1] != Kind.NUMBER:
             shifted = Fraction(at[0]) * 10 ** tree.scale_of(left)
             low, high = ends_of(op, shifted, at[1])
-            return self.in_range(self.slot(left), is_time, low, high, want != (op == "!="))
-        if kinds[0] == kinds[1] and tree.scale_of(left) == tree.scale_of(right):
+            return self.in_range(self.slot(left), low, high, want != (op == "!="))
+        instants = all(kind in INSTANTS for kind in kinds)
+        if instants or (kinds[0] == kinds[1] and tree.scale_of(left) == tree.scale_of(right)):
             return self.compare_columns(op, left, right, want)
         return self.plain(leaf, want)
 
     def compare_days(self, op: tree.Order, left: tree.Value, right: tree.Value, want: bool) -> int:
+        if today_and(left)[0] and not today_and(right)[0]:
+            left, right, op = right, left, MIRRORED[op]
         hit = want != (op == "!=")
         slot = self.days_slot(left)
         if isinstance(right, tree.Literal) and right.kind == Kind.DATE:
             low, high = ends_of(op, Fraction(int(right.value)), False)
-            return self.in_range(slot, False, low, high, hit)
+            return self.in_range(slot, low, high, hit)
         base, days = today_and(right)
-        if not base:
-            days = 0
-        low, high = ends_of(op, Fraction(days), False)
-        other = self.derive(Derived("today")) if base else self.days_slot(right)
-        return self.emit("range_rel", slot, other, k=self.range_at(low, high), negated=not hit)
+        low, high = ends_of(op, Fraction(days if base else 0), False)
+        if base:
+            return self.around_today(slot, low, high, hit)
+        return self.gap(slot, self.days_slot(right), low, high, hit)
+
+    def gap(self, slot: int, other: int, low: Bound, high: Bound, hit: bool) -> int:
+        """Low <= value - other <= high of two slots of whole numbers."""
+        return self.emit("gap", slot, other, k=self.range_at(low, high), negated=not hit)
 
     def compare_real(
         self, op: tree.Order, left: tree.Value, right: tree.Literal, want: bool
     ) -> int:
         assert not isinstance(right.value, str)
         at = right.value / 10**right.scale  # of whole numbers: rounded once
-        low, high = -math.inf, math.inf
+        low, high, open_ends = -math.inf, math.inf, 0
         if op in ("==", "!="):
             low = high = at
         elif op in ("<", "<="):
-            high = at if op == "<=" else math.nextafter(at, -math.inf)
+            high, open_ends = at, 2 if op == "<" else 0
         else:
-            low = at if op == ">=" else math.nextafter(at, math.inf)
-        self.reals += (low, high)
-        place = len(self.reals) - 2
+            low, open_ends = at, 1 if op == ">" else 0
+        place = 2 * self.reals.setdefault((low, high), len(self.reals))
         hit = want != (op == "!=")
-        return self.emit("range_real", self.slot(left), k=place, negated=not hit)
+        return self.emit("range_real", self.slot(left), c=open_ends, k=place, negated=not hit)
 
     def compare_columns(
         self, op: tree.Order, left: tree.Value, right: tree.Value, want: bool
     ) -> int:
+        hit = want != (op == "!=")
+        if tree.kind_of(left) != Kind.NUMBER:
+            left, first = moved(left)
+            right, second = moved(right)
+            low, high = ends_of(op, Fraction(second - first), False)
+            return self.gap(self.slot(left), self.slot(right), low, high, hit)
         if op in (">", ">="):
             left, right, op = right, left, MIRRORED[op]
-        a, b = self.slot(left), self.slot(right)
-        hit = want != (op == "!=")
         code = {"==": 0, "!=": 0, "<": 1, "<=": 2}[op]
-        out = self.emit("compare", a, b, code, negated=not hit)
-        if tree.kind_of(left) == Kind.TIME:
-            both = self.emit("and", self.emit("set", a), self.emit("set", b))
-            out = self.emit("and", out, both)
-        return out
+        return self.emit("order", self.slot(left), self.slot(right), code, negated=not hit)
 
     def in_set(self, leaf: tree.InSet, want: bool) -> int:
         subject = leaf.subject
@@ -263,7 +307,12 @@ class Lowering:
         if kind == Kind.CODE:
             words = tuple(str(item.value) for item in leaf.values)
             return self.table(self.slot(subject), TextTable("in", words, leaf.exact), want)
-        if len(leaf.values) > IN_RANGES_MAX or not leaf.values:
+        if len(leaf.values) > IN_RANGES_MAX and kind in WHOLE:
+            found = whole_values(leaf)
+            if found is not None:
+                place = self.sets.setdefault(found, len(self.sets))
+                return self.emit("among", self.slot(subject), k=place, negated=not want)
+        if len(leaf.values) > IN_TEXTS_MAX or not leaf.values:
             return self.plain(leaf, want)
         parts: tuple[tree.Node, ...]
         if kind == Kind.TEXT:
@@ -294,12 +343,11 @@ class Lowering:
         if leaf.op != "all":
             table = self.table_at(slot, TextTable("in", leaf.values, leaf.exact))
             return self.emit("list", slot, k=table, negated=want != (leaf.op == "any"))
-        out = self.emit("set", slot) if want else self.constant(False)
+        parts = [self.emit("set", slot) if want else self.constant(False)]
         for word in leaf.values:
             table = self.table_at(slot, TextTable("in", (word,), leaf.exact))
-            here = self.emit("list", slot, k=table, negated=not want)
-            out = self.emit("and" if want else "or", out, here)
-        return out
+            parts.append(self.emit("list", slot, k=table, negated=not want))
+        return self.join("and" if want else "or", parts)
 
     def blank(self, leaf: tree.Leaf, subject: tree.Value, want: bool) -> int:
         kind = tree.kind_of(subject)
@@ -312,17 +360,21 @@ class Lowering:
             return self.emit("set", slot, negated=want)
         # Where it is set and not blank, the table says so; a missing row is blank.
         full = self.table(slot, TextTable("blank", (), True), False)
-        return full if not want else self.emit("not", full)
+        return full if not want else self.negate(full)
 
     def engaged(self, leaf: tree.Engaged, want: bool) -> int:
         seconds = leaf.window.exact_seconds
         refs = (leaf.fact, leaf.sent, leaf.not_sent)
         if seconds is None or any(ref and tree.kind_of(ref) != Kind.TIME for ref in refs):
             return self.plain(leaf, want)
-        k = self.range_at(Bound(-seconds), Bound(0, True))
-        refused = -1 if leaf.not_sent is None else self.slot(leaf.not_sent)
         fact, sent = self.slot(leaf.fact), self.slot(leaf.sent)
-        return self.emit("engaged", fact, sent, refused, k, not want)
+        done = self.gap(fact, sent, Bound(0), Bound(seconds - 1), True)
+        if want:
+            return done
+        over = [self.in_range(sent, OPEN, Bound(-seconds, True), True)]
+        if leaf.not_sent is not None:
+            over.append(self.emit("set", self.slot(leaf.not_sent)))
+        return self.join("and", (self.negate(done), self.join("or", over)))
 
     def date(self, leaf: tree.DateTest, want: bool) -> int:
         """A date test; see tree.DateTest."""
@@ -333,9 +385,13 @@ class Lowering:
             assert leaf.other is not None
             return self.compare_days("==", subject, leaf.other, want)
         if op in ("anniversary_today", "anniversary_in_next"):
-            limit = self.derive(Derived("limit", window or tree.Duration(days=1)))
-            today = self.derive(Derived("today"))
-            return self.emit("anniversary", self.days_slot(subject), today, limit, negated=not want)
+            window = window or tree.Duration(days=1)
+            limit = self.derive(Derived("rows_limit", window))
+            today = self.derive(Derived("rows_today"))
+            k = self.tables.setdefault(window, len(self.tables))
+            return self.emit(
+                "anniversary", self.days_slot(subject), today, limit, k, negated=not want
+            )
         assert window is not None
         if op == "within":
             return self.within(leaf, window, want)
@@ -343,24 +399,65 @@ class Lowering:
             if window.months or window.seconds:
                 return self.plain(leaf, want)
             low, high = ends_of_window(op, window.days, with_now=False)
-            today = self.derive(Derived("today"))
-            k = self.range_at(low, high)
-            return self.emit("range_rel", self.slot(subject), today, k=k, negated=not want)
+            return self.around_today(self.slot(subject), low, high, want)
         seconds = window.exact_seconds
         if seconds is None:
             return self.plain(leaf, want)
         low, high = ends_of_window(op, seconds, with_now=True)
-        is_time = tree.kind_of(subject) == Kind.TIME
-        return self.in_range(self.slot(subject), is_time, low, high, want)
+        return self.in_range(self.slot(subject), low, high, want)
 
     def within(self, leaf: tree.DateTest, window: tree.Duration, want: bool) -> int:
         assert leaf.other is not None
         kinds = (tree.kind_of(leaf.subject), tree.kind_of(leaf.other))
-        if window.months or all(kind in INSTANTS for kind in kinds):
+        if window.months:
             return self.plain(leaf, want)
-        k = self.range_at(Bound(-window.days), Bound(window.days))
-        subject, other = self.days_slot(leaf.subject), self.days_slot(leaf.other)
-        return self.emit("range_rel", subject, other, k=k, negated=not want)
+        if all(kind in INSTANTS for kind in kinds):
+            reach = window.exact_seconds or 0
+            subject, other = self.slot(leaf.subject), self.slot(leaf.other)
+        else:
+            reach = window.days
+            subject, other = self.days_slot(leaf.subject), self.days_slot(leaf.other)
+        return self.gap(subject, other, Bound(-reach), Bound(reach), want)
+
+
+def moved(value: tree.Value) -> tuple[tree.Value, int]:
+    """An instant without the seconds that it is moved by."""
+    if isinstance(value, tree.Shift) and tree.kind_of(value) != Kind.DATE:
+        seconds = value.duration.exact_seconds
+        if seconds is not None:
+            inner, more = moved(value.value)
+            return inner, more + value.sign * seconds
+    return value, 0
+
+
+def whole_values(leaf: tree.InSet) -> tuple[int, ...] | None:
+    """The values of a set as its subject holds them, in order; None if some are no such numbers."""
+    scale = 10 ** tree.scale_of(leaf.subject)
+    is_date = tree.kind_of(leaf.subject) == Kind.DATE
+    found: set[int] = set()
+    for item in leaf.values:
+        if item.kind == tree.kind_of(leaf.subject) == Kind.INT and 10**item.scale == scale:
+            if -(2**63) <= item.value < 2**63:  # type: ignore[operator]
+                found.add(int(item.value))
+            continue
+        at = fixed(item)
+        if at is None or item.kind == Kind.NUMBER or (item.kind == Kind.DATE) != is_date:
+            return None
+        exact = at[0] * scale
+        if exact.denominator == 1 and -(2**63) <= exact < 2**63:
+            found.add(int(exact))
+    return tuple(sorted(found))
+
+
+def set_table(values: tuple[int, ...]) -> tuple[npt.NDArray[Any], int]:
+    """A set of numbers for the program: bits from the first one on, or a hash table."""
+    array = np.array(values, dtype=np.int64)
+    span = values[-1] - values[0] + 1 if values else 1
+    if span <= min(max(512, BITS_PER_VALUE_MAX * len(values)), BITS_MAX):
+        flags = np.zeros(span, dtype=np.uint8)
+        flags[array - array[:1]] = 1
+        return packed(flags), values[0] if values else 0
+    return hashed(array)
 
 
 def fixed(value: tree.Value) -> tuple[Fraction, bool] | None:
@@ -418,32 +515,3 @@ def ends_of_window(op: str, size: int, with_now: bool) -> tuple[Bound, Bound]:
     if op == "in_last":
         return Bound(1 - size, with_now), Bound(0, with_now)
     return OPEN, Bound(-size, with_now)
-
-
-def assign_registers(
-    steps: list[Step], answer: int
-) -> tuple[list[tuple[int, int, int, int, int, int, int]], int, int]:
-    """Steps with registers in place of step numbers, how many registers, and the answer's."""
-    logic = {"and": 2, "or": 2, "not": 1}
-    last_use = {answer: len(steps)}
-    for number, (op, a, b, *_) in enumerate(steps):
-        for source in (a, b)[: logic.get(op, 0)]:
-            last_use[source] = max(last_use.get(source, 0), number)
-    free: list[int] = []
-    home: dict[int, int] = {}
-    registers = 0
-    out: list[tuple[int, int, int, int, int, int, int]] = []
-    for number, (op, a, b, c, k, negated) in enumerate(steps):
-        reads = (a, b)[: logic.get(op, 0)]
-        places = [home[source] for source in reads]
-        free += [home[source] for source in dict.fromkeys(reads) if last_use[source] == number]
-        if free:
-            home[number] = free.pop()
-        else:
-            home[number] = registers
-            registers += 1
-        if number not in last_use:  # nobody reads it: its register is free again at once
-            free.append(home[number])
-        first, second = (places[0], places[-1]) if places else (a, b)
-        out.append((OPS[op], home[number], first, second, c, k, negated))
-    return out, max(registers, 1), home[answer]

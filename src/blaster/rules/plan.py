@@ -7,7 +7,8 @@ never computed again; a plan keeps no vector after an evaluation.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,9 @@ from blaster.model.fields import Kind
 from blaster.rules import tree
 from blaster.rules.bitmap import from_bools
 from blaster.rules.dictionary import Dictionary
+from blaster.rules.kernels import anniversary_bits
 from blaster.rules.leaves import folded, text_hits, truths_of
-from blaster.rules.program import Program
+from blaster.rules.program import Call, Constants, Program, Stats, run
 from blaster.rules.values import Column, Evaluation
 from blaster.rules.vector import Vector
 from blaster.rules.vectors import DTYPES, vector_of
@@ -26,6 +28,11 @@ TABLES_CACHED_MAX = 256
 """Look-up tables of one plan; without it, dictionaries that come and go would add up."""
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
+FIRST_DAY, DAYS = -36_864, 110_592
+"""The days of an anniversary table: from 1869 to 2171, in whole 512s. Others go one by one."""
+
+_Bits: TypeAlias = npt.NDArray[np.uint32]
+EMPTY: _Bits = np.zeros(16, dtype=np.uint32)
 
 
 class Bound(NamedTuple):
@@ -43,11 +50,12 @@ class Bound(NamedTuple):
 class Derived(NamedTuple):
     """A slot behind the facts, computed by NumPy at each evaluation.
 
-    value: a value node's column; days: its dates; today; limit: today moved by a duration;
-    truth: a leaf, as a BOOL that is missing where the leaf is unknown.
+    value: a value node's column; days: its dates; today; truth: a leaf, as a BOOL that is missing
+    where the leaf is unknown. Only where rows differ in their today: rows_today, and rows_limit,
+    today moved by a duration.
     """
 
-    what: Literal["value", "days", "today", "limit", "truth"]
+    what: Literal["value", "days", "today", "truth", "rows_today", "rows_limit"]
     node: Any = None
 
 
@@ -68,9 +76,10 @@ class TextTable(NamedTuple):
 
 
 class Plan:
-    """What lowering makes of a tree. `run` gives the words of the rows where it is surely true."""
+    """What lowering makes of trees. `run` gives, per tree, the rows where it is surely true."""
 
-    __slots__ = ("_cache", "derived", "needles", "program", "ranges", "reals", "tables")
+    __slots__ = ("_cache", "_ints", "_yearly", "derived", "needles", "program", "ranges", "reals",
+                 "sets", "tables")  # fmt: skip
 
     def __init__(
         self,
@@ -78,48 +87,107 @@ class Plan:
         derived: tuple[Derived, ...],
         ranges: tuple[tuple[Bound, Bound], ...],
         reals: tuple[float, ...],
-        tables: tuple[tuple[int, TextTable], ...],
+        tables: tuple[tuple[int, TextTable] | tree.Duration, ...],
+        sets: tuple[tuple[npt.NDArray[Any], int], ...],
         needles: tuple[bytes, ...],
     ) -> None:
         self.program = program
         self.derived = derived
         self.ranges = ranges
         self.reals = np.array(reals, dtype=np.float64)
-        self.tables = tables  # with the slot whose dictionary each one is for
+        self.tables = tables  # with the slot whose dictionary each is for; or a window of a year
+        self.sets = sets
         self.needles = needles
-        self._cache: dict[tuple[int, int], tuple[Dictionary, npt.NDArray[np.uint8]]] = {}
+        self._cache: dict[tuple[int, int], tuple[Dictionary, int, _Bits]] = {}
+        self._yearly: dict[tuple[int, tree.Duration], tuple[_Bits, int, int]] = {}
+        self._ints: tuple[int | None, npt.NDArray[np.int64]] = None, np.zeros(0, dtype=np.int64)
 
-    def run(self, ev: Evaluation) -> npt.NDArray[np.uint64]:
-        """Bitmap words over the rows of the evaluation."""
-        vectors = [*ev.vectors, *(derive(ev, item) for item in self.derived)]
-        tables = [self._table(place, vectors) for place in range(len(self.tables))]
-        return self.program.run(
-            vectors, ev.length, self._ints(ev.now), self.reals, tables, self.needles
+    def run(
+        self, ev: Evaluation, stats: Sequence[Stats | None] | None = None, threads: int = 1
+    ) -> npt.NDArray[np.uint64]:
+        """One row of bitmap words over the rows of the evaluation per result."""
+        call = self.call(ev, stats)
+        run((call,), threads)
+        return call.out
+
+    def call(self, ev: Evaluation, stats: Sequence[Stats | None] | None = None) -> Call:
+        """The program with everything that it needs for one evaluation, and room for its words."""
+        today = None
+        if any(item.what == "rows_today" for item in self.derived):
+            today = ev.zones.one_today(ev.now, ev.length, ev.zone)
+        vectors: list[Vector | None] = [
+            vector if isinstance(vector, Vector) else None for vector in ev.vectors
+        ]
+        for item in self.derived:
+            needed = today is None or not item.what.startswith("rows_")
+            vectors.append(derive(ev, item) if needed else None)
+        tables = [
+            self._year(ev, today, table)
+            if isinstance(table, tree.Duration)
+            else self._table(place, *table, vectors)
+            for place, table in enumerate(self.tables)
+        ]
+        constants = Constants(
+            self._numbers(ev.now), self.reals, tables, self.sets, self.needles, today
         )
+        if stats is not None:
+            stats = [*stats, *[None] * len(self.derived)]
+        out = np.empty((self.program.results, (ev.length + 63) // 64), dtype=np.uint64)
+        return Call(self.program, vectors, ev.length, constants, out, stats)
 
-    def _ints(self, now: int) -> npt.NDArray[np.int64]:
+    def _numbers(self, now: int) -> npt.NDArray[np.int64]:
+        if self._ints[0] == now:
+            return self._ints[1]
         ends: list[int] = []
         for low, high in self.ranges:
             first, last = low.at(now, INT64_MIN), high.at(now, INT64_MAX)
             if first > INT64_MAX or last < INT64_MIN or first > last:
                 first, last = 1, 0
             ends += (max(first, INT64_MIN), min(last, INT64_MAX))
-        return np.array(ends, dtype=np.int64)
+        numbers = np.array(ends, dtype=np.int64)
+        self._ints = now, numbers
+        return numbers
 
-    def _table(self, place: int, vectors: list[Vector]) -> npt.NDArray[np.uint8]:
-        slot, rule = self.tables[place]
-        dictionary = vectors[slot].dictionary
-        assert dictionary is not None
+    def _table(
+        self, place: int, slot: int, rule: TextTable, vectors: list[Vector | None]
+    ) -> tuple[_Bits, int, int]:
+        vector = vectors[slot]
+        assert vector is not None and vector.dictionary is not None
+        dictionary = vector.dictionary
         key = (place, id(dictionary))
         kept = self._cache.get(key)
-        known = kept[1] if kept is not None else np.zeros(0, dtype=np.uint8)
-        if kept is None or len(known) < len(dictionary):
-            more = rule.hits(dictionary.values[len(known) :])
-            known = np.concatenate([known, more.astype(np.uint8)])
+        _, known, bits = (None, 0, EMPTY) if kept is None else kept
+        if kept is None or known < len(dictionary):
+            more = rule.hits(dictionary.values[known:])
+            old = np.unpackbits(bits.view(np.uint8), count=known, bitorder="little")
+            bits = packed(np.concatenate([old, more.astype(np.uint8)]))
             if kept is None and len(self._cache) >= TABLES_CACHED_MAX:
                 self._cache.clear()
-            self._cache[key] = (dictionary, known)
-        return known
+            self._cache[key] = (dictionary, known + len(more), bits)
+        return bits, 0, 0
+
+    def _year(
+        self, ev: Evaluation, today: int | None, window: tree.Duration
+    ) -> tuple[_Bits, int, int] | None:
+        """Which days have their anniversary from `today` on within the window."""
+        if today is None:
+            return None
+        found = self._yearly.get((today, window))
+        if found is None:
+            one = Column(np.array([today]), np.ones(1, dtype=bool))
+            limit = int(ev.shift(one, True, window, 1).values[0])
+            bits = anniversary_bits(today, limit, FIRST_DAY, DAYS)
+            if len(self._yearly) >= TABLES_CACHED_MAX:
+                self._yearly.clear()
+            found = self._yearly[today, window] = (bits, FIRST_DAY, limit)
+        return found
+
+
+def packed(flags: npt.NDArray[np.uint8]) -> _Bits:
+    """Flags as bits in whole 512s, at least one."""
+    bits = np.zeros(max(1, -(-len(flags) // 512)) * 64, dtype=np.uint8)
+    bits[: -(-len(flags) // 8)] = np.packbits(flags, bitorder="little")
+    return bits.view(np.uint32)
 
 
 def derive(ev: Evaluation, item: Derived) -> Vector:
@@ -127,9 +195,9 @@ def derive(ev: Evaluation, item: Derived) -> Vector:
     if item.what == "truth":
         true, false = truths_of(ev, item.node)
         return Vector(Kind.BOOL, ev.length, from_bools(true), from_bools(true | false))
-    if item.what == "today":
+    if item.what in ("today", "rows_today"):
         return Vector(Kind.DATE, ev.length, ev.today)
-    if item.what == "limit":
+    if item.what == "rows_limit":
         today = Column(ev.today, ev.all_valid())
         return vector_from(Kind.DATE, ev.shift(today, True, item.node, 1))
     if item.what == "days":

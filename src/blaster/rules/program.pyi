@@ -1,5 +1,5 @@
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +8,26 @@ from typing_extensions import disjoint_base
 from blaster.rules.vector import Vector
 
 OPS: dict[str, int]
+MODES: dict[str, int]
+THREADS_MAX: int
+
+class Constants(NamedTuple):
+    ints: npt.NDArray[np.int64]
+    reals: npt.NDArray[np.float64]
+    tables: Sequence[tuple[npt.NDArray[np.uint32], int, int] | None]
+    sets: Sequence[tuple[npt.NDArray[Any], int]]
+    needles: Sequence[bytes]
+    today: int | None
+
+class Stats(NamedTuple):
+    minimum: float
+    maximum: float
+    nulls: int
+
+_Step: TypeAlias = tuple[int, int, int, int, int, int, int, int]
+_Words: TypeAlias = npt.NDArray[np.uint64]
+_Vectors: TypeAlias = Sequence[Vector | None]
+_Stats: TypeAlias = Sequence[Stats | None] | None
 
 @disjoint_base
 class Program:
@@ -16,16 +36,15 @@ class Program:
     @property
     def registers(self) -> int: ...
     @property
-    def result(self) -> int: ...
-    def __new__(
-        cls, steps: Sequence[tuple[int, int, int, int, int, int, int]], registers: int, result: int
-    ) -> Self: ...
-    def run(
-        self,
-        vectors: Sequence[Vector],
-        length: int,
-        ints: npt.NDArray[np.int64],
-        reals: npt.NDArray[np.float64],
-        tables: Sequence[npt.NDArray[np.uint8]],
-        needles: Sequence[bytes],
-    ) -> npt.NDArray[np.uint64]: ...
+    def results(self) -> int: ...
+    def __new__(cls, steps: Sequence[_Step], registers: int, results: int = 1) -> Self: ...
+
+class Call(NamedTuple):
+    program: Program
+    vectors: _Vectors
+    length: int
+    constants: Constants
+    out: _Words
+    stats: _Stats = None
+
+def run(calls: Sequence[Call], threads: int = 1) -> None: ...

@@ -1,178 +1,357 @@
-"""The interpreter: a flat program over one block of rows after another, without the GIL.
+"""The interpreter: flat programs over one block of rows after another, without the GIL.
 
-Owns the order of work. Laws: a block is at most BLOCK_ROWS rows, so that the registers (8 KB each)
-stay in cache; a leaf gives the rows where it is surely true (`negated`: surely false), which is
-(hit, or not hit) AND valid; steps see only the vectors and constants of this evaluation, so a
-program can be used by several threads at once. Slots and constants are checked once per run, never
-per row.
+Owns the order of work. Laws: a block is at most BLOCK_ROWS rows, so that its columns and registers
+stay in the nearest caches whatever reads them next; a leaf gives the rows where it is surely true
+(`negated`: surely false), which is (hit, or not hit) AND valid, straight into its register; steps
+see only the vectors and constants of this evaluation, so a program can be used by several threads
+at once. Slots and constants are checked once per run, never per row; nothing is allocated per run
+once the memory of an earlier one is there.
 """
 
 import numpy as np
 
+from typing import NamedTuple
+
+from libc.math cimport INFINITY, nextafter, nextafterf
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport calloc, free, malloc
-from libc.string cimport memcpy
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy, memset
 
 from blaster.rules.bitmap cimport tail_mask, words_of
 from blaster.rules.kernels cimport (
-    anniversary_rows, compare_rows, engaged_rows, list_rows, range_real_rows, range_relative_rows,
-    range_rows, set_rows, table_rows,
+    among_bits, among_keys, anniversary_outside, anniversary_rows, chosen, gap_between, list_rows,
+    order_reals, simd_gap, simd_kernels, widen,
 )
-from blaster.rules.textkernels cimport blank_rows, text_rows
+from blaster.rules.textkernels cimport TextColumn, blank_rows, text_rows
 from blaster.rules.vector cimport (
-    KIND_BOOL, KIND_CODE, KIND_DATE, KIND_ID, KIND_INSTANT, KIND_INT, KIND_LIST, KIND_NUMBER,
-    KIND_TEXT, KIND_TIME, FORM_I8, FORM_I16, FORM_U8, FORM_U16, FORM_O32, FORM_O64, FORM_F32,
-    Vector,
+    FORM_F32, FORM_I8, FORM_I16, FORM_I32, FORM_I64, FORM_U8, FORM_U16, FORM_U32, KIND_BOOL,
+    KIND_CODE, KIND_DATE, KIND_ID, KIND_INSTANT, KIND_INT, KIND_LIST, KIND_NUMBER, KIND_TEXT,
+    KIND_TIME, Vector,
 )
 
+cdef extern from "blaster/rules/crew.h" nogil:
+    void crew_run(void* (*work)(void*) noexcept nogil, void* members, size_t size, int threads) noexcept
+    int64_t crew_next(int64_t* counter) noexcept
+
 cdef enum:
-    BLOCK_ROWS = 65536
-    BLOCK_WORDS = 1024
+    BLOCK_ROWS = 8192
+    BLOCK_WORDS = 128
+    TASK_ROWS = 65536  # what a thread takes at once
+    WIDE_ROWS = 512    # widened at once
+    GAP_WORDS = 4      # so many empty words do not end a run of words to look at
+    WHOLE = 1 << KIND_INT | 1 << KIND_INSTANT | 1 << KIND_DATE | 1 << KIND_TIME
 
 OPS = {
     "const": OP_CONST,
     "and": OP_AND,
     "or": OP_OR,
     "not": OP_NOT,
+    "skip": OP_SKIP,
+    "store": OP_STORE,
     "bits": OP_BITS,
     "set": OP_SET,
     "range": OP_RANGE,
     "range_real": OP_RANGE_REAL,
-    "range_rel": OP_RANGE_REL,
-    "compare": OP_COMPARE,
+    "gap": OP_GAP,
+    "order": OP_ORDER,
     "table": OP_TABLE,
+    "among": OP_AMONG,
     "list": OP_LIST,
     "text": OP_TEXT,
     "blank": OP_BLANK,
-    "engaged": OP_ENGAGED,
+    "today": OP_TODAY,
     "anniversary": OP_ANNIVERSARY,
 }
+MODES = {"set": MODE_SET, "and": MODE_AND, "or": MODE_OR}
+THREADS_MAX = 256
 
-# The kinds that each leaf accepts, per argument; checked at each run.
-cdef dict ACCEPTED = {
-    OP_BITS: ((KIND_BOOL,),),
-    OP_SET: (tuple(range(1, 11)),),
-    OP_RANGE: ((KIND_INT, KIND_INSTANT, KIND_DATE, KIND_TIME),),
-    OP_RANGE_REAL: ((KIND_NUMBER,),),
-    OP_RANGE_REL: ((KIND_DATE,), (KIND_DATE,)),
-    OP_COMPARE: ((KIND_INT, KIND_INSTANT, KIND_DATE, KIND_TIME, KIND_NUMBER),) * 2,
-    OP_TABLE: ((KIND_CODE,),),
-    OP_LIST: ((KIND_LIST,),),
-    OP_TEXT: ((KIND_TEXT,),),
-    OP_BLANK: ((KIND_TEXT,),),
-    OP_ENGAGED: ((KIND_TIME,), (KIND_TIME,), (KIND_TIME,)),
-    OP_ANNIVERSARY: ((KIND_DATE,), (KIND_DATE,), (KIND_DATE,)),
-}
-
-cdef struct Slot:
-    int kind
-    const void* data
-    const uint64_t* valid
-    const int32_t* sizes
-    const void* arena
-
-cdef struct Bytes:
-    const uint8_t* data
-    Py_ssize_t nbytes
-
-# Everything one run reads; the objects behind the pointers live as long as the call.
-cdef struct Inputs:
-    Slot* slots
-    const int64_t* ints
-    const double* reals
-    Bytes* tables
-    Bytes* needles
+cdef int64_t INT64_FIRST = <int64_t>(<uint64_t>1 << 63)
+cdef int64_t INT64_LAST = 0x7FFFFFFFFFFFFFFF
+cdef int64_t NEVER = 0xFFFFFFFF
 
 
-cdef void mask_rows(
-    uint64_t* out, Py_ssize_t words, bint negated, const uint64_t* valid
+class Constants(NamedTuple):
+    """What an evaluation computes once: see `Op` for who reads what."""
+
+    ints: object
+    reals: object
+    tables: object   # (bits in whole 512s, first value, limit) or None
+    sets: object     # (bits, first value), or (keys, empty mark)
+    needles: object
+    today: object    # of every row; None where rows differ
+
+
+class Stats(NamedTuple):
+    """What is known of a vector: all its values lie from `minimum` to `maximum`."""
+
+    minimum: float
+    maximum: float
+    nulls: int
+
+
+class Call(NamedTuple):
+    """A program over one batch; `out` has one row of words per result."""
+
+    program: object
+    vectors: object
+    length: int
+    constants: object
+    out: object
+    stats: object = None
+
+
+# ------------------------------------------------------------------------------------- one leaf
+
+cdef void load_bits(
+    const uint8_t* bits, Py_ssize_t first_row, Py_ssize_t rows, uint64_t* out
 ) noexcept nogil:
-    """(hit, or not hit) AND valid; `valid` starts at the block, NULL means every row."""
-    cdef uint64_t flip = <uint64_t>-1 if negated else 0
+    """Words of a bitmap that may end with its last row; bits past it mean nothing."""
+    out[words_of(rows) - 1] = 0
+    memcpy(out, bits + (first_row >> 3), (rows + 7) >> 3)
+
+
+cdef void set_words(
+    const Slot* slot, Py_ssize_t first_row, Py_ssize_t rows, uint64_t* out
+) noexcept nogil:
+    """The rows of a TIME or ID without validity bits that are set."""
+    if slot.kind == KIND_ID:
+        chosen().range64(<const uint64_t*>slot.data + first_row, rows, 1, <uint64_t>-2, out)
+    else:
+        chosen().range32(<const uint32_t*>slot.data + first_row, rows, 0, NEVER - 1, out)
+
+
+cdef bint mask_words(
+    const Job* job, const Step* step, const Leaf* leaf, Py_ssize_t first_row, Py_ssize_t rows,
+    uint64_t* out,
+) noexcept nogil:
+    """The rows whose values are there; False: all of them."""
+    cdef uint64_t[BLOCK_WORDS] more
+    cdef uint64_t* into = out
+    cdef const Slot* slot
     cdef Py_ssize_t word
-    if valid == NULL:
-        if negated:
-            for word in range(words):
-                out[word] = ~out[word]
-        return
-    for word in range(words):
-        out[word] = (out[word] ^ flip) & valid[word]
+    cdef bint masked = False
+    cdef int side, index
+    for side in range(2):
+        for index in range(2):
+            if not leaf.masks & (1 << (2 * side + index)):
+                continue
+            slot = &job.slots[step.b if index else step.a]
+            if side:
+                set_words(slot, first_row, rows, into)
+            else:
+                load_bits(slot.valid, first_row, rows, into)
+            if masked:
+                for word in range(words_of(rows)):
+                    out[word] &= more[word]
+            masked = True
+            into = &more[0]
+    return masked
 
 
-cdef inline const uint64_t* block_of(const uint64_t* valid, Py_ssize_t first_row) noexcept nogil:
-    if valid == NULL:
-        return NULL
-    return valid + (first_row >> 6)
+cdef inline const char* at(const Slot* slot, Py_ssize_t first_row, int width) noexcept nogil:
+    return <const char*>slot.data + width * first_row
 
 
-cdef int run_leaf(
-    const Step* step, const Inputs* inputs, Py_ssize_t first_row, Py_ssize_t rows, uint64_t* out
-) noexcept nogil:
-    """One leaf over one block; -1 when memory ran out. Returns 1 when validity is done already."""
-    cdef const Slot* a = &inputs.slots[step.a]
-    cdef const int64_t* ints = inputs.ints + step.k
-    cdef const uint32_t* not_sent = NULL
-    if step.op == OP_BITS:
-        memcpy(out, <const uint64_t*>a.data + (first_row >> 6), 8 * words_of(rows))
-    elif step.op == OP_RANGE:
-        range_rows(a.kind, a.data, first_row, rows, ints[0], ints[1], out)
-    elif step.op == OP_RANGE_REAL:
-        range_real_rows(
-            <const double*>a.data, first_row, rows,
-            inputs.reals[step.k], inputs.reals[step.k + 1], out,
-        )
-    elif step.op == OP_RANGE_REL:
-        range_relative_rows(
-            <const int32_t*>a.data, <const int32_t*>inputs.slots[step.b].data,
-            first_row, rows, ints[0], ints[1], out,
-        )
-    elif step.op == OP_COMPARE:
-        compare_rows(a.kind, a.data, inputs.slots[step.b].data, step.c, first_row, rows, out)
-    elif step.op == OP_TABLE:
-        table_rows(
-            <const int32_t*>a.data, inputs.tables[step.k].data, inputs.tables[step.k].nbytes,
-            first_row, rows, out,
-        )
-    elif step.op == OP_LIST:
-        list_rows(
-            <const int32_t*>a.data, a.sizes, <const int32_t*>a.arena, a.valid,
-            inputs.tables[step.k].data, inputs.tables[step.k].nbytes, first_row, rows, out,
-        )
-    elif step.op == OP_TEXT:
-        return text_rows(
-            step.c & 7, step.c & 8, <const uint8_t*>a.data, <const uint8_t*>a.arena, a.valid,
-            first_row, rows, inputs.needles[step.k].data, inputs.needles[step.k].nbytes, out,
-        )
-    elif step.op == OP_BLANK:
-        blank_rows(
-            <const uint8_t*>a.data, <const uint8_t*>a.arena, a.valid, first_row, rows, out
-        )
+cdef int width_of(int layout) noexcept nogil:
+    if layout == FORM_I8 or layout == FORM_U8:
         return 1
-    elif step.op == OP_ENGAGED:
-        if step.c >= 0:
-            not_sent = <const uint32_t*>inputs.slots[step.c].data
-        engaged_rows(
-            <const uint32_t*>a.data, <const uint32_t*>inputs.slots[step.b].data,
-            not_sent, -ints[0], ints[1], step.negated, first_row, rows, out,
-        )
+    if layout == FORM_I16 or layout == FORM_U16:
         return 2
-    elif step.op == OP_ANNIVERSARY:
-        anniversary_rows(
-            <const int32_t*>a.data, <const int32_t*>inputs.slots[step.b].data,
-            <const int32_t*>inputs.slots[step.c].data, first_row, rows, out,
+    return 4 if layout in (FORM_I32, FORM_U32, FORM_F32) else 8
+
+
+cdef void wide_words(
+    const Job* job, const Step* step, const Leaf* leaf, Py_ssize_t first_row, Py_ssize_t rows,
+    uint64_t* out,
+) noexcept nogil:
+    """Tests of whole numbers that lie in several ways, by way of int64."""
+    cdef int64_t[WIDE_ROWS] left
+    cdef int64_t[WIDE_ROWS] right
+    cdef const Slot* a = &job.slots[step.a]
+    cdef const Slot* b
+    cdef Py_ssize_t row = 0
+    cdef Py_ssize_t size
+    while row < rows:
+        size = min(<Py_ssize_t>WIDE_ROWS, rows - row)
+        widen(at(a, first_row + row, width_of(a.layout)), a.layout, size, left)
+        if leaf.how == HOW_AMONG_BITS:
+            among_bits(left, size, <int64_t>leaf.base, leaf.bits, leaf.size, out + (row >> 6))
+        elif leaf.how == HOW_AMONG_KEYS:
+            among_keys(left, size, leaf.keys, leaf.size, <int64_t>leaf.base, out + (row >> 6))
+        else:
+            b = &job.slots[step.b]
+            widen(at(b, first_row + row, width_of(b.layout)), b.layout, size, right)
+            chosen().gap64(left, right, size, &leaf.gap, out + (row >> 6))
+        row += WIDE_ROWS
+
+
+cdef void simd_words(
+    const Job* job, const Step* step, const Leaf* leaf, Py_ssize_t first_row, Py_ssize_t rows,
+    uint64_t* out,
+) noexcept nogil:
+    """The tests that have a kernel for every instruction set."""
+    cdef const simd_kernels* simd = chosen()
+    cdef const Slot* a = &job.slots[step.a]
+    cdef const char* b = NULL
+    if leaf.how == HOW_RANGE8:
+        simd.range8(at(a, first_row, 1), rows, leaf.base, leaf.span, out)
+    elif leaf.how == HOW_RANGE16:
+        simd.range16(at(a, first_row, 2), rows, leaf.base, leaf.span, out)
+    elif leaf.how == HOW_RANGE32:
+        simd.range32(at(a, first_row, 4), rows, leaf.base, leaf.span, out)
+    elif leaf.how == HOW_RANGE64:
+        simd.range64(at(a, first_row, 8), rows, leaf.base, leaf.span, out)
+    elif leaf.how == HOW_REAL32:
+        simd.real32(at(a, first_row, 4), rows, leaf.low, leaf.high, out)
+    elif leaf.how == HOW_REAL64:
+        simd.real64(at(a, first_row, 8), rows, leaf.low, leaf.high, out)
+    elif leaf.how == HOW_GAP32:
+        b = at(&job.slots[step.b], first_row, 4)
+        simd.gap32(at(a, first_row, 4), b, rows, &leaf.gap, out)
+    elif leaf.how == HOW_GAP64:
+        b = at(&job.slots[step.b], first_row, 8)
+        simd.gap64(at(a, first_row, 8), b, rows, &leaf.gap, out)
+    elif leaf.how == HOW_TABLE8:
+        simd.table8(at(a, first_row, 1), rows, 0, leaf.bits, leaf.size, out)
+    elif leaf.how == HOW_TABLE16:
+        simd.table16(at(a, first_row, 2), rows, leaf.base, leaf.bits, leaf.size, out)
+    else:
+        simd.table32(at(a, first_row, 4), rows, leaf.base, leaf.bits, leaf.size, out)
+
+
+cdef int hit_words(
+    const Job* job, const Step* step, const Leaf* leaf, Py_ssize_t first_row, Py_ssize_t rows,
+    const uint64_t* wanted, uint64_t* out,
+) noexcept nogil:
+    """The rows that hit, whatever stands in those that are not wanted; -1: out of memory."""
+    cdef const Slot* a = &job.slots[step.a]
+    cdef Py_ssize_t words = words_of(rows)
+    if leaf.how <= HOW_ALL:
+        memset(out, 0xFF if leaf.how == HOW_ALL else 0, 8 * words)
+    elif leaf.how == HOW_BITS:
+        load_bits(<const uint8_t*>a.data, first_row, rows, out)
+    elif leaf.how == HOW_SET:
+        if a.valid != NULL:
+            load_bits(a.valid, first_row, rows, out)
+        else:
+            set_words(a, first_row, rows, out)
+    elif leaf.how in (HOW_GAP_WIDE, HOW_AMONG_BITS, HOW_AMONG_KEYS):
+        wide_words(job, step, leaf, first_row, rows, out)
+    elif leaf.how == HOW_ORDER:
+        order_reals(
+            at(a, first_row, width_of(a.layout)), a.layout,
+            at(&job.slots[step.b], first_row, width_of(job.slots[step.b].layout)),
+            job.slots[step.b].layout, step.c, rows, out,
         )
+    elif leaf.how == HOW_LIST:
+        list_rows(
+            <const int32_t*>a.data + first_row, a.sizes + first_row,
+            <const int32_t*>a.text.arena, wanted, leaf.bits, leaf.size, rows, out,
+        )
+    elif leaf.how == HOW_TEXT:
+        return text_rows(
+            step.c & 7, step.c & 8, &a.text, wanted, first_row, rows, leaf.needle, leaf.size, out
+        )
+    elif leaf.how == HOW_BLANK:
+        blank_rows(&a.text, wanted, first_row, rows, out)
+    elif leaf.how == HOW_YEARLY_ROWS:
+        anniversary_rows(
+            <const int32_t*>a.data + first_row,
+            <const int32_t*>job.slots[step.b].data + first_row,
+            <const int32_t*>job.slots[step.c].data + first_row, rows, out,
+        )
+    elif leaf.how == HOW_YEARLY:
+        chosen().table32(at(a, first_row, 4), rows, leaf.base, leaf.bits, leaf.size, out)
+        anniversary_outside(
+            <const int32_t*>a.data + first_row, leaf.today, leaf.limit, <int64_t>leaf.base,
+            leaf.size, wanted, rows, out,
+        )
+    else:
+        simd_words(job, step, leaf, first_row, rows, out)
     return 0
 
 
-cdef void run_set(
-    const Slot* slot, Py_ssize_t first_row, Py_ssize_t rows, uint64_t* out
+cdef int leaf_words(
+    const Job* job, const Step* step, const Leaf* leaf, Py_ssize_t first_row, Py_ssize_t rows,
+    uint64_t* dst,
+) noexcept nogil:
+    """One leaf over some words of a block, into its register; -1: out of memory."""
+    cdef uint64_t[BLOCK_WORDS] hits
+    cdef uint64_t[BLOCK_WORDS] mask
+    cdef uint64_t[BLOCK_WORDS] wanted
+    cdef uint64_t flip = <uint64_t>-1 if step.negated else 0
+    cdef Py_ssize_t words = words_of(rows)
+    cdef Py_ssize_t word
+    cdef bint masked = mask_words(job, step, leaf, first_row, rows, mask)
+    if not masked:
+        memset(mask, 0xFF, 8 * words)
+    if leaf.how >= HOW_LIST:
+        for word in range(words):
+            wanted[word] = mask[word] & (
+                dst[word] if step.mode == MODE_AND
+                else ~dst[word] if step.mode == MODE_OR else <uint64_t>-1
+            )
+        wanted[words - 1] &= tail_mask(rows)
+    if hit_words(job, step, leaf, first_row, rows, wanted, hits) < 0:
+        return -1
+    if leaf.how == HOW_BLANK:  # what is missing is blank
+        for word in range(words):
+            hits[word] |= ~mask[word]
+            mask[word] = <uint64_t>-1
+    if step.mode == MODE_AND:
+        for word in range(words):
+            dst[word] &= (hits[word] ^ flip) & mask[word]
+    elif step.mode == MODE_OR:
+        for word in range(words):
+            dst[word] |= (hits[word] ^ flip) & mask[word]
+    else:
+        for word in range(words):
+            dst[word] = (hits[word] ^ flip) & mask[word]
+    return 0
+
+
+cdef int run_leaf(
+    const Job* job, const Step* step, const Leaf* leaf, Py_ssize_t first_row, Py_ssize_t rows,
+    uint64_t* dst,
+) noexcept nogil:
+    """One leaf over a block: the runs of words that it can still change."""
+    if step.mode == MODE_SET:
+        return leaf_words(job, step, leaf, first_row, rows, dst)
+    cdef uint64_t settled = 0 if step.mode == MODE_AND else <uint64_t>-1
+    cdef Py_ssize_t words = words_of(rows)
+    cdef Py_ssize_t start = 0
+    cdef Py_ssize_t word, end
+    while True:
+        while start < words and dst[start] == settled:
+            start += 1
+        if start == words:
+            return 0
+        end = start + 1
+        word = end
+        while word < words and word - end < GAP_WORDS:
+            if dst[word] != settled:
+                end = word + 1
+            word += 1
+        if leaf_words(
+            job, step, leaf, first_row + 64 * start, min(64 * (end - start), rows - 64 * start),
+            dst + start,
+        ) < 0:
+            return -1
+        start = end
+
+
+# -------------------------------------------------------------------------------------- blocks
+
+cdef bint settled(
+    const uint64_t* words, Py_ssize_t rows, uint64_t value
 ) noexcept nogil:
     cdef Py_ssize_t word
-    if slot.kind == KIND_TIME or slot.kind == KIND_ID:
-        set_rows(slot.kind, slot.data, first_row, rows, out)
-        return
-    for word in range(words_of(rows)):
-        out[word] = <uint64_t>-1 if slot.valid == NULL else slot.valid[(first_row >> 6) + word]
+    cdef uint64_t differ = 0
+    for word in range(rows >> 6):
+        differ |= words[word] ^ value
+    if rows & 63:
+        differ |= (words[rows >> 6] ^ value) & tail_mask(rows)
+    return differ == 0
 
 
 cdef void run_logic(
@@ -192,167 +371,451 @@ cdef void run_logic(
         for word in range(words):
             dst[word] = ~a[word]
     else:
-        for word in range(words):
-            dst[word] = <uint64_t>-1 if step.c else 0
+        memset(dst, 0xFF if step.c else 0, 8 * words)
+
+
+cdef void store(
+    const Job* job, int result, const uint64_t* from_, Py_ssize_t first_row, Py_ssize_t rows
+) noexcept nogil:
+    cdef uint64_t* out = job.out + result * job.out_words + (first_row >> 6)
+    memcpy(out, from_, 8 * words_of(rows))
+    out[words_of(rows) - 1] &= tail_mask(rows)
 
 
 cdef int run_block(
-    const Step* steps, int count, const Inputs* inputs, Py_ssize_t first_row, Py_ssize_t rows,
-    uint64_t* registers,
+    const Job* job, Py_ssize_t first_row, Py_ssize_t rows, uint64_t* registers
 ) noexcept nogil:
     cdef Py_ssize_t words = words_of(rows)
     cdef const Step* step
-    cdef uint64_t* out
-    cdef int index, done
-    for index in range(count):
-        step = steps + index
-        out = registers + step.dst * BLOCK_WORDS
+    cdef uint64_t* here
+    cdef int index = 0
+    while index < job.step_count:
+        step = job.steps + index
+        index += 1
         if step.op <= OP_NOT:
             run_logic(step, registers, words)
             continue
-        if step.op == OP_SET:
-            run_set(&inputs.slots[step.a], first_row, rows, out)
-            mask_rows(out, words, step.negated, NULL)
+        if step.op <= OP_STORE:
+            here = registers + step.a * BLOCK_WORDS
+            if step.op == OP_STORE:
+                store(job, step.k, here, first_row, rows)
+            elif settled(here, rows, <uint64_t>-1 if step.c else 0):
+                index = step.b
             continue
-        done = run_leaf(step, inputs, first_row, rows, out)
-        if done < 0:
+        here = registers + step.dst * BLOCK_WORDS
+        if run_leaf(job, step, job.leaves + (step - job.steps), first_row, rows, here) < 0:
             return -1
-        if done == 2:  # the kernel knows both of its forms
-            continue
-        if done == 1:  # never missing
-            mask_rows(out, words, step.negated, NULL)
-            continue
-        mask_rows(out, words, step.negated, block_of(inputs.slots[step.a].valid, first_row))
-        if step.op == OP_COMPARE or step.op == OP_RANGE_REL:
-            mask_rows(out, words, False, block_of(inputs.slots[step.b].valid, first_row))
     return 0
 
 
-cdef int fill_bytes(Bytes* into, object items) except -1:
-    cdef const uint8_t[::1] view
-    cdef Py_ssize_t index
-    for index in range(len(items)):
-        into[index].nbytes = len(items[index])
-        into[index].data = NULL
-        if into[index].nbytes:
-            view = items[index]
-            into[index].data = &view[0]
+# ------------------------------------------------------------------------------------- threads
+
+cdef struct Crew:
+    Job* jobs
+    int job_count
+    int64_t tasks
+    int64_t counter
+    int failed
+
+cdef struct Member:
+    Crew* crew
+    uint64_t* registers
+
+
+cdef void* work(void* given) noexcept nogil:
+    """Takes one task after the other until there is none."""
+    cdef Member* member = <Member*>given
+    cdef Crew* crew = member.crew
+    cdef const Job* job
+    cdef int64_t task
+    cdef int place = 0
+    cdef Py_ssize_t row, end
+    while not crew.failed:
+        task = crew_next(&crew.counter)
+        if task >= crew.tasks:
+            return NULL
+        while task >= crew.jobs[place].first_task + crew.jobs[place].tasks:
+            place += 1
+        job = &crew.jobs[place]
+        row = (task - job.first_task) * TASK_ROWS
+        end = min(row + TASK_ROWS, job.rows)
+        while row < end:
+            if run_block(job, row, min(<Py_ssize_t>BLOCK_ROWS, end - row), member.registers) < 0:
+                crew.failed = 1
+                return NULL
+            row += BLOCK_ROWS
+    return NULL
+
+
+cdef class Memory:
+    """What a run needs beside its inputs; kept for the next one."""
+
+    cdef char* start
+    cdef size_t size
+
+    def __dealloc__(self):
+        free(self.start)
+
+    cdef int make_room(self, size_t size) except -1:
+        if size > self.size:
+            free(self.start)
+            self.size = 0
+            self.start = <char*>malloc(size)
+            if self.start == NULL:
+                raise MemoryError
+            self.size = size
+        return 0
+
+
+cdef list spare = []  # as many as runs ever went at the same time
+
+
+cdef inline size_t rounded(size_t size) noexcept nogil:
+    return (size + 63) & ~<size_t>63
+
+
+def run(calls, threads=1):
+    """Every call's words into its `out`, by up to `threads` threads."""
+    cdef list work_list = [call for call in calls if call.length]
+    cdef Py_ssize_t count = len(work_list)
+    cdef Py_ssize_t tasks = 0
+    cdef size_t shared = rounded(count * sizeof(Job))
+    cdef int registers = 1
+    cdef Program program
+    if not 1 <= threads <= THREADS_MAX:
+        raise ValueError(f"{threads} threads; from 1 to {THREADS_MAX} can be asked for")
+    for call in work_list:
+        program = call.program
+        registers = max(registers, program.registers)
+        shared += rounded(program.step_count * sizeof(Leaf))
+        shared += rounded(len(call.vectors) * sizeof(Slot))
+        tasks += (call.length + TASK_ROWS - 1) // TASK_ROWS
+    cdef int members = max(<Py_ssize_t>1, min(<Py_ssize_t>threads, tasks))
+    cdef size_t own = rounded(sizeof(Member)) + 8 * BLOCK_WORDS * <size_t>registers
+    cdef Memory memory = spare.pop() if spare else Memory()
+    cdef Crew crew
+    cdef char* place
+    cdef Job* job
+    cdef Slot* slots
+    cdef int index
+    cdef Member* member
+    try:
+        memory.make_room(shared + members * own + 64)
+        place = <char*>rounded(<size_t>memory.start)
+        crew = Crew(<Job*>place, count, tasks, 0, 0)
+        place += rounded(count * sizeof(Job))
+        tasks = 0
+        for index in range(count):
+            call = work_list[index]
+            program = call.program
+            job = &crew.jobs[index]
+            slots = <Slot*>place
+            place += rounded(len(call.vectors) * sizeof(Slot))
+            program.bind(
+                job, slots, <Leaf*>place, list(call.vectors), call.length, call.constants,
+                call.stats,
+            )
+            place += rounded(program.step_count * sizeof(Leaf))
+            set_out(job, call.out, program.results)
+            job.first_task = tasks
+            tasks += job.tasks
+        for index in range(members):
+            member = <Member*>(place + index * own)
+            member.crew = &crew
+            member.registers = <uint64_t*>(place + index * own + rounded(sizeof(Member)))
+        with nogil:
+            crew_run(work, place, own, members)
+        if crew.failed:
+            raise MemoryError
+    finally:
+        spare.append(memory)
+
+
+cdef int set_out(Job* job, object out, int results) except -1:
+    cdef uint64_t[:, ::1] words = out
+    if words.shape[0] < results or words.shape[1] < words_of(job.rows):
+        raise ValueError(f"the results need {results} rows of {words_of(job.rows)} words")
+    job.out = &words[0, 0] if results else NULL
+    job.out_words = words.shape[1]
     return 0
+
+
+# ------------------------------------------------------------------------------------- binding
+
+cdef int fill_slot(Slot* slot, object given, object stats, Py_ssize_t length) except -1:
+    cdef Vector vector
+    memset(slot, 0, sizeof(Slot))
+    if given is None:
+        return 0
+    vector = given
+    if vector.length != length:
+        raise ValueError(f"a vector has {vector.length} rows, not {length}")
+    slot.kind, slot.layout = vector.kind, vector.layout
+    slot.data, slot.valid, slot.sizes = vector.data, vector.valid, vector.sizes
+    slot.text = TextColumn(
+        vector.layout, <const uint8_t*>vector.data, <const uint8_t*>vector.arena
+    )
+    if stats is not None:
+        slot.known, slot.nulls = 1, stats.nulls
+        slot.least, slot.most = stats.minimum, stats.maximum
+        if (1 << slot.kind) & WHOLE:
+            slot.lowest, slot.highest = stats.minimum, stats.maximum
+    return 0
+
+
+# The kinds that a leaf accepts in its slots a, b and c, as bits; 0: it reads no such slot.
+cdef void kinds_of(int op, int* a, int* b, int* c) noexcept nogil:
+    a[0] = b[0] = c[0] = 0
+    if op == OP_BITS:
+        a[0] = 1 << KIND_BOOL
+    elif op == OP_SET:
+        a[0] = 0x7FE
+    elif op in (OP_RANGE, OP_AMONG):
+        a[0] = WHOLE
+    elif op == OP_RANGE_REAL:
+        a[0] = 1 << KIND_NUMBER
+    elif op == OP_GAP:
+        a[0] = b[0] = WHOLE
+    elif op == OP_ORDER:
+        a[0] = b[0] = 1 << KIND_NUMBER
+    elif op == OP_TABLE:
+        a[0] = 1 << KIND_CODE
+    elif op == OP_LIST:
+        a[0] = 1 << KIND_LIST
+    elif op in (OP_TEXT, OP_BLANK):
+        a[0] = 1 << KIND_TEXT
+    else:
+        a[0] = b[0] = 1 << KIND_DATE
+        c[0] = 1 << KIND_DATE if op == OP_ANNIVERSARY else 0
+
+
+cdef int bind_range(Leaf* leaf, const Slot* slot, int64_t low, int64_t high) noexcept nogil:
+    """low <= value <= high, as the slot's values lie and what is known of them allow."""
+    cdef int64_t first = INT64_FIRST
+    cdef int64_t last = INT64_LAST
+    cdef int bits = 8 * width_of(slot.layout)
+    if slot.layout in (FORM_U8, FORM_U16, FORM_U32):
+        first, last = 0, (<int64_t>1 << bits) - 1
+    elif bits < 64:
+        first, last = -(<int64_t>1 << (bits - 1)), (<int64_t>1 << (bits - 1)) - 1
+    if slot.kind == KIND_TIME:
+        last = NEVER - 1
+    low, high = max(low, first), min(high, last)
+    if slot.known:
+        first, last = max(first, slot.lowest), min(last, slot.highest)
+    if low > high or low > last or high < first:
+        leaf.how = HOW_NONE
+    elif low <= first and high >= last:
+        leaf.how = HOW_ALL
+    else:
+        leaf.how = (
+            HOW_RANGE8 if bits == 8 else HOW_RANGE16 if bits == 16
+            else HOW_RANGE32 if bits == 32 else HOW_RANGE64
+        )
+        leaf.base, leaf.span = <uint64_t>low, <uint64_t>high - <uint64_t>low
+    return 0
+
+
+cdef int bind_real(Leaf* leaf, const Slot* slot, double low, double high, int open_) noexcept nogil:
+    """As `bind_range`; against a float32 column the ends are float32 too."""
+    if slot.layout == FORM_F32:
+        low, high = <float>low, <float>high
+        if open_ & 1:
+            low = nextafterf(<float>low, <float>INFINITY)
+        if open_ & 2:
+            high = nextafterf(<float>high, -<float>INFINITY)
+        leaf.how = HOW_REAL32
+    else:
+        if open_ & 1:
+            low = nextafter(low, INFINITY)
+        if open_ & 2:
+            high = nextafter(high, -INFINITY)
+        leaf.how = HOW_REAL64
+    leaf.low, leaf.high = low, high
+    if slot.known and (slot.least > high or slot.most < low):
+        leaf.how = HOW_NONE
+    return 0
+
+
+cdef int bind_gap(Leaf* leaf, const Slot* a, const Slot* b, int64_t low, int64_t high) noexcept nogil:
+    """low <= a - b <= high."""
+    cdef bint is_signed = a.layout != FORM_U32
+    leaf.how = HOW_GAP_WIDE
+    if a.layout == b.layout and a.layout in (FORM_I32, FORM_U32):
+        leaf.how = HOW_GAP32
+    elif a.layout == b.layout and a.layout == FORM_I64:
+        leaf.how = HOW_GAP64
+    else:
+        is_signed = True
+    if not gap_between(low, high, 32 if leaf.how == HOW_GAP32 else 64, is_signed, &leaf.gap):
+        leaf.how = HOW_NONE
+    return 0
+
+
+cdef int mask_of(const Slot* slot, int place) noexcept nogil:
+    """The bit of Leaf.masks by which a slot's missing rows are left out; 0: it has none."""
+    if slot.known and slot.nulls == 0:
+        return 0
+    if slot.valid != NULL:
+        return 1 << place
+    return 4 << place if slot.kind == KIND_TIME or slot.kind == KIND_ID else 0
+
+
+cdef const uint32_t* bits_at(object table) except NULL:
+    cdef const uint32_t[::1] bits = table
+    if bits.shape[0] == 0 or bits.shape[0] % 16:
+        raise ValueError("a table has whole 512s of bits")
+    return &bits[0]
+
+
+cdef object constant(object items, Py_ssize_t place):
+    if place >= len(items):
+        raise IndexError
+    return items[place]
 
 
 cdef class Program:
-    """Steps (op, dst, a, b, c, k, negated) as in the .pxd; `result` is the answer's register."""
+    """Steps (op, dst, mode, a, b, c, k, negated) as in the .pxd."""
 
-    def __cinit__(self, steps, registers, result):
+    def __cinit__(self, steps, registers, results=1):
         cdef int index
         self.step_count = len(steps)
         self.registers = registers
-        self.result = result
-        if not 0 <= result < registers:
-            raise ValueError("the result is not a register")
+        self.results = results
         self.steps = <Step*>malloc(max(1, self.step_count) * sizeof(Step))
         if self.steps == NULL:
             raise MemoryError
-        for index, (op, dst, a, b, c, k, negated) in enumerate(steps):
-            if not 0 <= op < OP_END or not 0 <= dst < registers or k < 0:
+        for index, (op, dst, mode, a, b, c, k, negated) in enumerate(steps):
+            if not 0 <= op < OP_END or not 0 <= dst < registers or k < 0 or not 0 <= mode <= 2:
                 raise ValueError(f"step {index} is not one")
-            if op <= OP_NOT and not (0 <= a < registers and 0 <= b < registers):
+            if op <= OP_STORE and not (0 <= a < registers):
                 raise ValueError(f"step {index} reads no register")
-            self.steps[index] = Step(op, dst, a, b, c, k, negated)
+            if op <= OP_NOT and not (0 <= b < registers):
+                raise ValueError(f"step {index} reads no register")
+            if op == OP_SKIP and not index < b <= self.step_count:
+                raise ValueError(f"step {index} does not skip ahead")
+            if op == OP_STORE and k >= results:
+                raise ValueError(f"step {index} stores no result")
+            self.steps[index] = Step(op, dst, mode, a, b, c, k, negated)
 
     def __dealloc__(self):
         free(self.steps)
 
-    cdef int check(self, list vectors, Py_ssize_t length, tuple sizes) except -1:
+    cdef int bind(
+        self, Job* job, Slot* slots, Leaf* leaves, list vectors, Py_ssize_t length,
+        object constants, object stats
+    ) except -1:
         """Every slot is there, of its kind and length; every constant is there."""
-        cdef Step step
-        cdef int index
-        cdef Vector vector
-        cdef Py_ssize_t constants
-        cdef Py_ssize_t ints, reals, tables, needles
-        ints, reals, tables, needles = sizes
-        for vector in vectors:
-            if vector.length != length:
-                raise ValueError(f"a vector has {vector.length} rows, not {length}")
+        cdef int index, place, count, kind
+        cdef int[3] accepted
+        cdef int[3] given
+        cdef Step* step
+        cdef bint optional
+        count = len(vectors)
+        for index in range(count):
+            fill_slot(
+                &slots[index], vectors[index], None if stats is None else stats[index], length
+            )
         for index in range(self.step_count):
-            step = self.steps[index]
-            kinds = ACCEPTED.get(step.op, ())
-            for slot, accepted in zip((step.a, step.b, step.c), kinds):
-                if slot == -1 and step.op == OP_ENGAGED:
+            step = &self.steps[index]
+            if step.op <= OP_STORE:
+                continue
+            kinds_of(step.op, &accepted[0], &accepted[1], &accepted[2])
+            given[0], given[1], given[2] = step.a, step.b, step.c
+            # With one today for all rows nobody reads the columns of it.
+            optional = step.op in (OP_TODAY, OP_ANNIVERSARY) and constants[5] is not None
+            for place in range(3):
+                if not accepted[place] or (place and optional):
                     continue
-                if not 0 <= slot < len(vectors) or (<Vector>vectors[slot]).kind not in accepted:
-                    raise ValueError(f"step {index} cannot read slot {slot}")
-            if step.op == OP_COMPARE:
-                if (<Vector>vectors[step.a]).kind != (<Vector>vectors[step.b]).kind:
-                    raise ValueError(f"step {index} compares two kinds")
-            constants = step.k + 1
-            if step.op in (OP_RANGE, OP_RANGE_REL, OP_ENGAGED) and constants + 1 > ints:
-                raise ValueError(f"step {index} lacks its numbers")
-            if step.op == OP_RANGE_REAL and constants + 1 > reals:
-                raise ValueError(f"step {index} lacks its numbers")
-            if step.op in (OP_TABLE, OP_LIST) and constants > tables:
-                raise ValueError(f"step {index} lacks its table")
-            if step.op == OP_TEXT and constants > needles:
-                raise ValueError(f"step {index} lacks its text")
+                kind = slots[given[place]].kind if 0 <= given[place] < count else 0
+                if not accepted[place] & (1 << kind) or not kind:
+                    raise ValueError(f"step {index} cannot read slot {given[place]}")
+            memset(&leaves[index], 0, sizeof(Leaf))
+            try:
+                self.bind_leaf(step, &leaves[index], slots, constants)
+            except IndexError:
+                raise ValueError(f"step {index} lacks its constants") from None
+        job.steps, job.step_count = self.steps, self.step_count
+        job.leaves, job.slots, job.rows = leaves, slots, length
+        job.tasks = (length + TASK_ROWS - 1) // TASK_ROWS
         return 0
 
-    def run(self, vectors, length, ints, reals, tables, needles):
-        """The words of the rows (`length`) where the program is true; a new uint64 array."""
-        cdef Py_ssize_t rows = length
-        cdef list columns = list(vectors)
-        self.check(columns, rows, (len(ints), len(reals), len(tables), len(needles)))
-        cdef const int64_t[::1] int_view = ints
-        cdef const double[::1] real_view = reals
-        answer = np.zeros(words_of(rows), dtype=np.uint64)
-        if rows == 0:
-            return answer
-        cdef uint64_t[::1] out = answer
-        cdef Inputs inputs
-        cdef Py_ssize_t index, first_row, block
-        cdef Vector vector
-        cdef int failed = 0
-        inputs.ints = &int_view[0] if len(ints) else NULL
-        inputs.reals = &real_view[0] if len(reals) else NULL
-        inputs.slots = <Slot*>calloc(len(columns) + 1, sizeof(Slot))
-        inputs.tables = <Bytes*>calloc(len(tables) + 1, sizeof(Bytes))
-        inputs.needles = <Bytes*>calloc(len(needles) + 1, sizeof(Bytes))
-        cdef uint64_t* registers = <uint64_t*>malloc(self.registers * BLOCK_WORDS * 8)
-        try:
-            if (
-                inputs.slots == NULL or inputs.tables == NULL or inputs.needles == NULL
-                or registers == NULL
-            ):
-                raise MemoryError
-            for index in range(len(columns)):
-                vector = columns[index]
-                if vector.layout in (1, 2, 5, 6, 9, 12, 13):
-                    raise ValueError(f"no kernel reads form {vector.form}")
-                inputs.slots[index] = Slot(
-                    vector.kind, vector.data, <const uint64_t*>vector.valid, vector.sizes,
-                    vector.arena,
-                )
-            fill_bytes(inputs.tables, tables)
-            fill_bytes(inputs.needles, needles)
-            with nogil:
-                first_row = 0
-                while first_row < rows:
-                    block = min(<Py_ssize_t>BLOCK_ROWS, rows - first_row)
-                    failed = run_block(
-                        self.steps, self.step_count, &inputs, first_row, block, registers
-                    )
-                    if failed < 0:
-                        break
-                    memcpy(
-                        &out[first_row >> 6], registers + self.result * BLOCK_WORDS,
-                        8 * words_of(block),
-                    )
-                    first_row += BLOCK_ROWS
-                out[out.shape[0] - 1] &= tail_mask(rows)
-            if failed < 0:
-                raise MemoryError
-        finally:
-            free(inputs.slots)
-            free(inputs.tables)
-            free(inputs.needles)
-            free(registers)
-        return answer
+    cdef int bind_leaf(
+        self, const Step* step, Leaf* leaf, const Slot* slots, object constants
+    ) except -1:
+        cdef const Slot* a = &slots[step.a]
+        cdef int64_t today
+        cdef int64_t low = 0
+        cdef int64_t high = 0
+        cdef const int64_t[::1] ints
+        cdef const double[::1] reals
+        cdef const int64_t[::1] keys
+        cdef const uint8_t[::1] needle
+        if step.op in (OP_RANGE, OP_GAP, OP_TODAY):
+            ints = constants[0]
+            if step.k + 1 >= ints.shape[0]:
+                raise IndexError
+            low, high = ints[step.k], ints[step.k + 1]
+        leaf.masks = mask_of(a, 0)
+        if step.op == OP_BITS:
+            leaf.how = HOW_BITS
+        elif step.op == OP_SET:
+            leaf.how = HOW_SET if leaf.masks else HOW_ALL
+            leaf.masks = 0
+        elif step.op == OP_RANGE:
+            bind_range(leaf, a, low, high)
+            if leaf.how == HOW_RANGE32 and not step.negated:
+                leaf.masks &= ~4  # NEVER is in no range
+        elif step.op == OP_RANGE_REAL:
+            reals = constants[1]
+            if step.k + 1 >= reals.shape[0]:
+                raise IndexError
+            bind_real(leaf, a, reals[step.k], reals[step.k + 1], step.c)
+        elif step.op == OP_GAP or (step.op == OP_TODAY and constants[5] is None):
+            leaf.masks |= mask_of(&slots[step.b], 1)
+            bind_gap(leaf, a, &slots[step.b], low, high)
+        elif step.op == OP_TODAY:
+            today = constants[5]
+            low = INT64_FIRST if low == INT64_FIRST else low + today
+            high = INT64_LAST if high == INT64_LAST else high + today
+            bind_range(leaf, a, low, high)
+        elif step.op == OP_ORDER:
+            leaf.masks |= mask_of(&slots[step.b], 1)
+            leaf.how = HOW_ORDER
+        elif step.op in (OP_TABLE, OP_LIST):
+            bits = constant(constants[2], step.k)[0]
+            leaf.bits, leaf.size = bits_at(bits), 32 * len(bits)
+            leaf.how = (
+                HOW_LIST if step.op == OP_LIST else HOW_TABLE8 if a.layout == FORM_I8
+                else HOW_TABLE16 if a.layout == FORM_I16 else HOW_TABLE32
+            )
+        elif step.op == OP_AMONG:
+            table, first = constant(constants[3], step.k)
+            leaf.base = <uint64_t><int64_t>first
+            leaf.size = len(table)
+            if table.dtype == np.int64:
+                keys = table
+                leaf.keys, leaf.how = &keys[0], HOW_AMONG_KEYS
+            else:
+                leaf.bits, leaf.how = bits_at(table), HOW_AMONG_BITS
+                leaf.size *= 32
+                if a.layout in (FORM_I32, FORM_U32):
+                    leaf.how = HOW_TABLE32
+        elif step.op == OP_TEXT:
+            leaf.how = HOW_TEXT
+            text = constant(constants[4], step.k)
+            leaf.size = len(text)
+            leaf.needle = <const uint8_t*>b""
+            if leaf.size:
+                needle = text
+                leaf.needle = &needle[0]
+        elif step.op == OP_BLANK:
+            leaf.how = HOW_BLANK
+        elif constants[5] is None:
+            leaf.how = HOW_YEARLY_ROWS
+        else:
+            bits, first, leaf.limit = constant(constants[2], step.k)
+            leaf.how, leaf.today = HOW_YEARLY, constants[5]
+            leaf.bits, leaf.size = bits_at(bits), 32 * len(bits)
+            leaf.base = <uint64_t><int64_t>first
+        return 0

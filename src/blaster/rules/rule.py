@@ -24,6 +24,7 @@ from blaster.rules.facts import Fact
 from blaster.rules.lower import lower
 from blaster.rules.parser import parse
 from blaster.rules.plan import Plan
+from blaster.rules.program import Call, Stats
 from blaster.rules.scope import Scope
 from blaster.rules.values import TEXTS, Evaluation
 from blaster.rules.vector import Vector
@@ -68,12 +69,32 @@ class Rule:
         return hash((self.text, self.tree))
 
     def evaluate(
-        self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
+        self,
+        vectors: Sequence[Vector | EventLists],
+        length: int,
+        now: int,
+        zones: Zones,
+        stats: Sequence[Stats | None] | None = None,
+        threads: int = 1,
     ) -> npt.NDArray[np.uint64]:
-        """Bitmap words of the rows that are surely true; the bits past the last row are 0."""
+        """Bitmap words of the rows that are surely true; the bits past the last row are 0.
+
+        `stats`, one per vector where there are some, spare reading what they decide.
+        """
+        return self.plan.run(self._evaluation(vectors, length, now, zones), stats, threads)[0]
+
+    @property
+    def plan(self) -> Plan:
+        """How it is evaluated; made on first use."""
         if self._plan is None:
             self._plan = lower(self.tree, self.facts)
-        return self._plan.run(self._evaluation(vectors, length, now, zones))
+        return self._plan
+
+    def call(
+        self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
+    ) -> Call:
+        """One evaluation, ready to run."""
+        return self.plan.call(self._evaluation(vectors, length, now, zones))
 
     def next_change(
         self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones

@@ -1,5 +1,6 @@
-# Text tests over Arrow string views. `out` is one word per 64 rows; rows whose bit in `valid` is 0
-# are not looked at (their views may hold anything) and come out 0.
+# Text tests over Arrow string views and offsets. `out` is one word per 64 rows; rows whose bit in
+# `wanted` is 0 are not looked at (what they hold may be anything) and come out 0. `wanted` and `out`
+# begin at `first_row`; bits of `wanted` past the last row are 0.
 
 from libc.stdint cimport uint8_t, uint64_t
 
@@ -9,15 +10,19 @@ cdef enum:
     TEXT_STARTS = 2
     TEXT_ENDS = 3
 
+cdef struct TextColumn:
+    int layout               # FORM_VIEW, FORM_O32 or FORM_O64
+    const uint8_t* data
+    const uint8_t* arena
+
 # -1 when memory for a very long row ran out, else 0. With `fold` the needle must be folded already.
 cdef int text_rows(
-    int op, bint fold, const uint8_t* views, const uint8_t* arena, const uint64_t* valid,
-    Py_ssize_t first_row, Py_ssize_t rows, const uint8_t* needle, Py_ssize_t needle_nbytes,
-    uint64_t* out,
+    int op, bint fold, const TextColumn* column, const uint64_t* wanted, Py_ssize_t first_row,
+    Py_ssize_t rows, const uint8_t* needle, Py_ssize_t size, uint64_t* out,
 ) noexcept nogil
 
-# A row that is empty or only white space (as str.isspace says); missing rows come out 1.
+# A row that is empty or only white space (as str.isspace says).
 cdef void blank_rows(
-    const uint8_t* views, const uint8_t* arena, const uint64_t* valid,
-    Py_ssize_t first_row, Py_ssize_t rows, uint64_t* out,
+    const TextColumn* column, const uint64_t* wanted, Py_ssize_t first_row, Py_ssize_t rows,
+    uint64_t* out,
 ) noexcept nogil

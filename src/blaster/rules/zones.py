@@ -211,10 +211,19 @@ class Zones:
     def today(self, now: int, length: int, zone: Vector | None = None) -> _Days:
         """The date of one instant in each row's zone."""
         out = np.empty(length, dtype=np.int32)
-        moment = np.array([now], dtype=np.int64)
         for table, rows in self._groups(zone, length):
-            out[rows] = (now + int(_offsets(table, moment)[0])) // DAY_S
+            out[rows] = _day(table, now)
         return out
+
+    def one_today(self, now: int, length: int, zone: Vector | None = None) -> int | None:
+        """The date of one instant if it is the same in every row's zone, else None."""
+        tables = [self._default]
+        if zone is not None and zone.dictionary is not None:
+            tables += self._tables(zone.dictionary)
+        days = {_day(table, now) for table in {id(table): table for table in tables}.values()}
+        if len(days) > 1:
+            days = {_day(table, now) for table, _ in self._groups(zone, length)}
+        return days.pop() if len(days) == 1 else None
 
     def next_look(self, now: int, length: int, zone: Vector | None = None) -> _Ints:
         """The first instant after `now` at which a row's date may change: its next midnight.
@@ -236,6 +245,11 @@ class Zones:
             near = np.abs(table.starts - now) <= 2 * DAY_S
             out[rows] = _next_look(table, now) if near.any() else _NO_INSTANT
         return out
+
+
+def _day(table: Table, now: int) -> int:
+    place = int(np.searchsorted(table.starts, now, side="right"))
+    return (now + int(table.offsets[place])) // DAY_S
 
 
 def _next_look(table: Table, now: int) -> int:

@@ -1,0 +1,84 @@
+"""Many rules over the same rows, and one over many batches.
+
+Owns what is shared: the facts and the plan of a set of rules, the threads of many batches. Laws: a
+set answers exactly as its rules would one by one; results come in the order asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from blaster.rules import tree
+from blaster.rules.facts import Fact
+from blaster.rules.lower import lower_all
+from blaster.rules.plan import Plan
+from blaster.rules.program import Call, Stats, run
+from blaster.rules.rule import Rule, check_vectors
+from blaster.rules.values import Evaluation
+from blaster.rules.vector import Vector
+from blaster.rules.zones import Zones
+
+Words = npt.NDArray[np.uint64]
+
+
+class RuleSet:
+    """Rules that read the same facts. `facts` are the columns of all of them, in slot order."""
+
+    __slots__ = ("_plan", "_slots", "facts", "rules")
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self.rules = tuple(rules)
+        found = {fact: None for rule in self.rules for fact in rule.facts}
+        zoned = found.pop(tree.ZONE_FACT, True) is None
+        self.facts: tuple[Fact, ...] = (*found, *([tree.ZONE_FACT] if zoned else []))
+        self._slots = {fact: slot for slot, fact in enumerate(self.facts)}
+        self._plan: Plan | None = None
+
+    def evaluate(
+        self,
+        vectors: Sequence[Vector],
+        length: int,
+        now: int,
+        zones: Zones,
+        stats: Sequence[Stats | None] | None = None,
+        threads: int = 1,
+    ) -> list[Words]:
+        """Per rule the bitmap words of the rows where it is surely true."""
+        return list(self.plan.run(self._evaluation(vectors, length, now, zones), stats, threads))
+
+    @property
+    def plan(self) -> Plan:
+        """How they are evaluated; made on first use."""
+        if self._plan is None:
+            self._plan = lower_all([rule.tree for rule in self.rules], self.facts)
+        return self._plan
+
+    def call(self, vectors: Sequence[Vector], length: int, now: int, zones: Zones) -> Call:
+        """One evaluation, ready to run."""
+        return self.plan.call(self._evaluation(vectors, length, now, zones))
+
+    def _evaluation(
+        self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
+    ) -> Evaluation:
+        check_vectors(self.facts, vectors, length)
+        return Evaluation(self._slots, vectors, length, now, zones)
+
+
+def evaluate_many(
+    rule: Rule | RuleSet,
+    batches: Sequence[tuple[Sequence[Vector], int]],
+    now: int,
+    zones: Zones,
+    threads: int = 1,
+) -> list[Words]:
+    """Per batch (vectors in the order of the rule's facts, rows) the words of every result.
+
+    One row of words per result, one in all for a single rule. Up to `threads` threads share the
+    batches, and parts of them.
+    """
+    calls = [rule.call(vectors, length, now, zones) for vectors, length in batches]
+    run(calls, threads)
+    return [call.out for call in calls]
