@@ -42,6 +42,7 @@ MODULES: list[str] = [
     "blaster.log.packing",
     "blaster.rules.bitmap",
     "blaster.rules.kernels",
+    "blaster.rules.leafrows",
     "blaster.rules.program",
     "blaster.rules.textkernels",
     "blaster.rules.vector",

@@ -11,7 +11,7 @@ import pytest
 
 from blaster.rules.kernels import anniversary_bits, hashed, levels, try_kernel, use
 
-LENGTHS = [*range(0, 201), 65_535, 65_536]
+LENGTHS = [*range(201), 65_535, 65_536]
 rng = np.random.default_rng(20260301)
 
 
@@ -35,8 +35,10 @@ def check(name: str, values: npt.NDArray[Any], want: npt.NDArray[Any], *given: A
         found = unpacked(try_kernel(name, values[:rows], *given), rows)
         assert (found == want[:rows]).all(), rows
     for start in range(1, 64 // values.itemsize + 1):
-        others = [item[start:] if isinstance(item, np.ndarray) and len(item) == len(values) else item
-                  for item in given]  # fmt: skip
+        others = [
+            item[start:] if isinstance(item, np.ndarray) and len(item) == len(values) else item
+            for item in given
+        ]
         found = unpacked(try_kernel(name, values[start:], *others), len(values) - start)
         assert (found == want[start:]).all(), start
 

@@ -156,4 +156,5 @@ def test_many_batches_by_many_threads(threads: int) -> None:
     for call in calls:
         bits = np.unpackbits(call.out[0].view(np.uint8), bitorder="little")
         want = np.arange(call.length) * 7 % 100 < 50
-        assert (bits[: call.length] == want).all() and not bits[call.length :].any()
+        assert (bits[: call.length] == want).all()
+        assert not bits[call.length :].any()

@@ -21,17 +21,29 @@ cdef extern from "blaster/rules/simd.h" nogil:
         void range64(const void*, size_t, uint64_t, uint64_t, uint64_t*) noexcept nogil
         void real32(const void*, size_t, double, double, uint64_t*) noexcept nogil
         void real64(const void*, size_t, double, double, uint64_t*) noexcept nogil
-        void gap32(const void*, const void*, size_t, const simd_gap*, uint64_t*) noexcept nogil
-        void gap64(const void*, const void*, size_t, const simd_gap*, uint64_t*) noexcept nogil
-        void table8(const void*, size_t, uint64_t, const uint32_t*, size_t, uint64_t*) noexcept nogil
-        void table16(const void*, size_t, uint64_t, const uint32_t*, size_t, uint64_t*) noexcept nogil
-        void table32(const void*, size_t, uint64_t, const uint32_t*, size_t, uint64_t*) noexcept nogil
+        void gap32(
+            const void*, const void*, size_t, const simd_gap*, uint64_t*
+        ) noexcept nogil
+        void gap64(
+            const void*, const void*, size_t, const simd_gap*, uint64_t*
+        ) noexcept nogil
+        void table8(
+            const void*, size_t, uint64_t, const uint32_t*, size_t, uint64_t*
+        ) noexcept nogil
+        void table16(
+            const void*, size_t, uint64_t, const uint32_t*, size_t, uint64_t*
+        ) noexcept nogil
+        void table32(
+            const void*, size_t, uint64_t, const uint32_t*, size_t, uint64_t*
+        ) noexcept nogil
 
 # What this process uses now.
 cdef const simd_kernels* chosen() noexcept nogil
 
 # low <= a - b <= high for the gap kernels of `bits` (32 or 64) bits; False: no row can hit.
-cdef bint gap_between(int64_t low, int64_t high, int bits, bint is_signed, simd_gap* gap) noexcept nogil
+cdef bint gap_between(
+    int64_t low, int64_t high, int bits, bint is_signed, simd_gap* gap
+) noexcept nogil
 
 # Values of a FORM_* of whole numbers as int64.
 cdef void widen(const void* data, int layout, Py_ssize_t rows, int64_t* out) noexcept nogil

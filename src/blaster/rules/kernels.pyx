@@ -315,6 +315,7 @@ cdef void anniversary_outside(
     cdef uint64_t[128] outside
     cdef Py_ssize_t words = (rows + 63) >> 6
     cdef Py_ssize_t word, index
+    cdef int32_t day
     cdef bint filled = False
     in_use.range32(data, rows, <uint64_t>base, <uint64_t>(size - 1), outside)
     for word in range(words):
@@ -325,8 +326,9 @@ cdef void anniversary_outside(
             fill_table(&table, today, limit)
             filled = True
         for index in range(min(<Py_ssize_t>64, rows - 64 * word)):
-            if (outside[word] >> index) & 1 and table.hit[day_of_march_year(data[64 * word + index])]:
-                out[word] |= <uint64_t>1 << index
+            if (outside[word] >> index) & 1:
+                day = day_of_march_year(data[64 * word + index])
+                out[word] |= <uint64_t>table.hit[day] << index
 
 
 def anniversary_bits(today, limit, base, size):

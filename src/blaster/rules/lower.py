@@ -22,11 +22,11 @@ import numpy.typing as npt
 
 from blaster.model.fields import Kind
 from blaster.rules import tree
-from blaster.rules.facts import Fact
-from blaster.rules.plan import Bound, Derived, Plan, TextTable, packed
 from blaster.rules.assemble import Node as Step
 from blaster.rules.assemble import assemble
+from blaster.rules.facts import Fact
 from blaster.rules.kernels import hashed
+from blaster.rules.plan import Bound, Derived, Plan, TextTable, packed
 from blaster.rules.textkernels import needle_bytes
 from blaster.rules.values import INSTANTS
 

@@ -115,9 +115,8 @@ class Plan:
         today = None
         if any(item.what == "rows_today" for item in self.derived):
             today = ev.zones.one_today(ev.now, ev.length, ev.zone)
-        vectors: list[Vector | None] = [
-            vector if isinstance(vector, Vector) else None for vector in ev.vectors
-        ]
+        given: Sequence[object] = ev.vectors  # the lists of happenings among them: no slot
+        vectors = [vector if isinstance(vector, Vector) else None for vector in given]
         for item in self.derived:
             needed = today is None or not item.what.startswith("rows_")
             vectors.append(derive(ev, item) if needed else None)
@@ -152,7 +151,8 @@ class Plan:
         self, place: int, slot: int, rule: TextTable, vectors: list[Vector | None]
     ) -> tuple[_Bits, int, int]:
         vector = vectors[slot]
-        assert vector is not None and vector.dictionary is not None
+        assert vector is not None
+        assert vector.dictionary is not None
         dictionary = vector.dictionary
         key = (place, id(dictionary))
         kept = self._cache.get(key)

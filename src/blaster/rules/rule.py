@@ -81,7 +81,9 @@ class Rule:
 
         `stats`, one per vector where there are some, spare reading what they decide.
         """
-        return self.plan.run(self._evaluation(vectors, length, now, zones), stats, threads)[0]
+        ev = self._evaluation(vectors, length, now, zones)
+        words: npt.NDArray[np.uint64] = self.plan.run(ev, stats, threads)[0]
+        return words
 
     @property
     def plan(self) -> Plan:

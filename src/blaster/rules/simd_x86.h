@@ -216,8 +216,8 @@ WORD SIMD(table16_word)(const uint16_t *data, uint32_t base, const uint32_t *bit
     uint64_t word = 0;
     int part;
     for (part = 0; part < 8; part++) {
-        __m256i x =
-            _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)(data + 8 * part)));
+        const __m128i *at = (const __m128i *)(const void *)(data + 8 * part);
+        __m256i x = _mm256_cvtepi16_epi32(_mm_loadu_si128(at));
         x = _mm256_sub_epi32(x, from);
         word |= SIMD(mask32)(large256(x, bits, size)) << (8 * part);
     }

@@ -1,6 +1,6 @@
 # Text tests over Arrow string views and offsets. `out` is one word per 64 rows; rows whose bit in
-# `wanted` is 0 are not looked at (what they hold may be anything) and come out 0. `wanted` and `out`
-# begin at `first_row`; bits of `wanted` past the last row are 0.
+# `wanted` is 0 are not looked at (what they hold may be anything) and come out 0. `wanted` and
+# `out` begin at `first_row`; bits of `wanted` past the last row are 0.
 
 from libc.stdint cimport uint8_t, uint64_t
 
