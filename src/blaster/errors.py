@@ -23,6 +23,16 @@ class NotSupported(BlasterError):
     """A documented feature that this release does not have yet; the text names it."""
 
 
+class NoSql(NotSupported):
+    """A part of a rule that SQL cannot say; `part` is its text, from `start` to `end`."""
+
+    def __init__(self, message: str, part: str = "", start: int = 0, end: int = 0) -> None:
+        self.part = part
+        self.start = start
+        self.end = end
+        super().__init__(message)
+
+
 class LogError(BlasterError):
     """The log could not be read or written; the engine must be opened again."""
 

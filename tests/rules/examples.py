@@ -8,7 +8,6 @@ from pathlib import Path
 CLUB = Path(__file__).parents[2] / "examples" / "club"
 
 EXECUTABLE = (
-    # compile and run
     "visits",
     'field("כמות ביקורים") == 9',
     "עיר == 'חיפה'",
@@ -73,26 +72,6 @@ EXECUTABLE = (
     'form("conference").filled.count > 1 and page("prices").visited.last in last 3d',
     "event.time + 24h > now",
     "צה\"ל == 'x' or מס׳ == 'y'",
-)
-
-EXPRESSIONS = (
-    # values, as `set:` and `wait: until` hold them
-    "visits + 1",
-    "arrival - 2d at 10:00",
-    "conference_date - 1d at 10:00",
-    'sms("fix-address").reply',
-    "today",
-    "now",
-    "event.time + 24h",
-    '"text"',
-    "3.5",
-    "true",
-    "2026-03-01",
-    "2026-03-01 10:00",
-)
-
-LATER = (
-    # the language has them, this release does not run them yet
     'lookup("region", עיר) == "צפון"',
     "last_activity in last 90d",
     'messages(topic == "tips").opened.count of last 5 >= 3',
@@ -119,7 +98,25 @@ LATER = (
     "family changed in last 7d",
     'family changed to "single" in last 7d',
     'family == "single" and family held for 3d',
-    'email("bill").ever.opened within 2d',
+)
+
+EXPRESSIONS = (
+    # values, as `set:` and `wait: until` hold them
+    "visits + 1",
+    "arrival - 2d at 10:00",
+    "conference_date - 1d at 10:00",
+    'sms("fix-address").reply',
+    "today",
+    "now",
+    "event.time + 24h",
+    '"text"',
+    "3.5",
+    "true",
+    "2026-03-01",
+    "2026-03-01 10:00",
+    "visits > 3 and not active",
+    'event("purchase").value(order_id)',
+    'lookup("region", עיר)',
 )
 
 BROKEN = (
@@ -157,7 +154,7 @@ BROKEN = (
     "   ",
 )
 
-SYNTACTIC = (*EXECUTABLE, *EXPRESSIONS, *LATER)
+SYNTACTIC = (*EXECUTABLE, *EXPRESSIONS)
 
 
 def rules_of_club() -> list[str]:

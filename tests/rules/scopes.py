@@ -29,7 +29,8 @@ FIELDS = {
         Field("arrival", "instant"),
     )
 }
-STEPS = Scope(fields=FIELDS, place="steps", journey="welcome", extras={"n": Field("n", "integer")})
+STEPS = Scope(fields=FIELDS, place="steps", journey="welcome", extras={"n": Field("n", "integer")},
+              tables={"region": {"חיפה": "צפון", "אילת": "דרום"}})  # fmt: skip
 
 
 def scope(place: Place = "steps", **changes: object) -> Scope:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from blaster.model.fields import Kind
-from blaster.rules import Dictionary, Fact, Value, Vector, Zones, compile_rule, compile_value
+from blaster.rules import (
+    Dictionary,
+    EventLists,
+    Fact,
+    Value,
+    Vector,
+    Zones,
+    compile_rule,
+    compile_value,
+)
 from tests.rules.examples import EXECUTABLE, EXPRESSIONS
 from tests.rules.scopes import STEPS
 
@@ -13,8 +23,11 @@ ROWS = 70
 NOW = 1_780_000_000
 
 
-def nothing(fact: Fact) -> Vector:
+def nothing(fact: Fact) -> Vector | EventLists:
     """A column of this fact in which every row is missing."""
+    if fact.kind == Kind.EVENTS:
+        items = tuple(Vector.missing(item.kind, 0) for item in fact.items)
+        return EventLists(np.zeros(ROWS + 1, np.int64), Vector.missing(Kind.TIME, 0), items)
     if fact.kind in (Kind.CODE, Kind.LIST):
         words = bytes(8 * ((ROWS + 63) // 64))
         data, sizes = bytes(4 * ROWS), bytes(4 * ROWS)

@@ -7,7 +7,7 @@ import pytest
 
 from blaster.model.fields import NEVER, Kind
 from blaster.rules import Dictionary, Vector, to_list, vector_of
-from blaster.rules.vectors import row_of, validity
+from blaster.rules.vectors import FORM_DTYPES, row_of, validity
 
 VALUES: list[tuple[Kind, list[object]]] = [
     (Kind.BOOL, [True, False, None]),
@@ -66,17 +66,71 @@ def test_what_does_not_fit_is_refused() -> None:
     short = np.zeros(1, dtype=np.int64)
     with pytest.raises(ValueError, match="data has 8 bytes; this vector needs 16"):
         Vector(Kind.INT, 2, short)
-    with pytest.raises(ValueError, match="valid has 8 bytes; this vector needs 16"):
+    with pytest.raises(ValueError, match="valid has 8 bytes; this vector needs 9"):
         Vector(Kind.DATE, 65, np.zeros(65, dtype=np.int32), short)
     with pytest.raises(ValueError, match="no vector of kind 11"):
         Vector(11, 1, short)
     with pytest.raises(ValueError, match="no vector of kind 2 and -1 rows"):
         Vector(Kind.INT, -1, short)
-    with pytest.raises(ValueError, match="TIME and ID have no validity"):
-        Vector(Kind.TIME, 1, short, short)
+    with pytest.raises(ValueError, match="ID has no validity"):
+        Vector(Kind.ID, 1, short, short)
+    with pytest.raises(ValueError, match="no vector of kind 4 lies as 'i64'"):
+        Vector(Kind.DATE, 1, short, form="i64")
+    with pytest.raises(ValueError, match="the texts lie from 0 to 9 of an arena of 2 bytes"):
+        Vector(Kind.TEXT, 1, np.array([0, 9], dtype=np.int32), arena=b"ab", form="o32")
+    with pytest.raises(ValueError, match="data has 4 bytes; this vector needs 8"):
+        Vector(Kind.TEXT, 1, np.array([0], dtype=np.int32), arena=b"ab", form="o32")
     with pytest.raises(ValueError, match="need their dictionary"):
         Vector(Kind.CODE, 1, short)
     with pytest.raises(ValueError, match="LIST needs sizes"):
         Vector(Kind.LIST, 1, short, dictionary=Dictionary())
     with pytest.raises((ValueError, BufferError)):
         Vector(Kind.INT, 2, np.zeros(4, dtype=np.int64)[::2])
+
+
+FORMS: list[tuple[Kind, str, str]] = [
+    *((Kind.INT, form, form) for form in ("i8", "i16", "i32", "i64", "u8", "u16", "u32")),
+    (Kind.NUMBER, "f32", "f32"),
+    (Kind.NUMBER, "", "f64"),
+    (Kind.CODE, "i8", "i8"),
+    (Kind.CODE, "i16", "i16"),
+    (Kind.CODE, "", "i32"),
+]
+
+
+@pytest.mark.parametrize(("kind", "form", "name"), FORMS)
+def test_narrow_forms_hold_the_same_values(kind: Kind, form: str, name: str) -> None:
+    """A form changes how values lie, not what they are; bitmaps need no padding."""
+    values = [row % 100 for row in range(70)]
+    words = Dictionary(f"word {n}" for n in range(100)) if kind == Kind.CODE else None
+    valid = np.packbits([row % 3 != 0 for row in range(70)], bitorder="little")
+    data = np.array(values).astype(FORM_DTYPES[name])
+    vector = Vector(kind, 70, data, valid, dictionary=words, form=form)
+    assert (vector.form, len(valid)) == (name, 9)
+    shown = [f"word {n}" for n in values] if kind == Kind.CODE else values
+    want = [value if row % 3 else None for row, value in enumerate(shown)]
+    assert to_list(vector) == want
+    assert [to_list(row_of(vector, row))[0] for row in range(70)] == want
+
+
+@pytest.mark.parametrize("form", ["o32", "o64"])
+def test_texts_between_offsets(form: str) -> None:
+    """Arrow strings, sliced ones too."""
+    texts = ["", "a", "שלום עולם וברכה", "twelve bytes"]
+    data = "".join(texts).encode()
+    ends = np.cumsum([2, *(len(text.encode()) for text in texts)]).astype(FORM_DTYPES[form])
+    vector = Vector(Kind.TEXT, 4, ends, bytes([0b1110]), arena=b"??" + data, form=form)
+    assert to_list(vector) == [None, *texts[1:]]
+    assert [to_list(row_of(vector, row))[0] for row in range(4)] == [None, *texts[1:]]
+
+
+def test_times_with_a_bitmap_are_set_where_it_says_so() -> None:
+    """A TIME may say by bits what is missing; its values are NEVER there."""
+    vector = Vector(Kind.TIME, 2, np.array([5, NEVER], dtype=np.uint32), b"\x01")
+    assert to_list(vector) == [5, None]
+
+
+def test_values_that_lie_askew_are_copied() -> None:
+    """A buffer that does not begin at a multiple of the value's width."""
+    held = bytes(1) + np.arange(5, dtype=np.int64).tobytes()
+    assert to_list(Vector(Kind.INT, 5, memoryview(held)[1:])) == list(range(5))

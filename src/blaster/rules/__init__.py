@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from blaster.rules.dictionary import Dictionary
     from blaster.rules.eventlists import EventLists
     from blaster.rules.explain import Explained
+    from blaster.rules.face import ArrowRule, compile  # noqa: A004 - as `re.compile`
     from blaster.rules.facts import Fact, Item
     from blaster.rules.parser import parse
     from blaster.rules.printer import show
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from blaster.rules.zones import Zones
 
 _MODULES = {
+    "ArrowRule": "face",
     "Dictionary": "dictionary",
     "EventLists": "eventlists",
     "Explained": "explain",
@@ -36,6 +38,7 @@ _MODULES = {
     "Zones": "zones",
     "caret": "problems",
     "clean": "tokens",
+    "compile": "face",
     "compile_rule": "rule",
     "compile_value": "rule",
     "count": "bitmap",
@@ -48,6 +51,7 @@ _MODULES = {
 }
 
 __all__ = [
+    "ArrowRule",
     "Dictionary",
     "EventLists",
     "Explained",
@@ -62,6 +66,7 @@ __all__ = [
     "Zones",
     "caret",
     "clean",
+    "compile",
     "compile_rule",
     "compile_value",
     "count",

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from blaster.model.fields import NEVER, Kind
 from blaster.rules import tree
+from blaster.rules.aggregates import Happenings
 from blaster.rules.leaves import deadline_of, next_anniversary, truths_of
 from blaster.rules.lower import fixed, today_and
 from blaster.rules.values import Column, Evaluation
@@ -47,6 +48,8 @@ def uses_of(node: tree.Node | tree.Value) -> frozenset[str]:
             return frozenset({"now"})
         case tree.Today():
             return frozenset({"today"})
+        case tree.Aggregate() | tree.When() | tree.Answer():
+            return frozenset()  # they have looks of their own
         case _:
             inner = frozenset[str]().union(*(uses_of(child) for child in tree.children_of(node)))
     match node:
@@ -77,11 +80,12 @@ def _coarser(uses: frozenset[str], now: str) -> frozenset[str]:
     return found | {"hour"} if "quarters" in uses else found
 
 
-def is_time_dependent(node: tree.Node) -> bool:
-    """Whether the answer can change with no fact changing."""
+def is_time_dependent(node: tree.Node | tree.Value) -> bool:
+    """Whether the answer, or the value, can change with no fact changing."""
     return any(
         isinstance(item, tree.Engaged | tree.Now | tree.Today)
         or (isinstance(item, tree.DateTest) and item.op in _ALWAYS)
+        or (isinstance(item, tree.Aggregate) and item.span is not None)
         for item in tree.walk(node)
     )
 
@@ -89,11 +93,36 @@ def is_time_dependent(node: tree.Node) -> bool:
 def next_changes(ev: Evaluation, node: tree.Node) -> npt.NDArray[np.uint32]:
     """Per row the first instant after `now` to look again; NEVER if none."""
     out = np.full(ev.length, NO_INSTANT)
-    for leaf in tree.walk(node):
-        if isinstance(leaf, tree.Leaf) and is_time_dependent(leaf):
-            for candidate in _of_leaf(ev, leaf):
-                np.minimum(out, np.where(candidate > ev.now, candidate, NO_INSTANT), out=out)
+    stack: list[tree.Node | tree.Value] = [node]
+    while stack:
+        here = stack.pop()
+        candidates: list[_Ints] = []
+        if isinstance(here, tree.Aggregate):
+            candidates = _of_aggregate(ev, here)
+        else:
+            stack.extend(tree.children_of(here))
+            if isinstance(here, tree.Leaf) and is_time_dependent(here):
+                candidates = _of_leaf(ev, here)
+        for candidate in candidates:
+            np.minimum(out, np.where(candidate > ev.now, candidate, NO_INSTANT), out=out)
     return np.minimum(out, NEVER).astype(np.uint32)
+
+
+def _of_aggregate(ev: Evaluation, value: tree.Aggregate) -> list[_Ints]:
+    """When a happening enters or leaves its window, or the filter sees it otherwise."""
+    if not is_time_dependent(value):
+        return []
+    found = Happenings(ev, value)
+    looks: list[_Ints] = []
+    if value.where is not None and is_time_dependent(value.where):
+        looks.append(next_changes(found.inner, value.where).astype(np.int64))
+    if value.span is not None:
+        ends = found.ends()
+        looks += [_some(ends.values, ends.valid), _some(found.at, found.hit)]
+    out = np.full(ev.length, NO_INSTANT)
+    for look in looks:
+        np.minimum.at(out, found.rows, np.where(look > ev.now, look, NO_INSTANT))
+    return [out]
 
 
 def _of_leaf(ev: Evaluation, leaf: tree.Leaf) -> list[_Ints]:

@@ -20,11 +20,12 @@ from blaster.rules.syntax import Node
 from blaster.rules.typed import FAMILY_NAMES, FAMILY_OF_KIND, Context, Typed, Wrong, settle, settled
 
 _CONDITIONS = get_args(syntax.Condition)
+_NEVER_CERTAIN = "it may still happen, so its not is never certain"
 
 
 def check_rule(node: Node, scope: Scope) -> tree.Node:
     """The typed tree of a rule; DefinitionError with every problem found."""
-    context = Context(scope)
+    context = Context(scope, _condition)
     found = _truth(context, node, negated=False)
     _raise(context)
     return found
@@ -32,7 +33,7 @@ def check_rule(node: Node, scope: Scope) -> tree.Node:
 
 def check_value(node: Node, scope: Scope, kind: Kind | None = None) -> tree.Value:
     """The typed tree of an expression; with `kind`, of one that fits a column of that kind."""
-    context = Context(scope)
+    context = Context(scope, _condition)
     try:
         found = _fitted(context, node, kind)
     except Wrong:
@@ -46,6 +47,10 @@ def _raise(context: Context) -> None:
     if context.problems:
         ordered = sorted(context.problems, key=lambda problem: (problem.start, problem.end))
         raise DefinitionError(tuple(dict.fromkeys(ordered)))
+
+
+def _condition(context: Context, node: Node) -> tree.Node:
+    return _truth(context, node, negated=False)
 
 
 def _truth(context: Context, node: Node, *, negated: bool) -> tree.Node:
@@ -63,6 +68,8 @@ def _truth(context: Context, node: Node, *, negated: bool) -> tree.Node:
         case syntax.Boolean(value=truth):
             return tree.Constant(truth, **place)
     try:
+        if negated and isinstance(node, syntax.Changed) and node.span is None:
+            context.complain(_NEVER_CERTAIN, node, "add in last 7d, or so far")
         if isinstance(node, _CONDITIONS):
             return check_tests.test(context, node)
         return _bare(context, node, negated=negated)
@@ -78,10 +85,10 @@ def _bare(context: Context, node: Node, *, negated: bool) -> tree.Node:
     """A value where a condition is needed."""
     found = settled(value(context, node), "boolean")
     place = {"start": node.start, "end": node.end}
-    if found.happened and isinstance(found.value, tree.FactRef):
+    if found.happened:
         if negated:
             hint = "write when to stop waiting (within 2d, in last 30d), or add so far"
-            context.complain("it may still happen, so its not is never certain", node, hint)
+            context.complain(_NEVER_CERTAIN, node, hint)
         return tree.Happened(found.value, **place)
     if found.state:
         return tree.IsSet(found.value, **place)
@@ -96,7 +103,10 @@ def _bare(context: Context, node: Node, *, negated: bool) -> tree.Node:
 
 def _fitted(context: Context, node: Node, kind: Kind | None) -> tree.Value:
     if isinstance(node, (*_CONDITIONS, syntax.Not, syntax.And, syntax.Or, syntax.AtLeast)):
-        raise context.unsupported("a condition as a value", node)
+        if kind not in (None, Kind.BOOL):
+            hint = "true or false is not what is needed here"
+            raise context.wrong("a condition stands where a value is needed", node, hint)
+        return tree.Answer(_condition(context, node), start=node.start, end=node.end)
     found = value(context, node)
     if found.family == "duration":
         raise context.wrong("a duration alone is no value", node, "add it to a date or an instant")

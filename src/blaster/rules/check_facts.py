@@ -14,6 +14,7 @@ from blaster.model.fields import Field, Kind
 from blaster.rules import syntax, tree
 from blaster.rules.facts import Fact
 from blaster.rules.problems import nearest
+from blaster.rules.scope import Untyped
 from blaster.rules.tokens import clean
 from blaster.rules.typed import FAMILY_OF_KIND, Context, Typed
 
@@ -28,7 +29,7 @@ def _ref(
 
 
 def _declared(ref: tree.FactRef, field: Field) -> Typed:
-    return Typed(ref, FAMILY_OF_KIND[field.kind], field)
+    return Typed(ref, "any" if isinstance(field, Untyped) else FAMILY_OF_KIND[field.kind], field)
 
 
 # ------------------------------------------------------------------------ fields, attributes
@@ -40,7 +41,7 @@ def field(context: Context, node: syntax.Field) -> Typed:
     if node.contact and node.name == "created":
         return Typed(_ref(node, Kind.TIME, "created"), "instant")
     if node.contact and node.name == "provider":
-        raise context.unsupported("contact.provider", node)
+        return Typed(_ref(node, Kind.CODE, "provider"), "text")
     if not node.contact and (extra := scope.extras.get(node.name)) is not None:
         return _declared(_ref(node, extra.kind, "extra", extra.name, scale=extra.scale), extra)
     found = scope.field(node.name)
@@ -77,10 +78,8 @@ def started(context: Context, node: syntax.Started) -> Typed:
 
 
 def fact(context: Context, node: syntax.Fact, *, lifted: bool = False) -> Typed:
-    """The column of a fact, as a value."""
-    _known(context, node)
-    if node.filter:
-        raise context.unsupported(f"a filter in {node.source}(..)", node)
+    """The column of a fact without filter and window, as a value."""
+    known(context, node)
     if node.source in ("email", "sms"):
         return _message(context, node, lifted=lifted)
     if node.source in ("event", "form", "page", "file"):
@@ -89,12 +88,10 @@ def fact(context: Context, node: syntax.Fact, *, lifted: bool = False) -> Typed:
         return _list(node)
     if node.source == "journey":
         return _journey(context, node)
-    if node.source in ("consent", "suppressed"):
-        return Typed(_ref(node, Kind.BOOL, node.source, *node.names), "boolean")
-    raise context.unsupported(f"{node.source}(..)", node)
+    return Typed(_ref(node, Kind.BOOL, node.source, *node.names), "boolean")
 
 
-def _known(context: Context, node: syntax.Fact) -> None:
+def known(context: Context, node: syntax.Fact) -> None:
     """Complains about a name that nobody declared; the fact itself can still be checked."""
     scope, name = context.scope, node.names[0] if node.names else ""
     known: Iterable[str] | None = None
@@ -123,10 +120,9 @@ def _message(context: Context, node: syntax.Fact, *, lifted: bool) -> Typed:
         return Typed(_ref(node, Kind.CODE, *here, "reason"), "text")
     if name == "reply":
         return Typed(_ref(node, Kind.TEXT, *here, "reply"), "text")
-    if argument == "any" or (name == "bounced" and argument == "soft"):
-        raise context.unsupported(f'.{name}("{argument}")', member)
-    what = f"{name}:hard" if name == "bounced" and argument == "hard" else name
-    link = (argument,) if name == "clicked" and argument is not None else ()
+    classed = argument == "any" or name == "bounced"
+    what = name if argument is None or not classed else f"{name}:{argument}"
+    link = () if argument is None or classed else (argument,)
     run = context.scope.place == "steps" and not node.ever and not lifted
     ever = ":ever" if node.ever else ""
     ref = _ref(node, Kind.TIME, *here, what + ever, *link, run=run)
@@ -151,14 +147,9 @@ def _asset(context: Context, node: syntax.Fact, *, lifted: bool) -> Typed:
     if not members:
         run = context.scope.place == "steps" and not node.ever and not lifted
         return Typed(_ref(node, Kind.TIME, source, name, "last", run=run), "instant", happened=True)
-    member = members[-1]
-    if member.window is not None:
-        raise context.unsupported(f"a window ({member.window.kind}) behind .{member.name}", member)
-    if member.name == "count":
+    if members[-1].name == "count":
         return Typed(_ref(node, Kind.INT, source, name, "count"), "number")
-    if member.name in ("first", "last"):
-        return Typed(_ref(node, Kind.TIME, source, name, member.name), "instant")
-    raise context.unsupported(f".{member.name}(..) of an event", member)
+    return Typed(_ref(node, Kind.TIME, source, name, members[-1].name), "instant")
 
 
 def first_of(node: syntax.Fact, ref: tree.FactRef) -> tree.FactRef:
@@ -179,7 +170,7 @@ def _list(node: syntax.Fact) -> Typed:
 def _journey(context: Context, node: syntax.Fact) -> Typed:
     name, what = node.names[0], node.members[0].name
     if what == "step":
-        raise context.unsupported("journey(..).step", node)
+        return Typed(_ref(node, Kind.CODE, "journey", name, "step"), "text")
     if what == "running":
         return Typed(_ref(node, Kind.BOOL, "journey", name, "running"), "boolean")
     if what == "entered" and context.scope.place == "steps" and context.scope.journey == name:
@@ -190,6 +181,30 @@ def _journey(context: Context, node: syntax.Fact) -> Typed:
 def entry(node: syntax.Node) -> tree.FactRef:
     """The instant of the run's entry."""
     return _ref(node, Kind.TIME, "entered", run=True)
+
+
+def last_activity(node: syntax.Node) -> Typed:
+    return Typed(_ref(node, Kind.TIME, "last_activity"), "instant")
+
+
+def created(node: syntax.Node) -> tree.FactRef:
+    """When the contact was created."""
+    return tree.FactRef(_ref(node, Kind.TIME, "created").fact)
+
+
+def changed(node: syntax.Node, name: str, *, run: bool) -> tree.FactRef:
+    """The newest change of a field."""
+    return tree.FactRef(_ref(node, Kind.TIME, "field", name, "changed", run=run).fact)
+
+
+def span(node: syntax.Duration) -> tree.Duration:
+    """A duration as the tree holds it: weeks as days, years as months, the rest as seconds."""
+    count, unit = node.count, node.unit
+    if unit in ("d", "w"):
+        return tree.Duration(days=count * (7 if unit == "w" else 1))
+    if unit in ("month", "year"):
+        return tree.Duration(months=count * (12 if unit == "year" else 1))
+    return tree.Duration(seconds=count * {"s": 1, "m": 60, "h": 3600}[unit])
 
 
 def contact_number(node: syntax.Node) -> tree.FactRef:

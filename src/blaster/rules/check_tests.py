@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import Literal
 
 from blaster.model.fields import Kind
-from blaster.rules import check_facts, syntax, tree
-from blaster.rules.check_values import no_hours, span, value, values
+from blaster.rules import check_changed, check_events, check_facts, syntax, tree
+from blaster.rules.check_facts import span
+from blaster.rules.check_values import no_hours, value, values
+from blaster.rules.leaves import regex_problem
 from blaster.rules.problems import nearest
 from blaster.rules.syntax import Node
 from blaster.rules.typed import (
@@ -26,8 +28,9 @@ from blaster.rules.typed import (
 _ORDERS: dict[str, tree.Order] = {
     "==": "==", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "before": "<", "after": ">",
 }  # fmt: skip
-_TEXT_OPERATORS: dict[str, Literal["contains", "starts", "ends"]] = {
+_TEXT_OPERATORS: dict[str, Literal["contains", "starts", "ends", "matches"]] = {
     "contains": "contains",
+    "matches": "matches",
     "starts with": "starts",
     "ends with": "ends",
 }
@@ -69,9 +72,9 @@ def test(context: Context, node: syntax.Condition) -> tree.Node:
         case syntax.SoFar():
             return _so_far(context, node)
         case syntax.Changed():
-            raise context.unsupported("changed", node)
+            return check_changed.changed(context, node, _compare)
         case syntax.Held():
-            raise context.unsupported("held for", node)
+            return check_changed.held(context, node)
 
 
 # ------------------------------------------------------------------------------ comparisons
@@ -148,20 +151,38 @@ def _meet(context: Context, node: Node, left: Typed, right: Typed) -> None:
 
 
 def _advice(left: Typed, right: Typed) -> str:
+    """What to write instead; every pair of families that do not meet has an answer."""
     families: set[Family] = {left.family, right.family}
-    if "duration" in families and (is_time(left.family) or is_time(right.family)):
-        return "write in last 3d, older than 3d, or compare with today - 3d"
-    if "weekday" in families and "number" in families:
-        return "write Monday, Tuesday, .."
     if "boolean" in families and (left.happened or right.happened):
         return "write the fact alone, or: not .. so far"
     for one, other in ((left, right), (right, left)):
         literal = isinstance(one.value, tree.Literal)
-        if literal and one.family == "text" and other.family in ("number", "date", "boolean"):
+        if literal and one.family == "text" and other.family in _BARE:
             return "write the value without quotes"
-        if literal and other.family == "text":
+        if literal and one.span is None and other.family == "text":
             return "put the value in quotes"
-    return ""
+    if "duration" in families:
+        return _DURATIONS.get((families - {"duration"} or {"duration"}).pop(), _DURATION)
+    for family, advice in _ADVICE:
+        if family in families:
+            return advice
+    return "length(..) of a text is a number"
+
+
+_BARE: frozenset[Family] = frozenset({"number", "date", "instant", "boolean"})
+_MOMENTS = "write in last 3d, older than 3d, or compare with today - 3d"
+_DURATION = "a duration stands behind in last, older than, or a difference: today - X > 3d"
+_DURATIONS: dict[Family, str] = {
+    "date": _MOMENTS,
+    "instant": _MOMENTS,
+    "number": "write the number without a unit; a duration meets a difference: today - X > 3d",
+}
+_ADVICE: tuple[tuple[Family, str], ...] = (
+    ("boolean", "true or false stands alone, or is compared with true or false"),
+    ("weekday", "write Monday, Tuesday, ..: .weekday == Sunday"),
+    ("date", "compare with a date such as 2026-03-01, or take a part: .year, .month, .day"),
+    ("instant", "compare with a date or an instant, or take a part: .year, .day, .hour"),
+)
 
 
 def _enum(context: Context, node: Node, subject: Typed, literal: Typed) -> None:
@@ -227,7 +248,7 @@ def _text_test(context: Context, node: syntax.TextTest) -> tree.Node:
             message = f"{node.operator} is for texts, not for {FAMILY_NAMES[one.family]}"
             raise context.wrong(message, written, _advice(one, one._replace(family="text")))
     if node.operator == "matches":
-        raise context.unsupported("matches", node)
+        _expression(context, node)
     operator = _TEXT_OPERATORS[node.operator]
     return tree.TextTest(
         operator,
@@ -235,10 +256,21 @@ def _text_test(context: Context, node: syntax.TextTest) -> tree.Node:
     )  # fmt: skip
 
 
+def _expression(context: Context, node: syntax.TextTest) -> None:
+    """Refuses a regular expression that RE2 does not take."""
+    if not isinstance(node.pattern, syntax.Text):
+        hint = "to find one field's text in another, write contains"
+        raise context.wrong("matches takes an expression in quotes", node.pattern, hint)
+    problem = regex_problem(node.pattern.value, exact=node.exactly)
+    if problem:
+        hint = "expressions are those of RE2; to find this very text, write contains"
+        raise context.wrong(f"this is no regular expression: {problem}", node.pattern, hint)
+
+
 def _list_test(context: Context, node: syntax.ListTest) -> tree.Node:
     subject = value(context, node.value)
-    if subject.family != "list" or not isinstance(subject.value, tree.FactRef):
-        hint = "write in [..] or not in [..]" if subject.family != "list" else ""
+    if subject.family != "list":
+        hint = "write in [..] or not in [..]"
         raise context.wrong(f"{node.operator} is for list fields", node.value, hint)
     for option in node.options:
         if not isinstance(option, syntax.Text):
@@ -325,35 +357,46 @@ def _within(context: Context, node: syntax.Within) -> tree.Node:
         raise context.wrong(
             "within is for what happened to a message, form, page, file or event", node, hint
         )
-    found = check_facts.fact(context, written)
-    if not isinstance(found.value, tree.FactRef) or not (found.happened or found.state):
+    if written.ever:
+        hint = "leave .ever out, or write .ever.. in last 2d"
+        what = "within looks at one sending or one run, .ever at all of them"
+        raise context.wrong(what, node, hint)
+    found = check_events.fact(context, written)
+    if not (found.happened or found.state):
         raise context.wrong("within is for something that happens", written)
     window, place = span(node.span), {"start": node.start, "end": node.end}
-    if written.ever:
-        raise context.unsupported(".ever with within", node)
     if written.source in ("email", "sms"):
+        assert isinstance(found.value, tree.FactRef)
         sent = check_facts.sending(written, found.value, "sent")
         not_sent = check_facts.sending(written, found.value, "not_sent")
         return tree.Engaged(found.value, sent, not_sent, window, **place)
+    happenings = check_events.engagement(found)
+    if happenings is not None and happenings[1] is not None:
+        return tree.Engaged(happenings[0], happenings[1], None, window, **place)
     if context.scope.place != "steps":
         hint = "write in last 2d, or within 2d of X"
         raise context.wrong(
             "within counts from the run's entry, and there is no run here", node, hint
         )
-    first = check_facts.first_of(written, found.value)
+    if happenings is not None:
+        first = happenings[0]
+    else:
+        assert isinstance(found.value, tree.FactRef)
+        first = check_facts.first_of(written, found.value)
     return tree.Engaged(first, check_facts.entry(node), None, window, **place)
 
 
 def _so_far(context: Context, node: syntax.SoFar) -> tree.Node:
-    if not isinstance(node.value, syntax.Fact):
+    inner, place = node.value, {"start": node.start, "end": node.end}
+    if isinstance(inner, syntax.Changed) and inner.span is None:
+        return tree.SoFar(check_changed.changed(context, inner, _compare), **place)
+    if not isinstance(inner, syntax.Fact):
         raise context.wrong("so far stands behind a fact", node, "write not FACT so far")
-    found = check_facts.fact(context, node.value)
-    place = {"start": node.start, "end": node.end}
-    if not found.happened or not isinstance(found.value, tree.FactRef):
+    found = check_events.fact(context, inner)
+    if not found.happened:
         hint = "leave it out: this is known at every instant"
         raise context.wrong(
             "so far is for what happens to a message, form, page, file or event", node, hint
         )
-    inner = node.value
     happened = tree.Happened(found.value, start=inner.start, end=inner.end)
     return tree.SoFar(happened, **place)

@@ -9,8 +9,11 @@ from typing import assert_never
 import msgspec
 
 from blaster.model.fields import Kind
-from blaster.rules import check_facts, syntax, tree
+from blaster.rules import check_events, check_facts, syntax, tree
+from blaster.rules.check_facts import span
+from blaster.rules.problems import nearest
 from blaster.rules.syntax import Node
+from blaster.rules.tokens import clean
 from blaster.rules.typed import FAMILY_NAMES, Context, Typed, Wrong, is_time, settle, settled
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
@@ -37,15 +40,15 @@ def value(context: Context, node: Node, *, lifted: bool = False) -> Typed:
     """One value; Wrong if it is none."""
     match node:
         case syntax.Fact():
-            return check_facts.fact(context, node, lifted=lifted)
+            return check_events.fact(context, node, lifted=lifted)
         case syntax.Field():
             return check_facts.field(context, node)
         case syntax.Started():
             return check_facts.started(context, node)
         case syntax.LastActivity():
-            raise context.unsupported("last_activity", node)
+            return check_facts.last_activity(node)
         case syntax.Attribute():
-            raise context.unsupported("a filter", node)
+            return check_events.attribute(context, node)
         case syntax.Now():
             return Typed(tree.Now(start=node.start, end=node.end), "instant")
         case syntax.Today():
@@ -82,16 +85,6 @@ def second_of_day(written: str) -> int:
     """Of `10:00` or `10:00:30`."""
     parts = [int(part) for part in written.split(":")]
     return sum(part * unit for part, unit in zip(parts, (3600, 60, 1), strict=False))
-
-
-def span(node: syntax.Duration) -> tree.Duration:
-    """A duration as the tree holds it: weeks as days, years as months, the rest as seconds."""
-    count, unit = node.count, node.unit
-    if unit in ("d", "w"):
-        return tree.Duration(days=count * (7 if unit == "w" else 1))
-    if unit in ("month", "year"):
-        return tree.Duration(months=count * (12 if unit == "year" else 1))
-    return tree.Duration(seconds=count * {"s": 1, "m": 60, "h": 3600}[unit])
 
 
 _Literal = (
@@ -176,7 +169,7 @@ def _arithmetic(context: Context, node: syntax.Arithmetic) -> Typed:
     difference = operator == "-" and left.family == right.family and is_time(left.family)
     if left.family == right.family == "number" or difference:
         made = tree.Arithmetic(operator, left.value, right.value, start=node.start, end=node.end)
-        _bounded_scale(context, node, made)
+        _bounded(context, node, made)
         return Typed(made, "number")
     if operator == "-" and is_time(left.family) and is_time(right.family):
         raise context.wrong(
@@ -190,9 +183,33 @@ def _arithmetic(context: Context, node: syntax.Arithmetic) -> Typed:
     raise context.wrong(f"{_called(left)} {operator} {_called(right)} has no meaning", node, hint)
 
 
-def _bounded_scale(context: Context, node: Node, made: tree.Value) -> None:
+def _bounded(context: Context, node: Node, made: tree.Value) -> None:
+    """Refuses what has too many places, and what is surely too large."""
     if tree.scale_of(made) > _SCALE_MAX:
         raise context.wrong("the product has too many decimal places", node)
+    exact = _constant(made)
+    if exact is not None and abs(exact) >= _INT64:
+        hint = "whole numbers go up to 9223372036854775807, decimal places included"
+        raise context.wrong("this is larger than any number can be", node, hint)
+
+
+def _constant(value: tree.Value) -> int | None:
+    """The exact number that is written out, at the value's scale."""
+    match value:
+        case tree.Literal(kind=Kind.INT | Kind.DATE, value=number):
+            return int(number)
+        case tree.Arithmetic(op="+" | "-" | "*" as op, left=left, right=right):
+            a, b = _constant(left), _constant(right)
+            if a is None or b is None:
+                return None
+            if op == "*":
+                return a * b
+            scale = tree.scale_of(value)
+            a *= 10 ** (scale - tree.scale_of(left))
+            b *= 10 ** (scale - tree.scale_of(right))
+            return int(a + b) if op == "+" else int(a - b)
+        case _:
+            return None
 
 
 def _negative(context: Context, node: syntax.Negative) -> Typed:
@@ -243,7 +260,7 @@ def _part(context: Context, node: syntax.DatePart) -> Typed:
 
 def _call(context: Context, node: syntax.Call) -> Typed:
     if node.function == "lookup":
-        raise context.unsupported("lookup(..)", node)
+        return _lookup(context, node)
     if node.function == "bucket":
         return _bucket(context, node)
     if node.function in ("min", "max"):
@@ -255,6 +272,27 @@ def _call(context: Context, node: syntax.Call) -> Typed:
     if node.function == "lower" and inner.family == "text":
         return Typed(tree.Lower(inner.value, **place), "text")
     raise context.wrong(f"{node.function}(..) is for texts, not for {_called(inner)}", node)
+
+
+def _lookup(context: Context, node: syntax.Call) -> Typed:
+    """`lookup("region", city)`."""
+    named, written = node.arguments
+    if not isinstance(named, syntax.Text):
+        hint = 'write lookup("TABLE", FIELD)'
+        raise context.wrong("lookup(..) takes the name of a table in quotes first", named, hint)
+    tables = context.scope.tables or {}
+    found = tables.get(named.value)
+    if found is None:
+        hint = nearest(named.value, tables) or "tables are files such as tables/region.csv"
+        context.complain(f"there is no table {named.value}", named, hint)
+    key = settled(value(context, written), "text")
+    if key.family != "text":
+        raise context.wrong(f"lookup(..) looks up a text, not {_called(key)}", written)
+    pairs: dict[str, str] = {}
+    for one, belongs in (found or {}).items():
+        pairs.setdefault(clean(one).casefold(), belongs)
+    table = tree.Table(named.value, tuple(pairs), tuple(pairs.values()))
+    return Typed(tree.Lookup(table, key.value, start=node.start, end=node.end), "text")
 
 
 def _extreme(context: Context, node: syntax.Call) -> Typed:

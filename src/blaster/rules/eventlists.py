@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blaster.model.fields import Kind
+from blaster.rules.gather import gather
 from blaster.rules.vector import Vector
 
 
@@ -35,3 +36,10 @@ class EventLists:
         self.at = at
         self.items = items
         self.length = len(offsets) - 1
+
+    def row(self, row: int) -> EventLists:
+        """One row alone."""
+        first, last = int(self.offsets[row]), int(self.offsets[row + 1])
+        places = np.arange(first, last, dtype=np.int64)
+        items = tuple(gather(item, places) for item in self.items)
+        return EventLists(np.array([0, last - first], np.int64), gather(self.at, places), items)

@@ -63,7 +63,8 @@ def _values(ev: Evaluation, node: tree.Node | tree.Value, text: str) -> tuple[Ex
     out: list[Explained] = []
     for child in tree.children_of(node):
         if isinstance(child, tree.Value) and not isinstance(child, tree.Literal):
-            inner = () if isinstance(child, tree.FactRef) else _values(ev, child, text)
+            alone = isinstance(child, tree.FactRef | tree.Aggregate)
+            inner = () if alone else _values(ev, child, text)
             here = text[child.start : child.end] or " ".join(_key_of(child))
             out.append(Explained(here, None, shown(ev, child), inner))
     return tuple(out)

@@ -10,11 +10,13 @@ Keys, in the contact space unless said otherwise:
     ("list", NAME, "member")                BOOL, never missing
     ("list", NAME, "joined" | "left")       TIME of the newest membership
     ("message", CHANNEL, NAME, WHAT)        TIME; WHAT is sent, not_sent, failed, opened, clicked,
-                                            bounced, bounced:hard, replied, complained, delivered;
+                                            bounced, bounced:hard, bounced:soft, replied,
+                                            complained, delivered;
                                             with ":any" behind opened, clicked, replied also those
                                             of scanners and automatic answers.
                                             Contact space: of the newest sending; with ":ever"
-                                            appended, of any. Run space: of this run's newest.
+                                            appended, of any (opened:any:ever). Run space: of this
+                                            run's newest.
     ("message", CHANNEL, NAME, "clicked", LINK)   TIME (also "clicked:ever")
     ("message", CHANNEL, NAME, "reason")    CODE
     ("message", CHANNEL, NAME, "reply")     TEXT
@@ -28,7 +30,8 @@ Keys, in the contact space unless said otherwise:
     ("attribute", NAME)                     run space: attribute of what started the run
     ("entered",)                            run space, TIME: the run's entry
     ("extra", NAME)                         a name the caller adds
-    ("event", NAME, "each")                 EVENTS: every such event. Run space: since the entry
+    (SPACE, NAME, "each")                   EVENTS: every such event, filled form, visited page or
+                                            file downloaded. Run space: since the entry
     ("messages", "each")                    EVENTS: every sending that left, at its `sent`; items
                                             channel, name, category, topic (CODE), opened, clicked,
                                             replied (TIME). Run space: since the entry
@@ -37,6 +40,11 @@ Keys, in the contact space unless said otherwise:
     ("journey", NAME, "step")               CODE: where the newest run that is not over stands
     ("last_activity",)                      TIME
     ("provider",)                           CODE: of the mailbox
+
+In the item space, inside the filter of an EVENTS fact only; nobody binds them:
+
+    ("item", NAME)                          an attribute of the happening, one of the fact's items
+    ("at",)                                 TIME: the happening's own instant
 """
 
 from __future__ import annotations
@@ -62,7 +70,7 @@ class Fact(msgspec.Struct, frozen=True, omit_defaults=True):
     `items` are what an EVENTS fact needs of each happening, beside its instant.
     """
 
-    space: Literal["contact", "run"]
+    space: Literal["contact", "run", "item"]
     kind: Kind
     key: tuple[str, ...]
     items: tuple[Item, ...] = ()

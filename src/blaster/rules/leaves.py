@@ -62,6 +62,36 @@ def truths_of(ev: Evaluation, leaf: tree.Leaf) -> Truths:
             return _date(ev, leaf)
 
 
+def node_truths(ev: Evaluation, node: tree.Node) -> Truths:
+    """Where any condition is surely true, and where it is surely false."""
+    match node:
+        case tree.Constant(value=value):
+            return np.full(ev.length, value is True), np.full(ev.length, value is False)
+        case tree.Not(child=child):
+            true, false = node_truths(ev, child)
+            return false, true
+        case tree.SoFar(child=child):
+            true, _ = node_truths(ev, child)
+            return true, ~true
+        case tree.And(children=children) | tree.Or(children=children):
+            k = len(children) if isinstance(node, tree.And) else 1
+            return _enough(ev, k, children)
+        case tree.AtLeast(k=k, children=children):
+            return _enough(ev, k, children)
+        case _:
+            return truths_of(ev, node)
+
+
+def _enough(ev: Evaluation, k: int, children: tuple[tree.Node, ...]) -> Truths:
+    """At least `k` are true; false where too few still can be."""
+    trues, falses = np.zeros(ev.length, np.int64), np.zeros(ev.length, np.int64)
+    for child in children:
+        true, false = node_truths(ev, child)
+        trues += true
+        falses += false
+    return trues >= k, len(children) - falses < k
+
+
 def _known(hit: npt.NDArray[Any], valid: Bools) -> Truths:
     truth = hit.astype(bool)
     return truth & valid, ~truth & valid
@@ -137,6 +167,15 @@ def text_hits(op: str, texts: list[str], needles: list[str], exact: bool) -> Boo
         else:
             hits.append(a.startswith(b) if op == "starts" else a.endswith(b))
     return np.array(hits, dtype=bool)
+
+
+def regex_problem(pattern: str, *, exact: bool) -> str:
+    """What RE2 has against an expression; empty when nothing."""
+    try:
+        text_hits("matches", [""], [pattern], exact)
+    except pa.ArrowInvalid as error:
+        return str(error).partition(": ")[2] or str(error)
+    return ""
 
 
 def _text(ev: Evaluation, leaf: tree.TextTest) -> Truths:

@@ -182,7 +182,8 @@ def _changed(reader: Reader, left: Node) -> Node:
     reader.take()
     to = reader.expression(_OPERAND) if reader.accept("to") else None
     span = reader.span() if reader.accept("in", "last") else None
-    return reader.made(syntax.Changed(left, to, span, start=left.start, end=reader.behind))
+    node = syntax.Changed(left, to, span, start=left.start, end=reader.behind)
+    return _so_far(reader, reader.made(node)) if reader.sees("so", "far") else reader.made(node)
 
 
 def _held(reader: Reader, left: Node) -> Node:

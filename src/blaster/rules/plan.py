@@ -140,9 +140,12 @@ def derive(ev: Evaluation, item: Derived) -> Vector:
 
 def vector_from(kind: Kind, column: Column) -> Vector:
     """A computed column as a vector."""
-    if kind == Kind.TEXT:
+    if kind in (Kind.TEXT, Kind.LIST):
         pairs = zip(column.values, column.valid, strict=True)
-        return vector_of(kind, [text if ok else None for text, ok in pairs])
+        return vector_of(kind, [item if ok else None for item, ok in pairs])
+    if kind == Kind.BOOL:
+        valid = from_bools(column.valid)
+        return Vector(kind, len(column.valid), from_bools(column.values & column.valid), valid)
     if column.valid.all():
         return Vector(kind, len(column.valid), np.ascontiguousarray(column.values, DTYPES[kind]))
     values = np.where(column.valid, column.values, 0).astype(DTYPES[kind])

@@ -21,7 +21,8 @@ from blaster.rules.kernels cimport (
 from blaster.rules.textkernels cimport blank_rows, text_rows
 from blaster.rules.vector cimport (
     KIND_BOOL, KIND_CODE, KIND_DATE, KIND_ID, KIND_INSTANT, KIND_INT, KIND_LIST, KIND_NUMBER,
-    KIND_TEXT, KIND_TIME, Vector,
+    KIND_TEXT, KIND_TIME, FORM_I8, FORM_I16, FORM_U8, FORM_U16, FORM_O32, FORM_O64, FORM_F32,
+    Vector,
 )
 
 cdef enum:
@@ -324,8 +325,11 @@ cdef class Program:
                 raise MemoryError
             for index in range(len(columns)):
                 vector = columns[index]
+                if vector.layout in (1, 2, 5, 6, 9, 12, 13):
+                    raise ValueError(f"no kernel reads form {vector.form}")
                 inputs.slots[index] = Slot(
-                    vector.kind, vector.data, vector.valid, vector.sizes, vector.arena
+                    vector.kind, vector.data, <const uint64_t*>vector.valid, vector.sizes,
+                    vector.arena,
                 )
             fill_bytes(inputs.tables, tables)
             fill_bytes(inputs.needles, needles)

@@ -195,7 +195,8 @@ class Reader:
         found = self.duration()
         if found is None:
             what = "expected a duration such as 3d, 48h or 2 months"
-            raise self.broken(f"{what}, found {shown(self.token)}")
+            back = "a window has no negative length" if self.sees("-") else ""
+            raise self.broken(f"{what}, found {shown(self.token)}", back)
         if found.count == 0:
             self.complain("a window of no length holds nothing", found, "write at least 1s")
         return found

@@ -16,8 +16,9 @@ import numpy.typing as npt
 
 from blaster.model.fields import NEVER, Kind
 from blaster.rules import tree
-from blaster.rules.changes import is_time_dependent, next_changes, uses_of
+from blaster.rules.changes import is_time_dependent, next_changes
 from blaster.rules.check import check_rule, check_value
+from blaster.rules.eventlists import EventLists
 from blaster.rules.explain import Explained, explain_node
 from blaster.rules.facts import Fact
 from blaster.rules.lower import lower
@@ -67,7 +68,7 @@ class Rule:
         return hash((self.text, self.tree))
 
     def evaluate(
-        self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
+        self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
     ) -> npt.NDArray[np.uint64]:
         """Bitmap words of the rows that are surely true; the bits past the last row are 0."""
         if self._plan is None:
@@ -75,7 +76,7 @@ class Rule:
         return self._plan.run(self._evaluation(vectors, length, now, zones))
 
     def next_change(
-        self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
+        self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
     ) -> npt.NDArray[np.uint32]:
         """Per row the first instant after `now` at which the answer may change by itself.
 
@@ -85,9 +86,14 @@ class Rule:
             return np.full(length, NEVER, dtype=np.uint32)
         return next_changes(self._evaluation(vectors, length, now, zones), self.tree)
 
-    def explain(self, vectors: Sequence[Vector], row: int, now: int, zones: Zones) -> Explained:
+    def explain(
+        self, vectors: Sequence[Vector | EventLists], row: int, now: int, zones: Zones
+    ) -> Explained:
         """The answer for one row, part by part."""
-        one = [row_of(vector, row) for vector in vectors]
+        one = [
+            vector.row(row) if isinstance(vector, EventLists) else row_of(vector, row)
+            for vector in vectors
+        ]
         return explain_node(self._evaluation(one, 1, now, zones), self.tree, self.text)
 
     def negated(self) -> Rule:
@@ -105,7 +111,7 @@ class Rule:
         return Rule(form.text, form.tree)
 
     def _evaluation(
-        self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
+        self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
     ) -> Evaluation:
         check_vectors(self.facts, vectors, length)
         return Evaluation(self._slots, vectors, length, now, zones)
@@ -135,14 +141,14 @@ class Value:
         kind = tree.kind_of(node)
         self.kind = Kind.INSTANT if kind == Kind.TIME else Kind.TEXT if kind in TEXTS else kind
         self.scale = tree.scale_of(node)
-        self.time_dependent = bool(uses_of(node))
+        self.time_dependent = is_time_dependent(node)
         self._slots = {fact: slot for slot, fact in enumerate(self.facts)}
 
     def __repr__(self) -> str:
         return f"Value({self.text!r})"
 
     def evaluate(
-        self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
+        self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
     ) -> ValueResult | tuple[str | None, ...] | tuple[tuple[str, ...] | None, ...]:
         """The value of every row.
 
@@ -170,7 +176,9 @@ class Value:
         return Value(form.text, form.tree)
 
 
-def check_vectors(facts: tuple[Fact, ...], vectors: Sequence[Vector], length: int) -> None:
+def check_vectors(
+    facts: tuple[Fact, ...], vectors: Sequence[Vector | EventLists], length: int
+) -> None:
     """Raises ValueError unless there is one vector per fact, of its kind and `length` rows."""
     if len(vectors) != len(facts):
         raise ValueError(f"{len(facts)} facts are read; {len(vectors)} vectors were given")

@@ -14,6 +14,10 @@ Place = Literal["enter", "steps", "audience", "scenario"]
 _BUILT_IN = {field.name: field for field in BUILT_IN_FIELDS}
 
 
+class Untyped(Field, frozen=True):
+    """A name whose type nobody knows: it becomes what it is compared with."""
+
+
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """Where a rule stands.
 

@@ -12,7 +12,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy
 
-from blaster.rules.vector cimport KIND_TEXT, Vector
+from blaster.rules.vector cimport FORM_VIEW, KIND_TEXT, Vector
 
 cdef enum:
     INLINE_NBYTES = 12
@@ -264,10 +264,16 @@ cdef void blank_rows(
         out[rows >> 6] = word
 
 
+def offset_lengths(Vector vector):
+    raise ValueError("no kernel reads this form")
+
+
 def text_lengths(Vector vector):
     """Code points of each row of a TEXT vector, 0 where missing; a new int64 array."""
     if vector.kind != KIND_TEXT:
         raise ValueError("text_lengths needs a TEXT vector")
+    if vector.layout != FORM_VIEW:
+        return offset_lengths(vector)
     out = np.zeros(vector.length, dtype=np.int64)
     cdef int64_t[::1] lengths = out
     cdef const uint8_t* text
@@ -275,7 +281,7 @@ def text_lengths(Vector vector):
     cdef int64_t points
     with nogil:
         for row in range(vector.length):
-            if vector.valid != NULL and not (vector.valid[row >> 6] >> (row & 63)) & 1:
+            if vector.valid != NULL and not (vector.valid[row >> 3] >> (row & 7)) & 1:
                 continue
             text = text_at(
                 <const uint8_t*>vector.data + 16 * row, <const uint8_t*>vector.arena, &nbytes

@@ -158,6 +158,66 @@ class Part(Spanned, frozen=True):
     value: Value
 
 
+class Table(msgspec.Struct, frozen=True, cache_hash=True):
+    """A look-up table: `values[i]` belongs to `keys[i]`, which is case-folded and there once."""
+
+    name: str
+    keys: tuple[str, ...]
+    values: tuple[str, ...]
+
+
+class Lookup(Spanned, frozen=True):
+    """`lookup("region", city)`: TEXT; missing where the key is missing or not in the table."""
+
+    table: Table
+    key: Value
+
+
+class When(Spanned, frozen=True):
+    """`value` where `condition` is surely true, else missing."""
+
+    value: Value
+    condition: Node
+
+
+class Known(Spanned, frozen=True):
+    """The first of the instants that is set: INSTANT."""
+
+    values: tuple[Value, ...]
+
+
+class Answer(Spanned, frozen=True):
+    """A condition as a value: BOOL, missing where it is unknown."""
+
+    condition: Node
+
+
+class Aggregate(Spanned, frozen=True):
+    """An amount or value over what happened to a row.
+
+    Of the happenings of `events` (a fact of kind EVENTS) those count for which `where` is surely
+    true; `where` and `of` read a happening's attributes as facts of the space "item". `newest`: of
+    those only the newest so many. `when` is then the instant of a happening in place of its own,
+    and one without it is left out (the open of a sending). `span`: of the rest, those whose instant
+    has an age of 0 up to, not including, it.
+
+    count            INT, 0 of none
+    first, last      INSTANT: the earliest and the latest
+    sum              of `of`, INT or NUMBER: 0 of none; what has no value is passed over
+    min, max, avg    of `of`; avg is NUMBER
+    value            `of` of the newest, missing when that has none
+    Missing when there is nothing to take it of, or when it does not fit.
+    """
+
+    what: OneOf["count", "first", "last", "sum", "min", "max", "avg", "value"]
+    events: FactRef
+    where: Node | None = None
+    of: FactRef | None = None
+    when: FactRef | None = None
+    span: Duration | None = None
+    newest: int | None = None
+
+
 Value: TypeAlias = (
     FactRef
     | Literal
@@ -173,6 +233,11 @@ Value: TypeAlias = (
     | Now
     | Today
     | Part
+    | Lookup
+    | When
+    | Known
+    | Answer
+    | Aggregate
 )
 
 # --------------------------------------------------------------------------- boolean nodes
@@ -256,10 +321,10 @@ class TextTest(Spanned, frozen=True):
 
 
 class ListTest(Spanned, frozen=True):
-    """A LIST field holds any, all or none of the texts; case-folded unless `exact`."""
+    """A LIST value holds any, all or none of the texts; case-folded unless `exact`."""
 
     op: OneOf["any", "all", "none"]
-    subject: FactRef
+    subject: Value
     values: tuple[str, ...]
     exact: bool = False
 
@@ -277,9 +342,9 @@ class IsBlank(Spanned, frozen=True):
 
 
 class Happened(Spanned, frozen=True):
-    """An instant fact as truth: true when set, else unknown (it may still come); see `SoFar`."""
+    """An instant as truth: true when set, else unknown (it may still come); see `SoFar`."""
 
-    fact: FactRef
+    fact: Value
 
 
 class Truth(Spanned, frozen=True):
@@ -296,8 +361,8 @@ class Engaged(Spanned, frozen=True):
     sent yet, or still time).
     """
 
-    fact: FactRef
-    sent: FactRef
+    fact: Value
+    sent: Value
     not_sent: FactRef | None
     window: Duration
 
@@ -370,10 +435,32 @@ def kind_of(value: Value) -> Kind:
             return Kind.INSTANT
         case Today() | DateOf():
             return Kind.DATE
-        case Lower():
+        case Lower() | Lookup():
             return Kind.TEXT
+        case When(value=inner):
+            return kind_of(inner)
+        case Known():
+            return Kind.INSTANT
+        case Answer():
+            return Kind.BOOL
+        case Aggregate():
+            return _kind_of_aggregate(value)
         case _:
             return Kind.INT
+
+
+_COMPUTED_KINDS = {Kind.CODE: Kind.TEXT, Kind.TIME: Kind.INSTANT}
+
+
+def _kind_of_aggregate(value: Aggregate) -> Kind:
+    if value.what == "count":
+        return Kind.INT
+    if value.what in ("first", "last"):
+        return Kind.INSTANT
+    if value.what == "avg" or value.of is None:
+        return Kind.NUMBER
+    kind = kind_of(value.of)
+    return _COMPUTED_KINDS.get(kind, kind)
 
 
 def scale_of(value: Value) -> int:
@@ -388,6 +475,10 @@ def scale_of(value: Value) -> int:
             return sum(scales) if op == "*" else max(scales)
         case Least(values=values) | Greatest(values=values):
             return max(scale_of(item) for item in values) if kind_of(value) == Kind.INT else 0
+        case When(value=inner):
+            return scale_of(inner)
+        case Aggregate(what="sum" | "min" | "max" | "value", of=FactRef() as of):
+            return scale_of(of)
         case _:
             return 0
 
@@ -440,7 +531,7 @@ def needs_zone(node: Node | Value) -> bool:
             return kind_of(value) != Kind.DATE
         case Shift(value=value, duration=duration):
             return bool(duration.months) and kind_of(value) != Kind.DATE
-        case Engaged(window=window):
+        case Engaged(window=window) | Aggregate(span=Duration() as window):
             return bool(window.months)
         case Compare(left=left, right=right):
             return (kind_of(left) == Kind.DATE) != (kind_of(right) == Kind.DATE)
@@ -456,11 +547,33 @@ def needs_zone(node: Node | Value) -> bool:
             return False
 
 
+ITEM_SPACE = "item"
+AT_KEY = ("at",)
+"""Of the fact that is a happening's own instant."""
 ZONE_FACT = Fact("contact", Kind.CODE, ("field", "zone"))
 
 
 def facts_of(node: Node | Value) -> tuple[Fact, ...]:
-    """Every fact read, each once, in reading order; the contact's zone last if it is needed."""
+    """Every fact read, each once, in reading order; the contact's zone last if it is needed.
+
+    Attributes of happenings are no facts of the row: they come with their EVENTS fact.
+    """
+    return tuple(fact for fact in _read(node) if fact.space != ITEM_SPACE)
+
+
+def items_of(node: Node | Value) -> tuple[FactRef, ...]:
+    """The attributes of happenings that are read, each once, in reading order."""
+    refs = (item for item in walk(node) if isinstance(item, FactRef))
+    found = {ref.fact: ref for ref in refs if ref.fact.space == ITEM_SPACE}
+    return tuple(found.values())
+
+
+def inner_facts(part: Node | Value) -> tuple[Fact, ...]:
+    """What a part of an aggregate reads: attributes of happenings, and facts of the row."""
+    return _read(part)
+
+
+def _read(node: Node | Value) -> tuple[Fact, ...]:
     found: dict[Fact, None] = {}
     zoned = False
     for item in walk(node):

@@ -6,17 +6,17 @@ of the week is no number). `context` collects the problems of one check.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from blaster.model.fields import Field, Kind
 from blaster.rules import tree
-from blaster.rules.facts import Fact
+from blaster.rules.facts import Fact, Item
 from blaster.rules.problems import Problem
 from blaster.rules.scope import Scope
-from blaster.rules.syntax import Member, Node
+from blaster.rules.syntax import Member, Node, Window
 from blaster.rules.tokens import Token
 
 Family: TypeAlias = Literal[
@@ -77,24 +77,38 @@ class Wrong(Exception):
     """A condition makes no sense; its problem is noted."""
 
 
-class Context:
-    """One check: the scope and the problems so far."""
+class Happening(NamedTuple):
+    """What the bare names of a filter are attributes of; None: nobody declared them."""
 
-    def __init__(self, scope: Scope) -> None:
+    called: str
+    attributes: Mapping[str, Typed] | None
+
+
+class Context:
+    """One check: the scope and the problems so far.
+
+    `condition` checks a condition wherever one stands inside a value. `happening` is set inside a
+    filter.
+    """
+
+    def __init__(self, scope: Scope, condition: Callable[[Context, Node], tree.Node]) -> None:
         self.scope = scope
+        self.condition = condition
+        self.happening: Happening | None = None
         self.problems: list[Problem] = []
 
-    def complain(self, message: str, at: Node | Member | Token, suggestion: str = "") -> None:
+    def complain(
+        self, message: str, at: Node | Member | Window | Token, suggestion: str = ""
+    ) -> None:
         """Notes a problem and goes on."""
         self.problems.append(Problem(message, at.start, at.end, suggestion))
 
-    def wrong(self, message: str, at: Node | Member | Token, suggestion: str = "") -> Wrong:
+    def wrong(
+        self, message: str, at: Node | Member | Window | Token, suggestion: str = ""
+    ) -> Wrong:
         """Notes a problem; raise what it returns to give this condition up."""
         self.complain(message, at, suggestion)
         return Wrong()
-
-    def unsupported(self, what: str, at: Node | Member | Token) -> Wrong:
-        return self.wrong(f"{what} is not supported yet", at)
 
 
 def is_time(family: Family) -> bool:
@@ -104,11 +118,31 @@ def is_time(family: Family) -> bool:
 
 def settled(typed: Typed, family: Family) -> Typed:
     """An attribute without a type as the family that it meets; anything else as it is."""
-    if typed.family != "any" or not isinstance(typed.value, tree.FactRef):
+    if typed.family != "any":
         return typed
     wanted: Family = family if family in _SETTLED else "text"
-    fact = Fact(typed.value.fact.space, _SETTLED[wanted], typed.value.fact.key)
-    return typed._replace(value=msgspec.structs.replace(typed.value, fact=fact), family=wanted)
+    match typed.value:
+        case tree.FactRef() as ref:
+            return typed._replace(value=_of_kind(ref, _SETTLED[wanted]), family=wanted)
+        case tree.Aggregate(what=what, of=tree.FactRef() as of) as found:
+            if what in ("min", "max") and wanted in ("text", "boolean"):
+                wanted = "number"  # texts have no order
+            retyped = msgspec.structs.replace(found, of=_of_kind(of, _SETTLED[wanted]))
+            return typed._replace(value=with_items(retyped), family=wanted)
+    return typed
+
+
+def _of_kind(ref: tree.FactRef, kind: Kind) -> tree.FactRef:
+    return msgspec.structs.replace(ref, fact=Fact(ref.fact.space, kind, ref.fact.key))
+
+
+def with_items(found: tree.Aggregate) -> tree.Aggregate:
+    """The aggregate, its EVENTS fact with the attributes that it reads."""
+    parts = (part for part in (found.where, found.of, found.when) if part is not None)
+    refs = (ref for part in parts for ref in tree.items_of(part) if ref.fact.key != tree.AT_KEY)
+    items = dict.fromkeys(Item(ref.fact.key[1], ref.fact.kind, ref.scale) for ref in refs)
+    fact = msgspec.structs.replace(found.events.fact, items=tuple(items))
+    return msgspec.structs.replace(found, events=msgspec.structs.replace(found.events, fact=fact))
 
 
 def agreed(typed: Sequence[Typed]) -> list[Typed]:

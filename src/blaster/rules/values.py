@@ -15,6 +15,7 @@ Laws
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,6 +23,7 @@ import numpy.typing as npt
 
 from blaster.model.fields import Kind
 from blaster.rules import tree
+from blaster.rules.eventlists import EventLists
 from blaster.rules.facts import Fact
 from blaster.rules.textkernels import text_lengths
 from blaster.rules.vector import Vector
@@ -34,6 +36,8 @@ REAL_EXACT_MAX = 2**53
 """Up to here every whole number is a float."""
 INSTANTS = (Kind.INSTANT, Kind.TIME)
 TEXTS = (Kind.TEXT, Kind.CODE)
+TABLES_FOLDED_MAX = 256
+"""Look-up tables kept as dictionaries; without it, tables that were replaced would add up."""
 BUCKET_MULTIPLIERS = (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)
 """Of the splitmix64 finisher; `bucket` must never change, so neither may these."""
 
@@ -46,31 +50,44 @@ class Column(NamedTuple):
 
 
 class Evaluation:
-    """One evaluation's vectors and instant, and what was computed from them so far."""
+    """One evaluation's vectors and instant, and what was computed from them so far.
 
-    __slots__ = ("_columns", "_today", "length", "now", "slots", "vectors", "zone", "zones")
+    In `vectors` an empty column stands for an EVENTS fact; only `lists` gives what it holds.
+    """
+
+    __slots__ = (
+        "_columns", "_lists", "_today", "length", "now", "slots", "vectors", "zone", "zones",
+    )  # fmt: skip
 
     def __init__(
         self,
         slots: Mapping[Fact, int],
-        vectors: Sequence[Vector],
+        vectors: Sequence[Vector | EventLists],
         length: int,
         now: int,
         zones: Zones,
     ) -> None:
         self.slots = slots
-        self.vectors = vectors
+        self._lists = {n: one for n, one in enumerate(vectors) if isinstance(one, EventLists)}
+        self.vectors = [
+            Vector.missing(Kind.BOOL, length) if isinstance(one, EventLists) else one
+            for one in vectors
+        ]
         self.length = length
         self.now = now
         self.zones = zones
         place = slots.get(tree.ZONE_FACT)
-        self.zone = None if place is None else vectors[place]
+        self.zone = None if place is None else self.vectors[place]
         self._columns: dict[tree.Value, Column] = {}
         self._today: npt.NDArray[np.int32] | None = None
 
     def vector(self, ref: tree.FactRef) -> Vector:
         """The vector of a fact."""
         return self.vectors[self.slots[ref.fact]]
+
+    def lists(self, ref: tree.FactRef) -> EventLists:
+        """The happenings of an EVENTS fact."""
+        return self._lists[self.slots[ref.fact]]
 
     @property
     def today(self) -> npt.NDArray[np.int32]:
@@ -216,6 +233,16 @@ def _compute(ev: Evaluation, value: tree.Value) -> Column:
             return Column([text.lower() for text in column.values], column.valid)
         case tree.Length(value=inner):
             return _length(ev, inner)
+        case tree.Lookup():
+            return _lookup(ev, value)
+        case tree.Known(values=values):
+            return _known(ev, values)
+        case tree.When() | tree.Answer():
+            return _conditional(ev, value)
+        case tree.Aggregate():
+            from blaster.rules.aggregates import aggregate  # it asks for columns itself
+
+            return aggregate(ev, value)
 
 
 def _fact(vector: Vector) -> Column:
@@ -331,3 +358,37 @@ def _length(ev: Evaluation, value: tree.Value) -> Column:
     column = ev.column(value)
     sizes = np.array([len(item) for item in column.values], dtype=np.int64)
     return Column(sizes, column.valid)
+
+
+@lru_cache(maxsize=TABLES_FOLDED_MAX)
+def _pairs(table: tree.Table) -> dict[str, str]:
+    return dict(zip(table.keys, table.values, strict=True))
+
+
+def _lookup(ev: Evaluation, value: tree.Lookup) -> Column:
+    pairs = _pairs(value.table)
+    key = ev.column(value.key)
+    found = {text: pairs.get(text.casefold()) for text in set(key.values)}
+    texts = [found[text] for text in key.values]
+    there = np.array([text is not None for text in texts], dtype=bool)
+    return Column([text or "" for text in texts], key.valid & there)
+
+
+def _known(ev: Evaluation, values: tuple[tree.Value, ...]) -> Column:
+    out = np.zeros(ev.length, dtype=np.int64)
+    valid = np.zeros(ev.length, dtype=bool)
+    for item in values:
+        column = ev.column(item)
+        out = np.where(valid, out, np.where(column.valid, column.values, 0))
+        valid = valid | column.valid
+    return Column(out.astype(np.int64), valid)
+
+
+def _conditional(ev: Evaluation, value: tree.When | tree.Answer) -> Column:
+    from blaster.rules.leaves import node_truths  # leaves compare values
+
+    true, false = node_truths(ev, value.condition)
+    if isinstance(value, tree.Answer):
+        return Column(true, true | false)
+    column = ev.column(value.value)
+    return Column(column.values, column.valid & true)

@@ -7,10 +7,14 @@ from blaster.rules.dictionary import Dictionary
 
 _Bytes: TypeAlias = Buffer | npt.NDArray[Any]
 
+FORMS: tuple[str, ...]
+
 @disjoint_base
 class Vector:
     @property
     def kind(self) -> int: ...
+    @property
+    def form(self) -> str: ...
     @property
     def length(self) -> int: ...
     @property
@@ -28,6 +32,7 @@ class Vector:
         sizes: _Bytes | None = None,
         arena: _Bytes | None = None,
         dictionary: Dictionary | None = None,
+        form: str = "",
     ) -> Self: ...
     @staticmethod
     def missing(kind: int, length: int) -> Vector: ...

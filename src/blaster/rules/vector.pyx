@@ -2,21 +2,42 @@
 
 Owns the view only: the buffers belong to whoever made them, are kept alive by the buffer protocol
 and are never written. Laws: every buffer is C-contiguous and long enough for `length` rows (checked
-here, once, so that no kernel has to); bitmaps are padded to whole 64-bit words.
+here, once, so that no kernel has to); bitmaps begin at bit 0 and need no padding, and what stands
+behind their last row means nothing; values lie at a multiple of their width (else they are copied).
 """
 
 from cpython.buffer cimport (
     PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer,
 )
-from libc.stdint cimport int32_t, uint64_t
-
-from blaster.rules.bitmap cimport words_of
+from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
 
 from blaster.rules.dictionary import Dictionary
 
-# Bytes of one value by kind; BOOL is counted in words.
-cdef int[11] WIDTH
-WIDTH[:] = [0, 0, 8, 8, 4, 8, 16, 4, 4, 4, 8]
+# The names of the forms, in the order of the FORM_* numbers.
+FORMS = (
+    "bits", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "f32", "f64", "view", "o32",
+    "o64", "list",
+)
+
+# What each kind may be; the first is its default.
+cdef dict FORMS_OF = {
+    KIND_BOOL: ("bits",),
+    KIND_INT: ("i64", "i8", "i16", "i32", "u8", "u16", "u32"),
+    KIND_NUMBER: ("f64", "f32"),
+    KIND_DATE: ("i32",),
+    KIND_INSTANT: ("i64",),
+    KIND_TEXT: ("view", "o32", "o64"),
+    KIND_CODE: ("i32", "i8", "i16"),
+    KIND_LIST: ("list",),
+    KIND_TIME: ("u32",),
+    KIND_ID: ("u64",),
+}
+
+# Bytes of one value by form; bits are counted apart.
+cdef int[15] WIDTH
+WIDTH[:] = [0, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 16, 4, 8, 4]
+cdef int[15] ALIGNED
+ALIGNED[:] = [1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 1, 4, 8, 4]
 
 
 cdef const void* address_of(object view, Py_ssize_t needed, str name) except? NULL:
@@ -31,31 +52,46 @@ cdef const void* address_of(object view, Py_ssize_t needed, str name) except? NU
     return address
 
 
-cdef object view_of(object buffer):
-    return None if buffer is None else memoryview(buffer)
+cdef object view_of(object buffer, int width=1):
+    """A memoryview that begins at a multiple of `width`; a copy where the buffer does not."""
+    if buffer is None:
+        return None
+    view = memoryview(buffer)
+    if view.nbytes and <uintptr_t>address_of(view, 0, "a buffer") % width:
+        return memoryview(bytes(view))
+    return view
 
 
 cdef class Vector:
     """A read-only column: `kind` (model.fields.Kind), `length` rows, buffers as in the .pxd."""
 
     def __cinit__(
-        self, kind, length, data, valid=None, sizes=None, arena=None, dictionary=None
+        self, kind, length, data, valid=None, sizes=None, arena=None, dictionary=None, form=""
     ):
         if not 1 <= kind <= 10 or length < 0:
             raise ValueError(f"no vector of kind {kind} and {length} rows")
+        allowed = FORMS_OF[kind]
+        if form and form not in allowed:
+            raise ValueError(f"no vector of kind {kind} lies as {form!r}")
         self.kind = kind
         self.length = length
+        self.layout = FORMS.index(form or allowed[0])
         self.dictionary = dictionary
-        self.buffers = (memoryview(data), view_of(valid), view_of(sizes), view_of(arena))
-        cdef Py_ssize_t bitmap_nbytes = 8 * words_of(self.length)
-        cdef Py_ssize_t data_nbytes = (
-            bitmap_nbytes if self.kind == KIND_BOOL else self.length * WIDTH[self.kind]
+        self.buffers = (
+            view_of(data, ALIGNED[self.layout]), view_of(valid), view_of(sizes, 4),
+            view_of(arena, 4 if kind == KIND_LIST else 1),
         )
+        cdef Py_ssize_t bitmap_nbytes = (self.length + 7) >> 3
+        cdef Py_ssize_t data_nbytes = self.length * WIDTH[self.layout]
+        if self.layout == FORM_BITS:
+            data_nbytes = bitmap_nbytes
+        elif self.layout in (FORM_O32, FORM_O64):
+            data_nbytes += WIDTH[self.layout]
         self.data = address_of(self.buffers[0], data_nbytes, "data")
         if valid is not None:
-            if self.kind in (KIND_TIME, KIND_ID):
-                raise ValueError("TIME and ID have no validity bitmap")
-            self.valid = <const uint64_t*>address_of(self.buffers[1], bitmap_nbytes, "valid")
+            if self.kind == KIND_ID:
+                raise ValueError("ID has no validity bitmap")
+            self.valid = <const uint8_t*>address_of(self.buffers[1], bitmap_nbytes, "valid")
         if self.kind in (KIND_CODE, KIND_LIST) and not isinstance(dictionary, Dictionary):
             raise ValueError("CODE and LIST need their dictionary")
         if self.kind == KIND_LIST:
@@ -65,19 +101,42 @@ cdef class Vector:
         if arena is not None:
             self.arena = address_of(self.buffers[3], 0, "arena")
             self.arena_nbytes = self.buffers[3].nbytes
+        if self.layout in (FORM_O32, FORM_O64):
+            self.check_ends()
+
+    cdef int check_ends(self) except -1:
+        """The first and the last offset lie in the arena; those between are the owner's word."""
+        cdef int64_t first, last
+        if self.layout == FORM_O32:
+            first = (<const int32_t*>self.data)[0]
+            last = (<const int32_t*>self.data)[self.length]
+        else:
+            first = (<const int64_t*>self.data)[0]
+            last = (<const int64_t*>self.data)[self.length]
+        if not 0 <= first <= last <= self.arena_nbytes:
+            raise ValueError(
+                f"the texts lie from {first} to {last} of an arena of {self.arena_nbytes} bytes"
+            )
+        return 0
+
+    @property
+    def form(self):
+        """The name of the layout; never empty."""
+        return FORMS[self.layout]
 
     @staticmethod
     def missing(kind, length):
         """Every row missing."""
-        words = bytes(8 * words_of(length))
+        bits = bytes((length + 63) // 64 * 8)
         if kind == KIND_TIME:
             return Vector(kind, length, b"\xff" * (4 * length))
         if kind == KIND_ID:
             return Vector(kind, length, bytes(8 * length))
         if kind == KIND_BOOL:
-            return Vector(kind, length, words, words)
-        data = bytes(length * WIDTH[kind])
+            return Vector(kind, length, bits, bits)
+        if kind == KIND_CODE:
+            return Vector(kind, length, bytes(length), bits, dictionary=Dictionary(), form="i8")
+        data = bytes(length * WIDTH[FORMS.index(FORMS_OF[kind][0])])
         if kind == KIND_LIST:
-            return Vector(kind, length, data, words, bytes(4 * length), b"", Dictionary())
-        dictionary = Dictionary() if kind == KIND_CODE else None
-        return Vector(kind, length, data, words, dictionary=dictionary)
+            return Vector(kind, length, data, bits, bytes(4 * length), b"", Dictionary())
+        return Vector(kind, length, data, bits)

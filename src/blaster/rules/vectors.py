@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from blaster.model.fields import NEVER, Kind
-from blaster.rules.bitmap import from_bools, to_bools
+from blaster.rules.bitmap import from_bools
 from blaster.rules.dictionary import Dictionary
 from blaster.rules.vector import Vector
 
@@ -23,7 +23,23 @@ DTYPES: dict[int, type[np.generic]] = {
     Kind.TIME: np.uint32,
     Kind.ID: np.uint64,
 }
-"""How the plain kinds lie in memory."""
+"""How the plain kinds lie in memory unless a form says otherwise."""
+
+FORM_DTYPES: dict[str, type[np.generic]] = {
+    "i8": np.int8,
+    "i16": np.int16,
+    "i32": np.int32,
+    "i64": np.int64,
+    "u8": np.uint8,
+    "u16": np.uint16,
+    "u32": np.uint32,
+    "u64": np.uint64,
+    "f32": np.float32,
+    "f64": np.float64,
+    "o32": np.int32,
+    "o64": np.int64,
+    "list": np.int32,
+}
 
 TEXT_INLINE_BYTES_MAX = 12
 
@@ -69,23 +85,34 @@ def _text(values: Sequence[str | None]) -> tuple[bytes, bytes]:
 
 
 def plain(vector: Vector) -> npt.NDArray[Any]:
-    """The values of a plain kind as a read-only array, garbage where missing; BOOL as booleans."""
+    """The values of a plain kind as a read-only array, garbage where missing; BOOL as booleans.
+
+    Whatever the form, they come in the kind's own type.
+    """
     if vector.kind == Kind.BOOL:
-        words = np.frombuffer(vector.buffers[0], dtype=np.uint64)
-        return to_bools(words, vector.length)
-    dtype = DTYPES[vector.kind]
-    return np.frombuffer(vector.buffers[0], dtype=dtype, count=vector.length)
+        return bits_of(vector.buffers[0], vector.length)
+    found = np.frombuffer(
+        vector.buffers[0], dtype=FORM_DTYPES[vector.form], count=vector.length
+    ).astype(DTYPES[vector.kind], copy=False)
+    found.flags.writeable = False
+    return found
+
+
+def bits_of(buffer: memoryview, rows: int) -> npt.NDArray[np.bool_]:
+    """The first `rows` bits of a bitmap that need not be padded."""
+    packed = np.frombuffer(buffer, dtype=np.uint8, count=(rows + 7) // 8)
+    return np.unpackbits(packed, count=rows, bitorder="little").view(np.bool_)
 
 
 def validity(vector: Vector) -> npt.NDArray[np.bool_]:
     """Which rows are set."""
+    if vector.buffers[1] is not None:
+        return bits_of(vector.buffers[1], vector.length)
     if vector.kind == Kind.TIME:
         return np.asarray(plain(vector) != NEVER)
     if vector.kind == Kind.ID:
         return np.asarray(plain(vector) != 0)
-    if vector.buffers[1] is None:
-        return np.ones(vector.length, dtype=bool)
-    return to_bools(np.frombuffer(vector.buffers[1], dtype=np.uint64), vector.length)
+    return np.ones(vector.length, dtype=bool)
 
 
 def texts(vector: Vector) -> list[str]:
@@ -95,8 +122,12 @@ def texts(vector: Vector) -> list[str]:
         assert vector.dictionary is not None
         words = vector.dictionary.values
         return [words[c] if v else "" for c, v in zip(plain(vector), valid, strict=True)]
-    views = memoryview(vector.buffers[0]).cast("B")
     arena = memoryview(vector.buffers[3] or b"").cast("B")
+    if vector.form != "view":
+        ends = np.frombuffer(vector.buffers[0], FORM_DTYPES[vector.form], vector.length + 1)
+        spans = zip(ends[:-1].tolist(), ends[1:].tolist(), valid, strict=True)
+        return [bytes(arena[low:high]).decode() if v else "" for low, high, v in spans]
+    views = memoryview(vector.buffers[0]).cast("B")
     out: list[str] = []
     for row in range(vector.length):
         if not valid[row]:
@@ -139,16 +170,17 @@ def to_list(vector: Vector) -> list[Any]:
 def row_of(vector: Vector, row: int) -> Vector:
     """One row as a vector of length 1, in memory of its own."""
     kind = Kind(vector.kind)
-    data, valid_words, sizes, arena = vector.buffers
-    valid = None
-    if valid_words is not None:
-        words = np.frombuffer(valid_words, dtype=np.uint64)
-        valid = (words[row >> 6 : (row >> 6) + 1] >> np.uint64(row & 63)) & np.uint64(1)
+    data, valid_bits, sizes, arena = vector.buffers
+    valid = None if valid_bits is None else _bit(valid_bits, row)
     if kind == Kind.BOOL:
-        words = np.frombuffer(data, dtype=np.uint64)
-        bit = (words[row >> 6 : (row >> 6) + 1] >> np.uint64(row & 63)) & np.uint64(1)
-        return Vector(kind, 1, bit, valid)
-    width = 16 if kind == Kind.TEXT else 4 if kind == Kind.LIST else np.dtype(DTYPES[kind]).itemsize
-    own = bytes(memoryview(data).cast("B")[width * row : width * (row + 1)])
+        return Vector(kind, 1, _bit(data, row), valid)
+    form = vector.form
+    width = 16 if form == "view" else np.dtype(FORM_DTYPES[form]).itemsize
+    items = 2 if form in ("o32", "o64") else 1
+    own = bytes(memoryview(data).cast("B")[width * row : width * (row + items)])
     size = None if sizes is None else bytes(memoryview(sizes).cast("B")[4 * row : 4 * row + 4])
-    return Vector(kind, 1, own, valid, size, arena, vector.dictionary)
+    return Vector(kind, 1, own, valid, size, arena, vector.dictionary, form)
+
+
+def _bit(buffer: memoryview, row: int) -> bytes:
+    return bytes([memoryview(buffer).cast("B")[row >> 3] >> (row & 7) & 1])

@@ -157,7 +157,7 @@ class Zones:
         dictionary = zone.dictionary
         assert dictionary is not None
         tables = self._tables(dictionary)
-        if zone.buffers[1] is not None and not np.frombuffer(zone.buffers[1], np.uint64).any():
+        if zone.buffers[1] is not None and not np.frombuffer(zone.buffers[1], np.uint8).any():
             return [(self._default, slice(None))]
         codes = np.where(validity(zone), plain(zone), -1)
         codes = np.where(codes < len(tables), codes, -1)

@@ -1,0 +1,395 @@
+"""Arrow columns as vectors, without a copy where the layouts agree.
+
+Owns what an Arrow type means to a rule, and the way from an array to a vector. Laws
+
+1. A slice costs nothing: values are viewed where they lie. A bitmap that does not begin with a
+   64-bit word is shifted into a new one; nothing else depends on the offset.
+2. An instant in a finer unit counts by the second that it lies in; one without a zone is UTC.
+3. What is no number (NaN) is missing, as in every other column of the engine.
+4. Words keep their code as long as one `Words` lives, whatever dictionaries the chunks bring.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from blaster.errors import InputError
+from blaster.model.fields import NEVER, Field, FieldType, Kind
+from blaster.rules.bitmap import from_bools, to_bools
+from blaster.rules.dictionary import Dictionary
+from blaster.rules.scope import Untyped
+from blaster.rules.vector import Vector
+from blaster.rules.vectors import DTYPES
+
+INSTANT_MARK = {b"blaster": b"instant"}
+"""Metadata of a uint32 column that holds the engine's own instants."""
+DIGITS_MAX = 18
+"""Decimals of so many digits fit 64 bits."""
+DICTIONARIES_KEPT_MAX = 16
+"""Arrow dictionaries whose translation one column remembers, each with its memory."""
+WORDS_MAX = 1 << 20
+"""A column whose dictionaries brought more words begins a new dictionary, or they would add up."""
+
+Shape = tuple[Kind, int]  # with the scale of an INT
+
+_FORMS: dict[pa.DataType, tuple[type[np.generic], str]] = {
+    pa.int8(): (np.int8, "i8"),
+    pa.int16(): (np.int16, "i16"),
+    pa.int32(): (np.int32, "i32"),
+    pa.int64(): (np.int64, ""),
+    pa.uint8(): (np.uint8, "u8"),
+    pa.uint16(): (np.uint16, "u16"),
+    pa.uint32(): (np.uint32, "u32"),
+    pa.uint64(): (np.uint64, "u64"),
+    pa.float32(): (np.float32, "f32"),
+    pa.float64(): (np.float64, ""),
+    pa.date32(): (np.int32, ""),
+}
+"""How a plain Arrow type lies in memory, and the form of a vector that reads it as it is."""
+_PER_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
+
+
+# ------------------------------------------------------------------------------------- types
+
+
+def shape_of(field: pa.Field) -> Shape | None:
+    """The kind and scale of a column, None when rules do not read its type."""
+    kind = field.type
+    if field.metadata and INSTANT_MARK.items() <= field.metadata.items():
+        return (Kind.TIME, 0) if kind == pa.uint32() else None
+    if pa.types.is_boolean(kind):
+        return Kind.BOOL, 0
+    if pa.types.is_decimal(kind):
+        fits = kind.bit_width <= 128 and kind.precision <= DIGITS_MAX and kind.scale >= 0
+        return (Kind.INT, kind.scale) if fits else None
+    if kind in _FORMS and kind != pa.uint64():
+        if pa.types.is_integer(kind):
+            return Kind.INT, 0
+        return (Kind.NUMBER if pa.types.is_floating(kind) else Kind.DATE), 0
+    if pa.types.is_timestamp(kind):
+        return Kind.INSTANT, 0
+    if is_text(kind) or pa.types.is_null(kind):
+        return Kind.TEXT, 0
+    if pa.types.is_dictionary(kind):
+        return (Kind.CODE, 0) if is_text(kind.value_type) else None
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        inner = kind.value_type
+        words = inner.value_type if pa.types.is_dictionary(inner) else inner
+        return (Kind.LIST, 0) if is_text(words) or pa.types.is_null(words) else None
+    return None
+
+
+def is_text(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+class _Time(Field, frozen=True):
+    """A column of the engine's own instants."""
+
+    @property
+    def kind(self) -> Kind:
+        return Kind.TIME
+
+
+def declared(name: str, field: pa.Field) -> Field | None:
+    """A column as a field of a rule's scope; None when rules do not read its type."""
+    shape = shape_of(field)
+    if shape is None:
+        return None
+    kind, scale = shape
+    if pa.types.is_null(field.type):
+        return Untyped(name)
+    if kind == Kind.TIME:
+        return _Time(name, "instant")
+    if kind == Kind.INT:
+        return Field(name, "number", scale=scale) if scale else Field(name, "integer")
+    words: dict[Kind, FieldType] = {
+        Kind.BOOL: "boolean", Kind.NUMBER: "number", Kind.DATE: "date", Kind.INSTANT: "instant",
+        Kind.LIST: "list",
+    }  # fmt: skip
+    return Field(name, words.get(kind, "text"), repeats=kind == Kind.CODE)
+
+
+_TURNED = {
+    (Kind.TEXT, Kind.CODE), (Kind.CODE, Kind.TEXT), (Kind.INSTANT, Kind.TIME),
+    (Kind.TIME, Kind.INSTANT),
+}  # fmt: skip
+"""(wanted, there): kinds that say the same in another layout."""
+
+
+def fits(kind: Kind, scale: int, field: pa.Field) -> bool:
+    """Whether a column can be read as this kind and scale."""
+    if pa.types.is_null(field.type):
+        return True
+    if kind == Kind.ID:
+        return bool(pa.types.is_integer(field.type))
+    shape = shape_of(field)
+    return shape is not None and (shape == (kind, scale) or (kind, shape[0]) in _TURNED)
+
+
+# ------------------------------------------------------------------------------------- words
+
+
+class Words:
+    """The words of one column, and what the dictionaries met so far translate to."""
+
+    def __init__(self) -> None:
+        self.dictionary = Dictionary()
+        self._lock = Lock()
+        self._met: OrderedDict[Any, tuple[pa.Array, Dictionary, npt.NDArray[np.int32] | None]]
+        self._met = OrderedDict()
+
+    def translation(self, words: pa.Array) -> tuple[Dictionary, npt.NDArray[np.int32] | None]:
+        """The dictionary, and the code in it of each word (-1: none); None: its own place."""
+        # The key is where the words lie; what is kept holds them there.
+        addresses = tuple(part.address for part in words.buffers() if part is not None)
+        key = (addresses, words.offset, len(words))
+        with self._lock:
+            kept = self._met.get(key)
+            if kept is None:
+                kept = self._met[key] = (words, *self._translated(words))
+                if len(self._met) > DICTIONARIES_KEPT_MAX:
+                    self._met.popitem(last=False)
+            self._met.move_to_end(key)
+            return kept[1], kept[2]
+
+    def _translated(self, words: pa.Array) -> tuple[Dictionary, npt.NDArray[np.int32] | None]:
+        if len(self.dictionary) + len(words) > max(WORDS_MAX, len(words)):
+            self.dictionary = Dictionary()
+            self._met.clear()
+        add = self.dictionary.add
+        codes = np.array(
+            [-1 if word is None else add(word) for word in words.to_pylist()], dtype=np.int32
+        )
+        same = np.array_equal(codes, np.arange(len(codes), dtype=np.int32))
+        return self.dictionary, None if same and len(codes) else codes
+
+
+# ------------------------------------------------------------------------------------ buffers
+
+
+def bits(buffer: pa.Buffer, offset: int, length: int) -> Any:
+    """A bitmap's bits from `offset` on, as whole words that begin with the first of them."""
+    needed = 8 * ((length + 63) >> 6)
+    start = offset >> 3
+    if not offset & 63 and start + needed <= buffer.size and not (buffer.address + start) & 7:
+        return np.frombuffer(buffer, np.uint8, count=needed, offset=start)
+    shift = offset & 7
+    count = (shift + length + 7) >> 3
+    source = np.frombuffer(buffer, np.uint8, count=count, offset=start)
+    out = np.zeros(needed + 1, dtype=np.uint8)
+    out[:count] = source
+    if shift:
+        out[:-1] = (out[:-1] >> shift) | (out[1:] << (8 - shift))
+    return out[:needed]
+
+
+def valid_of(array: pa.Array) -> Any:
+    """The validity bitmap of an array, None when nothing is missing."""
+    buffer = array.buffers()[0]
+    if buffer is None or not array.null_count:
+        return None
+    return bits(buffer, array.offset, len(array))
+
+
+def bools_of(array: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which rows are set."""
+    valid = valid_of(array)
+    if valid is None:
+        return np.ones(len(array), dtype=bool)
+    return to_bools(valid.view(np.uint64), len(array))
+
+
+def values_of(
+    array: pa.Array, dtype: type[np.generic], part: int = 1, more: int = 0
+) -> npt.NDArray[Any]:
+    """The values as they lie, garbage where missing; `more` of them behind the last row."""
+    buffer = array.buffers()[part]
+    width = np.dtype(dtype).itemsize
+    if buffer is None or buffer.size == 0:
+        return np.zeros(len(array) + more, dtype=dtype)
+    found = np.frombuffer(buffer, dtype, len(array) + more, array.offset * width)
+    return found if found.flags.aligned else found.copy()
+
+
+# ------------------------------------------------------------------------------------ vectors
+
+
+def vector(array: pa.Array, kind: Kind, words: Words) -> Vector:
+    """An array as a vector of a kind that it fits. Raises InputError for what cannot be one."""
+    if pa.types.is_null(array.type):
+        return Vector.missing(kind, len(array))
+    return _MAKERS[kind](array, words)
+
+
+def _plain(kind: Kind, values: npt.NDArray[Any], valid: Any, form: str) -> Vector:
+    """A vector of plain values in their form."""
+    if form:
+        values = values.astype(DTYPES[kind])
+    return Vector(kind, len(values), values, valid)
+
+
+def _bool(array: pa.Array, words: Words) -> Vector:
+    data = array.buffers()[1]
+    found = bits(data, array.offset, len(array)) if data is not None and len(array) else b""
+    return Vector(Kind.BOOL, len(array), found, valid_of(array))
+
+
+def _int(array: pa.Array, words: Words) -> Vector:
+    if pa.types.is_decimal(array.type):
+        return _decimal(array)
+    dtype, form = _FORMS[array.type]
+    return _plain(Kind.INT, values_of(array, dtype), valid_of(array), form)
+
+
+def _decimal(array: pa.Array) -> Vector:
+    if array.type.bit_width == 32:
+        return _plain(Kind.INT, values_of(array, np.int32), valid_of(array), "i32")
+    if array.type.bit_width == 64:
+        return _plain(Kind.INT, values_of(array, np.int64), valid_of(array), "")
+    # 18 digits stand in the lower half of the 16 bytes.
+    pairs = values_of(array, np.complex128).view(np.int64)
+    return _plain(Kind.INT, np.ascontiguousarray(pairs[::2]), valid_of(array), "")
+
+
+def _number(array: pa.Array, words: Words) -> Vector:
+    dtype, form = _FORMS[array.type]
+    values = values_of(array, dtype)
+    valid = valid_of(array)
+    if len(values) and np.isnan(values.min()):
+        valid = from_bools(bools_of(array) & ~np.isnan(values))
+    return _plain(Kind.NUMBER, values, valid, form)
+
+
+def _date(array: pa.Array, words: Words) -> Vector:
+    return _plain(Kind.DATE, values_of(array, np.int32), valid_of(array), "")
+
+
+def _seconds(array: pa.Array) -> npt.NDArray[np.int64]:
+    values = values_of(array, np.int64)
+    unit = _PER_SECOND[array.type.unit]
+    return values if unit == 1 else values // unit
+
+
+def _instant(array: pa.Array, words: Words) -> Vector:
+    if not pa.types.is_timestamp(array.type):
+        values = values_of(array, np.uint32)
+        valid = from_bools(bools_of(array) & (values != NEVER))
+        return _plain(Kind.INSTANT, values.astype(np.int64), valid, "")
+    return _plain(Kind.INSTANT, _seconds(array), valid_of(array), "")
+
+
+def _time(array: pa.Array, words: Words) -> Vector:
+    if pa.types.is_timestamp(array.type):
+        seconds = _seconds(array)
+        outside = ((seconds < 0) | (seconds >= NEVER)) & bools_of(array)
+        if outside.any():
+            moment = np.datetime64(int(seconds[outside][0]), "s")
+            raise InputError(f"{moment} is outside the engine's time, 1970 to 2106")
+        values = np.where(bools_of(array), seconds, NEVER).astype(np.uint32)
+        return Vector(Kind.TIME, len(array), values)
+    values = values_of(array, np.uint32)
+    if array.null_count:
+        values = np.where(bools_of(array), values, np.uint32(NEVER))
+    return Vector(Kind.TIME, len(array), values)
+
+
+def _id(array: pa.Array, words: Words) -> Vector:
+    dtype, _ = _FORMS[array.type]
+    values = values_of(array, dtype)
+    if array.null_count:
+        values = np.where(bools_of(array), values, 0)
+    return Vector(Kind.ID, len(array), values.astype(np.uint64, copy=False))
+
+
+def _text(array: pa.Array, words: Words) -> Vector:
+    if not pa.types.is_string_view(array.type):
+        array = array.cast(pa.string_view())
+    parts = array.buffers()[2:]
+    if len(parts) > 1:
+        array = array.cast(pa.large_string()).cast(pa.string_view())
+        parts = array.buffers()[2:]
+    views = values_of(array, np.complex128)
+    arena = parts[0] if parts else b""
+    return Vector(Kind.TEXT, len(array), views.view(np.uint8), valid_of(array), arena=arena)
+
+
+def _code(array: pa.Array, words: Words) -> Vector:
+    if not pa.types.is_dictionary(array.type):
+        array = pc.dictionary_encode(array)
+    codes, valid, dictionary = _codes(array, words)
+    if codes is None:
+        return Vector.missing(Kind.CODE, len(array))
+    return Vector(Kind.CODE, len(array), codes.astype(np.int32), valid, dictionary=dictionary)
+
+
+def _codes(array: pa.DictionaryArray, words: Words) -> tuple[Any, Any, Dictionary]:
+    """Codes (None: all are missing), which are set, and the dictionary they belong to."""
+    dictionary, translation = words.translation(array.dictionary)
+    indices = array.indices
+    codes = values_of(indices, _FORMS[indices.type][0])
+    valid = valid_of(indices)
+    if translation is None:
+        return codes, valid, dictionary
+    if not len(translation):
+        return None, None, dictionary
+    if valid is not None:
+        codes = np.where(bools_of(indices), codes, 0)
+    try:
+        codes = translation[codes]
+    except IndexError:
+        raise InputError("a code of a dictionary column has no word") from None
+    if (translation < 0).any():
+        valid = from_bools(bools_of(indices) & (codes >= 0))
+    return codes, valid, dictionary
+
+
+def _list(array: pa.Array, words: Words) -> Vector:
+    rows = len(array)
+    if not rows:
+        return Vector.missing(Kind.LIST, 0)
+    large = pa.types.is_large_list(array.type)
+    offsets = values_of(array, np.int64 if large else np.int32, more=1).astype(np.int64)
+    entries = array.values.slice(offsets[0], offsets[-1] - offsets[0])
+    offsets -= offsets[0]
+    if pa.types.is_null(entries.type):
+        entries = entries.cast(pa.string())
+    if not pa.types.is_dictionary(entries.type):
+        entries = pc.dictionary_encode(entries)
+    codes, valid, dictionary = _codes(entries, words)
+    codes = np.full(len(entries), -1, np.int32) if codes is None else codes.astype(np.int32)
+    if valid is not None:
+        codes = np.where(to_bools(np.asarray(valid).view(np.uint64), len(codes)), codes, -1)
+    there = codes >= 0
+    if not there.all():  # a missing entry is none
+        offsets = np.concatenate([[0], np.cumsum(there)])[offsets]
+        codes = codes[there]
+    if len(codes) >= 2**31:
+        raise InputError("more entries in the lists of one batch than 32 bits count")
+    sizes = np.diff(offsets).astype(np.int32)
+    starts = offsets[:-1].astype(np.int32)
+    return Vector(Kind.LIST, rows, starts, valid_of(array), sizes, codes, dictionary)
+
+
+_MAKERS: dict[Kind, Callable[[pa.Array, Words], Vector]] = {
+    Kind.BOOL: _bool,
+    Kind.INT: _int,
+    Kind.NUMBER: _number,
+    Kind.DATE: _date,
+    Kind.INSTANT: _instant,
+    Kind.TEXT: _text,
+    Kind.CODE: _code,
+    Kind.LIST: _list,
+    Kind.TIME: _time,
+    Kind.ID: _id,
+}

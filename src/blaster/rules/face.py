@@ -1,0 +1,469 @@
+"""Rules over Arrow data: compile a text for a schema, then ask batches, tables and streams.
+
+Owns which column each fact of a rule is, and what is said when it is not there. Laws
+
+1. Nothing reads a clock: `now` is an argument wherever the answer depends on it.
+2. A mask is never null: true where the rule is surely true, else false.
+3. A stream is asked batch by batch; what was asked is not kept.
+4. A rule answers for any data whose columns mean what they meant when it was compiled (an int8 for
+   an int64, a dictionary for a string); for any other it raises InputError and names the column.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from blaster.errors import DefinitionError, InputError
+from blaster.model.fields import NEVER, Field, Kind
+from blaster.rules import syntax, tree
+from blaster.rules.arrow import INSTANT_MARK, Words, declared, fits, vector
+from blaster.rules.bitmap import count as count_bits
+from blaster.rules.check import check_rule
+from blaster.rules.explain import Explained
+from blaster.rules.facts import Fact
+from blaster.rules.parser import parse
+from blaster.rules.problems import Problem, nearest
+from blaster.rules.rule import Rule
+from blaster.rules.scope import Scope
+from blaster.rules.sql import sql_of
+from blaster.rules.tokens import clean
+from blaster.rules.vector import Vector
+from blaster.rules.zones import Zones
+
+ROWS_PER_THREAD_MIN = 262_144
+"""Fewer rows are done before another thread has begun."""
+
+Instant: TypeAlias = datetime | int | float
+
+_INSTANT = pa.field("", pa.uint32(), metadata=INSTANT_MARK)
+_ARROW: dict[Kind, pa.DataType] = {
+    Kind.BOOL: pa.bool_(), Kind.INT: pa.int64(), Kind.NUMBER: pa.float64(),
+    Kind.DATE: pa.date32(), Kind.INSTANT: pa.timestamp("s"), Kind.TEXT: pa.string(),
+    Kind.CODE: pa.string(), Kind.LIST: pa.list_(pa.string()), Kind.TIME: pa.uint32(),
+    Kind.ID: pa.uint64(),
+}  # fmt: skip
+"""The column that a fact is when no schema says another."""
+
+
+class Slot(NamedTuple):
+    """A fact, the column it is (None: there is none, and every row misses it), and its words."""
+
+    fact: Fact
+    scale: int
+    column: pa.Field | None
+    words: Words
+
+
+class ArrowRule:
+    """A rule over columns of a schema. Immutable; one may be asked by several threads at once.
+
+    `data` is a RecordBatch or a Table. `batches` is also a RecordBatchReader, a Dataset, a
+    Scanner, a ParquetFile, whatever has an Arrow stream, or an iterable of batches. `now` is an
+    aware datetime or seconds since 1970 UTC, and only a rule that asks for the time needs it.
+    `threads` is how many processors one batch may take at once (default: all).
+    """
+
+    __slots__ = ("_now", "_slots", "_zones", "columns", "facts", "rule", "text", "time_dependent")
+
+    def __init__(
+        self, rule: Rule, slots: tuple[Slot, ...], zone: str, now: Instant | None = None
+    ) -> None:
+        self.rule = rule
+        self.text = rule.text
+        self.facts: tuple[Fact, ...] = rule.facts
+        self.time_dependent = rule.time_dependent
+        named = dict.fromkeys(slot.column.name for slot in slots if slot.column is not None)
+        self.columns: tuple[str, ...] = tuple(named)
+        self._slots = slots
+        self._zones = Zones(zone)
+        self._now = now
+
+    def __repr__(self) -> str:
+        return f"ArrowRule({self.text!r})"
+
+    # ----------------------------------------------------------------------------- answers
+
+    def mask(
+        self, data: Any, *, now: Instant | None = None, threads: int | None = None
+    ) -> pa.BooleanArray | pa.ChunkedArray:
+        """Whether the rule is surely true, row by row: an array for a batch, chunks for a table."""
+        second = self._second(now)
+        if isinstance(data, pa.RecordBatch):
+            return self._mask(data, second, threads)
+        if isinstance(data, pa.Table):
+            masks = [self._mask(batch, second, threads) for batch in data.to_batches()]
+            return pa.chunked_array(masks, pa.bool_())
+        raise InputError(f"a mask is of a RecordBatch or a Table, not of {_named(data)}")
+
+    def count(
+        self, batches: Any, *, now: Instant | None = None, threads: int | None = None
+    ) -> int:
+        """For how many rows the rule is surely true."""
+        second = self._second(now)
+        found = batches_of(batches, self._only(batches))
+        return sum(count_bits(self._words(batch, second, threads)) for batch in found)
+
+    def select(
+        self, batches: Any, *, now: Instant | None = None, threads: int | None = None
+    ) -> pa.RecordBatchReader:
+        """The rows for which the rule is surely true, read as they are asked for."""
+        second = self._second(now)
+        found = batches_of(batches)
+        schema = getattr(batches, "schema", None)
+        if not isinstance(schema, pa.Schema):
+            first = next(found, None)
+            schema = pa.schema([]) if first is None else first.schema
+            found = _chained(first, found)
+
+        def matching() -> Iterator[pa.RecordBatch]:
+            for batch in found:
+                mask = self._mask(batch, second, threads)
+                if mask.true_count:
+                    yield batch if mask.true_count == len(mask) else filtered(batch, mask)
+
+        return pa.RecordBatchReader.from_batches(schema, matching())
+
+    def next_change(self, data: Any, *, now: Instant | None = None) -> pa.Array | pa.ChunkedArray:
+        """Per row the first instant after `now` at which the answer may change by itself.
+
+        Null where it never does; sometimes too early, never too late.
+        """
+        second = self._second(now)
+        if isinstance(data, pa.Table):
+            changes = [self.next_change(batch, now=second) for batch in data.to_batches()]
+            return pa.chunked_array(changes, pa.timestamp("s", "UTC"))
+        if not isinstance(data, pa.RecordBatch):
+            raise InputError(f"a next change is of a RecordBatch or a Table, not of {_named(data)}")
+        vectors = self._vectors(data)
+        found = self.rule.next_change(vectors, data.num_rows, second, self._zones)
+        return pa.array(found.astype(np.int64), mask=found == NEVER).cast(
+            pa.timestamp("s", "UTC")
+        )
+
+    def explain(self, row: Any, *, now: Instant | None = None) -> Explained:
+        """Why the rule is true, false or undecided for one row: a mapping, or a batch of one."""
+        second = self._second(now)
+        batch = self._row(row) if isinstance(row, Mapping) else row
+        if isinstance(batch, pa.Table):
+            batch = batch.combine_chunks().to_batches()[0] if len(batch) == 1 else batch
+        if not isinstance(batch, pa.RecordBatch) or batch.num_rows != 1:
+            raise InputError("explain takes one row: a mapping, or a batch of one row")
+        return self.rule.explain(self._vectors(batch), 0, second, self._zones)
+
+    def sql(self, *, now: Instant | None = None) -> str:
+        """The rule as DuckDB's WHERE over a table with these columns; NoSql for what it cannot say.
+
+        Instants of zones go by DuckDB's own time-zone data.
+        """
+        columns = {slot.fact: slot.column for slot in self._slots}
+        return sql_of(self.rule, columns, self._second(now), self._zones)
+
+    # ------------------------------------------------------------------------------ within
+
+    def _second(self, now: Instant | None) -> int:
+        found = self._now if now is None else now
+        if found is None:
+            if self.time_dependent:
+                raise InputError("the rule asks for the time: give now=, an aware datetime")
+            return 0
+        if isinstance(found, datetime):
+            if found.tzinfo is None:
+                raise InputError(f"now={found} has no zone; give an aware datetime")
+            found = found.timestamp()
+        if isinstance(found, bool) or not 0 <= found < NEVER:
+            raise InputError(f"now={now} is no instant from 1970 to 2106")
+        return int(found)
+
+    def _mask(self, batch: pa.RecordBatch, now: int, threads: int | None) -> pa.BooleanArray:
+        words = pa.py_buffer(self._words(batch, now, threads))
+        return pa.Array.from_buffers(pa.bool_(), batch.num_rows, [None, words], null_count=0)
+
+    def _words(
+        self, batch: pa.RecordBatch, now: int, threads: int | None
+    ) -> npt.NDArray[np.uint64]:
+        """The bitmap words, by as many threads as there is work for."""
+        rows = batch.num_rows
+        most = len(os.sched_getaffinity(0)) if threads is None else threads
+        if most < 1:
+            raise InputError(f"threads={threads}: at least one is needed")
+        parts = min(most, max(1, rows // ROWS_PER_THREAD_MIN))
+        if parts == 1:
+            return self.rule.evaluate(self._vectors(batch), rows, now, self._zones)
+        size = (rows // parts + 63) & ~63  # so that each part begins with a word
+        pieces = [batch.slice(start, size) for start in range(0, rows, size)]
+        with ThreadPoolExecutor(parts) as pool:
+            return np.concatenate(list(pool.map(lambda one: self._words(one, now, 1), pieces)))
+
+    def _vectors(self, batch: pa.RecordBatch) -> list[Vector]:
+        """One vector per fact; InputError where a column is not what was compiled."""
+        out: list[Vector] = []
+        for fact, scale, column, words in self._slots:
+            if column is None:
+                out.append(Vector.missing(fact.kind, batch.num_rows))
+                continue
+            place = _place(batch.schema, column.name)
+            if place is None:
+                hint = nearest(column.name, batch.schema.names)
+                what = f"there is no column {column.name}, which the rule reads as {column.type}"
+                raise InputError(f"{what}; {hint}" if hint else what)
+            given = batch.schema.field(place)
+            if not _same(given, column) and not fits(fact.kind, scale, given):
+                raise InputError(
+                    f"column {column.name} is {_type(given)}; "
+                    f"the rule was compiled for {_type(column)}"
+                )
+            try:
+                out.append(vector(batch.column(place), fact.kind, words))
+            except InputError as error:
+                raise InputError(f"column {column.name}: {error}") from None
+        return out
+
+    def _row(self, row: Mapping[str, Any]) -> pa.RecordBatch:
+        """A mapping as a batch of one row, in the compiled types; a key left out is missing."""
+        columns = {slot.column.name: slot.column for slot in self._slots if slot.column}
+        arrays: list[pa.Array] = []
+        for name, column in columns.items():
+            try:
+                arrays.append(pa.array([row.get(name)], column.type))
+            except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
+                raise InputError(f"{name}={row[name]!r} is no {column.type}: {error}") from None
+        if not arrays:
+            return pa.RecordBatch.from_struct_array(pa.array([{}], pa.struct([])))
+        return pa.RecordBatch.from_arrays(arrays, schema=pa.schema(columns.values()))
+
+    def _only(self, batches: Any) -> list[str] | None:
+        """The columns to read of a source; None when one is missing, which the batch will say."""
+        schema = getattr(batches, "schema", None)
+        names = schema.names if isinstance(schema, pa.Schema) else ()
+        return list(self.columns) if set(self.columns) <= set(names) else None
+
+
+# ------------------------------------------------------------------------------------ sources
+
+
+def batches_of(source: Any, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The batches of a source, as they come; of these columns where the source can choose."""
+    if isinstance(source, pa.RecordBatch):
+        return iter((source,))
+    if isinstance(source, pa.Table):
+        return iter(source.to_batches())
+    if hasattr(source, "scanner"):  # a Dataset
+        return iter(source.scanner(columns=columns).to_batches())
+    if hasattr(source, "iter_batches"):  # a ParquetFile
+        return iter(source.iter_batches(columns=columns))
+    if hasattr(source, "to_batches"):
+        return iter(source.to_batches())
+    if hasattr(source, "__arrow_c_stream__") and not isinstance(source, pa.RecordBatchReader):
+        return iter(pa.RecordBatchReader.from_stream(source))
+    if not isinstance(source, Iterable) or isinstance(source, str | bytes | Mapping):
+        raise InputError(f"{_named(source)} gives no record batches")
+    return _checked(source)
+
+
+def _checked(source: Iterable[Any]) -> Iterator[pa.RecordBatch]:
+    for item in source:
+        if isinstance(item, pa.Table):
+            yield from item.to_batches()
+        elif isinstance(item, pa.RecordBatch):
+            yield item
+        else:
+            raise InputError(f"{_named(item)} is no record batch")
+
+
+def filtered(batch: pa.RecordBatch, mask: pa.BooleanArray) -> pa.RecordBatch:
+    """The rows of a mask; Arrow itself cannot take them from a string view."""
+    columns: list[pa.Array] = []
+    for name, column in zip(batch.schema.names, batch.columns, strict=True):
+        view = pa.types.is_string_view(column.type)
+        try:
+            found = (column.cast(pa.large_string()) if view else column).filter(mask)
+        except pa.ArrowNotImplementedError:
+            raise InputError(f"Arrow takes no rows from column {name}: {column.type}") from None
+        columns.append(found.cast(column.type) if view else found)
+    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
+
+
+def _chained(
+    first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    if first is not None:
+        yield first
+    yield from rest
+
+
+def _named(value: object) -> str:
+    return f"a {type(value).__name__}"
+
+
+def _type(column: pa.Field) -> str:
+    mark = " (instants)" if column.metadata and b"blaster" in column.metadata else ""
+    return f"{column.type}{mark}"
+
+
+def _same(given: pa.Field, column: pa.Field) -> bool:
+    return given.type == column.type and _type(given) == _type(column)
+
+
+def _place(schema: pa.Schema, name: str) -> int | None:
+    """Where the one column of this name stands."""
+    places = schema.get_all_field_indices(name)
+    if len(places) > 1:
+        raise InputError(f"{len(places)} columns are called {name}")
+    return places[0] if places else None
+
+
+# ---------------------------------------------------------------------------------- compiling
+
+
+def compile(  # noqa: A001 - `rules.compile` reads as `re.compile` does
+    text: str, schema: pa.Schema | Scope, *, zone: str = "UTC", now: Instant | None = None
+) -> ArrowRule:
+    """The rule of a text over columns of this schema; DefinitionError with all its problems.
+
+    Names are those of columns; `list("vip")` and the like are columns too, called by their key
+    ("list.vip.member"). `zone` is that of rows which have none in a text column `zone`. `now` is
+    for calls that give none.
+    """
+    if not isinstance(schema, pa.Schema | Scope):
+        raise InputError(f"a schema is a pyarrow.Schema, not {_named(schema)}")
+    parsed = parse(text)
+    if isinstance(schema, Scope):
+        rule = Rule(text, check_rule(parsed, schema))
+        return ArrowRule(rule, _slots(rule, None), zone, now)
+    _refuse_unread(parsed, schema)
+    rule = Rule(text, _in_float32(check_rule(parsed, scope_of(schema)), schema))
+    _refuse_absent(rule, schema)
+    return ArrowRule(rule, _slots(rule, schema), zone, now)
+
+
+def scope_of(schema: pa.Schema) -> Scope:
+    """The columns of a schema as the fields of a rule."""
+    fields: dict[str, Field] = {}
+    for column in schema:
+        found = declared(column.name, column)
+        if found is not None:
+            fields[column.name] = found
+    return Scope(fields=fields)
+
+
+def _slots(rule: Rule, schema: pa.Schema | None) -> tuple[Slot, ...]:
+    scales = {ref.fact: ref.scale for ref in tree.walk(rule.tree) if isinstance(ref, tree.FactRef)}
+    out: list[Slot] = []
+    for fact in rule.facts:
+        name = column_name(fact)
+        column = pa.field(name, _ARROW[fact.kind])
+        if fact.kind == Kind.TIME:
+            column = column.with_metadata(INSTANT_MARK)
+        if schema is not None:
+            place = _place(schema, name)
+            column = None if place is None else schema.field(place)
+        elif fact == tree.ZONE_FACT:
+            column = None
+        out.append(Slot(fact, scales.get(fact, 0), column, Words()))
+    return tuple(out)
+
+
+def column_name(fact: Fact) -> str:
+    """What the column of a fact is called."""
+    plain = fact.key[0] in ("field", "extra")
+    return fact.key[1] if plain else ".".join(fact.key)
+
+
+def _refuse_unread(node: syntax.Node, schema: pa.Schema) -> None:
+    """A column of a type that rules do not read, or that stands there twice, where it is read."""
+    wrong: dict[str, str] = {}
+    for column in schema:
+        if declared(column.name, column) is None:
+            wrong[clean(column.name)] = f"column {column.name} is {column.type}; rules do not read"
+        if len(schema.get_all_field_indices(column.name)) > 1:
+            wrong[clean(column.name)] = f"two columns are called {column.name}; rules cannot choose"
+    problems = [
+        Problem(wrong[field.name], field.start, field.end)
+        for field in _fields_in(node)
+        if field.name in wrong
+    ]
+    if problems:
+        raise DefinitionError(tuple(problems))
+
+
+def _fields_in(node: Any) -> Iterator[syntax.Field]:
+    stack = [node]
+    while stack:
+        here = stack.pop()
+        if isinstance(here, syntax.Field):
+            yield here
+        elif isinstance(here, tuple):
+            stack.extend(reversed(here))
+        elif isinstance(here, msgspec.Struct):
+            stack.extend(getattr(here, name) for name in reversed(here.__struct_fields__))
+
+
+def _refuse_absent(rule: Rule, schema: pa.Schema) -> None:
+    """A fact that no column is, or one of another type."""
+    problems: list[Problem] = []
+    for ref in tree.walk(rule.tree):
+        if not isinstance(ref, tree.FactRef):
+            continue
+        name, fact = column_name(ref.fact), ref.fact
+        places = schema.get_all_field_indices(name)
+        what = ""
+        if not places:
+            problems.append(
+                Problem(f"there is no column {name}", ref.start, ref.end,
+                        nearest(name, schema.names))
+            )  # fmt: skip
+        elif fact.kind not in _ARROW:
+            what = f"column {name} would be a column of happenings; rules over Arrow read none"
+        elif len(places) > 1:
+            what = f"two columns are called {name}; rules cannot choose"
+        elif not fits(fact.kind, ref.scale, schema.field(places[0])):
+            what = (
+                f"column {name} is {_type(schema.field(places[0]))}; "
+                f"here {_type(_INSTANT) if fact.kind == Kind.TIME else _ARROW[fact.kind]} is needed"
+            )
+        if what:
+            problems.append(Problem(what, ref.start, ref.end))
+    if problems:
+        raise DefinitionError(tuple(dict.fromkeys(problems)))
+
+
+def _in_float32(node: tree.Node, schema: pa.Schema) -> tree.Node:
+    """The same tree in which literals beside a float32 column are float32 numbers."""
+    narrow = {column.name for column in schema if column.type == pa.float32()}
+    return _narrowed(node, narrow) if narrow else node
+
+
+def _narrowed(node: Any, narrow: set[str]) -> Any:
+    if isinstance(node, tuple):
+        return tuple(_narrowed(item, narrow) for item in node)
+    if not isinstance(node, tree.Node | tree.Value):
+        return node
+    parts = {name: _narrowed(getattr(node, name), narrow) for name in node.__struct_fields__}
+    if isinstance(node, tree.Compare | tree.Between | tree.InSet):
+        beside = any(
+            isinstance(item, tree.FactRef) and item.fact.key[-1] in narrow
+            for item in tree.children_of(node)
+        )
+        if beside:
+            parts = {name: _as_float32(part) for name, part in parts.items()}
+    return msgspec.structs.replace(node, **parts)
+
+
+def _as_float32(part: Any) -> Any:
+    if isinstance(part, tuple):
+        return tuple(_as_float32(item) for item in part)
+    if not isinstance(part, tree.Literal) or part.kind != Kind.NUMBER:
+        return part
+    with np.errstate(over="ignore"):
+        value = float(np.float32(float(part.value)))
+    # What is beyond every float32 stays as it is: it compares the same, and infinity would not.
+    return msgspec.structs.replace(part, value=value) if np.isfinite(value) else part
