@@ -20,15 +20,15 @@ def texts(cities: list[str], fact: dict[str, str]) -> dict[str, str]:
         "R5": f"{fact['m2_clicked']} is set or ({fact['m2_opened']} is set and visits > 3)",
         "R6": "birthday anniversary is today",
         "R7": "subscription_end between today and today + 14d",
-        # "older than 60d" counts 60 days to the second; the peers' comparison is strict.
-        "R8": "last_purchase < now - 60d or last_purchase is not set",
+        # 60 days and a second: `older than` takes its end in, the peers' comparison is strict.
+        "R8": "last_purchase older than 5184001s or last_purchase is not set",
         "R9": f"city in [{words(CITY12)}] and family_status in [{families}]",
         "R10": "age between 25 and 40 and total_spent > 500 and field(\"consent\") == true"
         f" and {fact['m1_bounced']} is not set",
         "R11": f"((visits > 5 or score >= 0.7) and city not in [{words(CITY3)}]"
         f' and (age < 30 or family_status == "{FAMILY[1]}"))'
         ' or (not (total_spent < 100 or not field("consent") == true)'
-        " and last_purchase >= now - 30d"
+        " and last_purchase in last 2592001s"  # 30 days ago to the second is in
         f" and not ({fact['list_7']} and {fact['m3_opened']} is set))",
         "R12": 'email ends with "@gmail.com" exactly',
     }

@@ -269,7 +269,7 @@ class Decisions:
     def exits_of_time(self, journey: JourneyState, runs: Array) -> Array:
         """Exits that may have become true by time alone; answers with the runs that stay."""
         if not journey.routes.timed:
-            return self.staying(journey, runs[journey.column("step").take(runs) >= 0])
+            return self.staying(journey, runs)
         for index, (rule, _) in enumerate(journey.plan.exits):
             if rule.time_dependent:
                 self.exit(journey, index, runs[journey.column("step").take(runs) >= 0])

@@ -19,7 +19,7 @@ from blaster.core.rows import is_ascending
 from blaster.core.runs import JourneyState
 from blaster.core.sends import POLICY_WAIT_S
 from blaster.core.timing import as_times
-from blaster.core.waves import choose, grouped, shift_of, steps_of
+from blaster.core.waves import choose, counts_of, grouped, shift_of, steps_of
 from blaster.model import records
 from blaster.model.fields import BATCH_ROWS, NEVER
 from blaster.rules import Fact, Vector
@@ -55,36 +55,40 @@ class Wave:
 def advance(tick: Decisions, journey: JourneyState, runs: Array, targets: Array) -> None:
     """Brings runs on their way into waits, send steps and branches to where they stay."""
     routes = journey.routes
-    origin = steps_of(journey.column("step"), runs)
+    size = len(routes.kind)
     contacts = journey.contacts(runs)
-    levels = [(runs, origin, targets)]
-    here, final = np.arange(len(runs)), targets.copy()
+    levels = [(runs, steps_of(journey.column("step"), runs), targets)]
+    here: Array | None = None  # positions of those still on the way; None: all of them
+    final = targets
     away: list[tuple[Array, Array]] = []
-    while True:
-        keys = final if len(here) == len(runs) else final[here]
-        branching = routes.kind[keys] == BRANCH
-        if not branching.all():
-            here, keys = here[branching], keys[branching]
-        if not len(here):
-            break
-        whole = len(here) == len(runs)
-        mine = runs if whole else runs[here]
-        target = _decide(tick, journey, mine, contacts if whole else contacts[here], keys)
+    mine, counts = runs, counts_of(targets, size)
+    while BRANCH in routes.kinds_in(counts):
+        keys = levels[-1][2]
+        if routes.kinds_in(counts) != {BRANCH}:
+            branching = routes.kind[keys] == BRANCH
+            here = np.flatnonzero(branching) if here is None else here[branching]
+            mine, keys = mine[branching], keys[branching]
+            counts = counts_of(keys, size)
+        asked = contacts if here is None else contacts[here]
+        target = _decide(tick, journey, mine, asked, keys, counts)
         tick.rows += len(mine)
-        stays = (target >= 0) & (routes.kind[target] != OTHER)
-        if not stays.all():
+        counts = counts_of(target, size)
+        if OTHER in routes.kinds_in(counts):
+            stays = (target >= 0) & (routes.kind[target] != OTHER)
             away.append((mine[~stays], target[~stays]))
-            here, mine, keys, target = here[stays], mine[stays], keys[stays], target[stays]
-        levels.append((mine, keys.copy(), target))
-        if len(here) == len(runs):
-            final = target.copy()
+            here = np.flatnonzero(stays) if here is None else here[stays]
+            mine, keys, target = mine[stays], keys[stays], target[stays]
+            counts = counts_of(target, size)
+        levels.append((mine, keys, target))
+        if here is None:
+            final = target
         else:
+            final = final.copy()
             final[here] = target
     at_once = _record(tick, journey, levels, final)
-    sends = routes.kind[final] == SEND
-    if at_once and sends.any():
-        some = (runs, final, contacts) if sends.all() else (runs[sends], final[sends], contacts[sends])
-        tick.waves.append(Wave(journey, *some, journey.changes))
+    if at_once and SEND in routes.kinds_in(counts_of(final, size)):
+        wave = Wave(journey, runs, final, contacts, journey.changes)
+        tick.waves.append(wave.only(np.flatnonzero(routes.kind[final] == SEND)))
     for gone, where in away:
         tick.rows -= len(gone)
         tick.go_on(journey, gone, where)
@@ -123,11 +127,11 @@ def _record(
 
 
 def _decide(
-    tick: Decisions, journey: JourneyState, runs: Array, contacts: Array, keys: Array
+    tick: Decisions, journey: JourneyState, runs: Array, contacts: Array, keys: Array, counts: Array
 ) -> Array:
     """Where each run's branch leads: the first of its rules that is surely true."""
     routes, state = journey.routes, tick.state
-    asked = routes.rules_of(keys)
+    asked = routes.rules_of(counts)
     none = np.zeros(BATCH_ROWS // 64, np.uint64)
     out = np.empty(len(runs), np.int32)
 

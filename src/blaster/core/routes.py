@@ -28,7 +28,7 @@ class Routes:
         timed = any(rule.time_dependent for rule, _ in plan.exits)
         self.timed = timed
         self.kind = np.full(count, OTHER, np.int8)
-        self.is_wait = np.zeros(count, bool)
+        self.is_wait = np.zeros(count, np.uint8)
         self.then = np.array([step.then for step in plan.steps], np.int32)
         self.otherwise = np.array([step.otherwise for step in plan.steps], np.int32)
         self.span = np.zeros(count, np.int64)
@@ -54,12 +54,16 @@ class Routes:
         self.case_rules = np.array(rules, np.int32)
         self.case_targets = np.array(targets, np.int32)
 
-    def rules_of(self, keys: Array) -> set[int]:
+    def kinds_in(self, counts: Array) -> set[int]:
+        """The kinds of the steps that have a count (see `counts_of`); GONE is OTHER."""
+        found = set(self.kind[np.flatnonzero(counts[1:])].tolist())
+        return found | {OTHER} if counts[0] else found
+
+    def rules_of(self, counts: Array) -> set[int]:
         """Which rules the branches among these steps ask."""
-        present = np.flatnonzero(np.bincount(keys, minlength=len(self.kind)))
         return {
             int(rule)
-            for step in present.tolist()
+            for step in np.flatnonzero(counts[1:]).tolist()
             for rule in self.case_rules[self.first[step] : self.first[step + 1]]
         }
 

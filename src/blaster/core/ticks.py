@@ -15,7 +15,7 @@ import numpy as np
 from blaster.core.binding import Rows
 from blaster.core.decide import Decisions, Travellers
 from blaster.core.entering import fire, publish, trigger
-from blaster.core.plan import LookStep, PlanStep, SendStep, WaitStep
+from blaster.core.plan import UNSET, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.onward import advance
 from blaster.core.routes import OTHER
 from blaster.core.rows import distinct
@@ -25,7 +25,7 @@ from blaster.core.sites import Room
 from blaster.core.state import Change, Settled, State
 from blaster.core.steps import act, arrive
 from blaster.core.timing import wait_target
-from blaster.core.waves import steps_of
+from blaster.core.waves import counts_of, ready, steps_of
 from blaster.limits import TICK_IMMEDIATE_ROUNDS_MAX
 from blaster.model import records
 from blaster.model.fields import NEVER
@@ -95,8 +95,8 @@ def _arrive(tick: Decisions, travellers: Travellers) -> None:
     journey, runs, targets = travellers.journey, travellers.runs, travellers.targets
     if not len(runs):
         return
-    other = journey.routes.kind[targets] == OTHER
-    if other.any():
+    if OTHER in journey.routes.kinds_in(counts_of(targets, len(journey.plan.steps))):
+        other = journey.routes.kind[targets] == OTHER
         for index in distinct(targets[other]).tolist():
             arrive(tick, journey, index, runs[targets == index])
         runs, targets = runs[~other], targets[~other]
@@ -205,15 +205,16 @@ def _due(tick: Decisions, limit: int) -> None:
 def _due_runs(tick: Decisions, journey: JourneyState, runs: Array) -> None:
     """Who waited long enough goes on together; then the other steps, one after another."""
     runs = tick.exits_of_time(journey, runs)
-    steps = steps_of(journey.column("step"), runs)
     tick.rows += len(runs)
-    over = journey.routes.is_wait[steps]
-    over &= journey.column("until").take(runs) <= tick.now
-    if over.all():
-        tick.go_on(journey, runs, journey.routes.then[steps])
+    step, until, routes = journey.column("step"), journey.column("until"), journey.routes
+    targets, left = ready(step, until, runs, routes.is_wait, routes.then, tick.now, UNSET)
+    if not left:
+        tick.go_on(journey, runs, targets)
         return
-    tick.go_on(journey, runs[over], journey.routes.then[steps[over]])
-    runs, steps = runs[~over], steps[~over]
+    over = targets != UNSET
+    tick.go_on(journey, runs[over], targets[over])
+    runs = runs[~over]
+    steps = steps_of(step, runs)
     for index in distinct(steps[steps >= 0]).tolist():
         mine = runs[steps == index]
         step = journey.plan.steps[index]

@@ -14,6 +14,23 @@ _Keys = npt.NDArray[np.int32]
 def steps_of(column: Column, rows: _Rows) -> _Keys:
     """The values of an INT column that holds numbers of steps."""
 
+def ready(
+    step: Column,
+    until: Column,
+    rows: _Rows,
+    waits: npt.NDArray[np.uint8],
+    then: _Keys,
+    now: int,
+    unready: int,
+) -> tuple[_Keys, int]:
+    """Where runs go on that stand in a wait (`waits`, by step) which is over; else `unready`.
+
+    With how many are not.
+    """
+
+def counts_of(keys: _Keys, steps: int) -> _Rows:
+    """How many there are of each step, place 0 being -1."""
+
 def tally(sources: _Keys, targets: _Keys, steps: int) -> npt.NDArray[np.int64]:
     """How many go from each step to each: int64[steps + 1, steps + 1], its place 0 being -1."""
 

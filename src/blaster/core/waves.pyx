@@ -80,6 +80,47 @@ cdef int check_keys(const int32_t[::1] keys, Py_ssize_t steps, bint none_allowed
     return 0
 
 
+def ready(
+    Column step, Column until, const int64_t[::1] rows, const uint8_t[::1] waits,
+    const int32_t[::1] then, uint32_t now, int32_t unready,
+):
+    same_length(waits.shape[0], then.shape[0])
+    cdef Store steps = store_of(step, INT)
+    cdef Store untils = store_of(until, TIME)
+    steps.check_rows(rows)
+    untils.check_rows(rows)
+    cdef Py_ssize_t i, count = rows.shape[0]
+    cdef int64_t batch, row, key
+    cdef uint64_t known = <uint64_t>then.shape[0]
+    values = np.empty(count, np.int32)
+    cdef int32_t[::1] out = values
+    cdef Py_ssize_t left = 0
+    with nogil:
+        for i in range(count):
+            batch, row = rows[i] >> BATCH_BITS, rows[i] & BATCH_MASK
+            key = (<const int64_t*>steps.places[batch].data)[row]
+            if (
+                <uint64_t>key < known and waits[key]
+                and (<const uint32_t*>untils.places[batch].data)[row] <= now
+            ):
+                out[i] = then[key]
+            else:
+                out[i] = unready
+                left += 1
+    return values, left
+
+
+def counts_of(const int32_t[::1] keys, Py_ssize_t steps):
+    check_keys(keys, steps, True)
+    counts = np.zeros(steps + 1, np.int64)
+    cdef int64_t[::1] out = counts
+    cdef Py_ssize_t i
+    with nogil:
+        for i in range(keys.shape[0]):
+            out[keys[i] + 1] += 1
+    return counts
+
+
 def tally(const int32_t[::1] sources, const int32_t[::1] targets, Py_ssize_t steps):
     same_length(sources.shape[0], targets.shape[0])
     check_keys(sources, steps, True)
@@ -169,24 +210,35 @@ def grouped(const int64_t[::1] rows, const int32_t[::1] keys, Py_ssize_t steps):
     return found, bounds
 
 
-cdef void place_times(
-    const Place* places, const int64_t* rows, const int32_t* keys, Py_ssize_t count,
-    const uint32_t* values, uint32_t* minima, uint8_t* loose
+cdef int open_all(tuple stores, const int64_t[::1] rows) except -1:
+    """Checks the rows once and makes their batches writable in every one of these columns."""
+    cdef Store first = stores[0]
+    cdef Store store
+    cdef Py_ssize_t i, batch = -1, count = rows.shape[0]
+    for store in stores:
+        if store.rows != first.rows:
+            raise ValueError("columns of different tables")
+    first.check_rows(rows)
+    with nogil:
+        for i in range(count):
+            first.touched[rows[i] >> BATCH_BITS] = 1
+    for batch in range(first.batches):
+        if first.touched[batch]:
+            first.touched[batch] = 0
+            for store in stores:
+                store.open_batch(batch)
+    return 0
+
+
+cdef inline void set_time(
+    uint32_t* place, uint32_t value, uint32_t* least, uint8_t* loose
 ) noexcept nogil:
-    cdef Py_ssize_t i
-    cdef int64_t batch
-    cdef uint32_t* place
-    cdef uint32_t value
-    for i in range(count):
-        batch = rows[i] >> BATCH_BITS
-        place = <uint32_t*>places[batch].data + (rows[i] & BATCH_MASK)
-        value = values[keys[i]]
-        if value <= minima[batch]:
-            minima[batch] = value
-            loose[batch] = 0
-        elif place[0] == minima[batch]:
-            loose[batch] = 1
-        place[0] = value
+    if value <= least[0]:
+        least[0] = value
+        loose[0] = 0
+    elif place[0] == least[0]:
+        loose[0] = 1
+    place[0] = value
 
 
 def place(
@@ -201,20 +253,25 @@ def place(
     cdef TimeStore dues = store_of(due, TIME)
     cdef TimeStore untils = store_of(until, TIME)
     cdef Py_ssize_t i, count = rows.shape[0]
+    cdef int64_t batch, row
+    cdef int32_t key
     if count == 0:
         return
-    for store in (steps, orders, dues, untils):
-        (<Store>store).check_rows(rows)
-        (<Store>store).open_rows(rows)
-    cdef const int64_t* row = &rows[0]
-    cdef const int32_t* key = &keys[0]
+    open_all((steps, orders, dues, untils), rows)
     with nogil:
         for i in range(count):
-            (<int64_t*>steps.places[row[i] >> BATCH_BITS].data)[row[i] & BATCH_MASK] = key[i]
-        for i in range(count):
-            (<uint64_t*>orders.places[row[i] >> BATCH_BITS].data)[row[i] & BATCH_MASK] = 0
-        place_times(dues.places, row, key, count, &due_of[0], dues.minima, dues.loose)
-        place_times(untils.places, row, key, count, &until_of[0], untils.minima, untils.loose)
+            batch, row = rows[i] >> BATCH_BITS, rows[i] & BATCH_MASK
+            key = keys[i]
+            (<int64_t*>steps.places[batch].data)[row] = key
+            (<uint64_t*>orders.places[batch].data)[row] = 0
+            set_time(
+                <uint32_t*>dues.places[batch].data + row, due_of[key],
+                dues.minima + batch, dues.loose + batch,
+            )
+            set_time(
+                <uint32_t*>untils.places[batch].data + row, until_of[key],
+                untils.minima + batch, untils.loose + batch,
+            )
 
 
 def number_orders(
