@@ -27,6 +27,7 @@ from bench.compare.rules.workload import (
     CITY12,
     FAM2,
     J1_COLS,
+    JOURNEY,
     LUT,
     OUT_DUE,
     OUT_SEND,
@@ -184,6 +185,44 @@ class NumpyWhole(Numpy):
     """The usual numpy: whole columns at once (one slice per thread)."""
 
     batch = 0
+
+
+class NumpyPerStep(Numpy):
+    """J1 as a small tick is written by hand: per step the rows that stand there and are due, and
+    only that step's rules, on gathered values.
+    """
+
+    whole_rules = ()
+
+    def tick(self, limit):
+        due_at, step = self.cols["due_at"][0], self.cols["step"][0]
+
+        def one(lo, hi):
+            rows = np.flatnonzero(due_at[lo:hi] <= limit) + lo
+            out = np.empty(len(rows), np.uint8)
+            steps = step[rows]
+            for s, (rules, _) in enumerate(JOURNEY):
+                mine = np.flatnonzero(steps == s)
+                at, got = rows[mine], {}
+
+                def take(x, i, at=at, got=got):
+                    if (x, i) not in got:
+                        got[x, i] = self.cols[x][i][at]
+                    return got[x, i]
+
+                outcome = np.full(len(at), 3)
+                for branch in (2, 1, 0):
+                    truth = self.fns[f"R{rules[branch]}"](
+                        lambda x, take=take: take(x, 0), lambda x, take=take: take(x, 1)
+                    )
+                    outcome[truth] = branch
+                out[mine] = 4 * s + outcome
+            return [rows.astype(np.int32), OUT_STEP[out], OUT_DUE[out], OUT_SEND[out]]
+
+        per = -(-self.n // self.threads // 64) * 64
+        spans = [(t * per, min((t + 1) * per, self.n)) for t in range(self.threads)]
+        parts = list(self.pool.map(lambda span: one(*span), spans))
+        return [np.concatenate(x) for x in zip(*parts, strict=True)]
 
 
 class Numexpr(Numpy):

@@ -19,7 +19,7 @@ from blaster.core.rows import is_ascending
 from blaster.core.runs import JourneyState
 from blaster.core.sends import POLICY_WAIT_S
 from blaster.core.timing import as_times
-from blaster.core.waves import choose, counts_of, grouped, shift_of, steps_of
+from blaster.core.waves import choose, counts_of, grouped, shift_of, sift, steps_of
 from blaster.model import records
 from blaster.model.fields import BATCH_ROWS, NEVER
 from blaster.rules import Fact, Vector
@@ -87,8 +87,8 @@ def advance(tick: Decisions, journey: JourneyState, runs: Array, targets: Array)
             final[here] = target
     at_once = _record(tick, journey, levels, final)
     if at_once and SEND in routes.kinds_in(counts_of(final, size)):
-        wave = Wave(journey, runs, final, contacts, journey.changes)
-        tick.waves.append(wave.only(np.flatnonzero(routes.kind[final] == SEND)))
+        sent = sift(runs, final, contacts, (routes.kind == SEND).astype(np.uint8))
+        tick.waves.append(Wave(journey, *sent, journey.changes))
     for gone, where in away:
         tick.rows -= len(gone)
         tick.go_on(journey, gone, where)
@@ -194,10 +194,12 @@ class WholeBatch(Rows):
     def __init__(
         self, tick: Decisions, journey: JourneyState, batch: int, other: int, length: int
     ) -> None:
-        runs = np.arange(batch * BATCH_ROWS, batch * BATCH_ROWS + length, dtype=np.int64)
-        contacts = runs + (other - batch) * BATCH_ROWS
-        super().__init__(tick.state, contacts, journey, runs)
+        super().__init__(tick.state, np.empty(0, np.int64), journey)
+        self._length = length
         self._batch, self._other = batch, other
+
+    def __len__(self) -> int:
+        return self._length
 
     def _vector(self, fact: Fact) -> Vector:
         assert self.journey is not None
@@ -208,7 +210,14 @@ class WholeBatch(Rows):
         elif not of_run and self.state.contacts.has(key):
             column = self.state.contacts.column(key)
         else:
-            return super()._vector(fact)
+            return self._gathered(fact)
         if column.kind is not fact.kind:
-            return super()._vector(fact)
+            return self._gathered(fact)
         return column.vector(self._batch if of_run else self._other)
+
+    def _gathered(self, fact: Fact) -> Vector:
+        """What is no column of its own, worked out row by row."""
+        rows = np.arange(self._length, dtype=np.int64)
+        runs = rows + self._batch * BATCH_ROWS
+        contacts = rows + self._other * BATCH_ROWS
+        return Rows(self.state, contacts, self.journey, runs).vectors((fact,))[0]

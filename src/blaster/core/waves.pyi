@@ -31,6 +31,11 @@ def ready(
 def counts_of(keys: _Keys, steps: int) -> _Rows:
     """How many there are of each step, place 0 being -1."""
 
+def sift(
+    rows: _Rows, keys: _Keys, others: _Rows, chosen: npt.NDArray[np.uint8]
+) -> tuple[_Rows, _Keys, _Rows]:
+    """Those whose key is chosen, in their order."""
+
 def tally(sources: _Keys, targets: _Keys, steps: int) -> npt.NDArray[np.int64]:
     """How many go from each step to each: int64[steps + 1, steps + 1], its place 0 being -1."""
 

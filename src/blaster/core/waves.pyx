@@ -111,26 +111,58 @@ def ready(
 
 
 def counts_of(const int32_t[::1] keys, Py_ssize_t steps):
-    check_keys(keys, steps, True)
     counts = np.zeros(steps + 1, np.int64)
     cdef int64_t[::1] out = counts
     cdef Py_ssize_t i
+    cdef uint64_t place, known = <uint64_t>steps + 1
+    cdef bint bad = False
     with nogil:
         for i in range(keys.shape[0]):
-            out[keys[i] + 1] += 1
+            place = <uint64_t>(keys[i] + 1)
+            if place >= known:
+                bad = True
+                break
+            out[place] += 1
+    if bad:
+        raise IndexError(f"a step outside the journey's {steps}")
     return counts
+
+
+def sift(
+    const int64_t[::1] rows, const int32_t[::1] keys, const int64_t[::1] others,
+    const uint8_t[::1] chosen,
+):
+    same_length(rows.shape[0], keys.shape[0])
+    same_length(rows.shape[0], others.shape[0])
+    check_keys(keys, chosen.shape[0], False)
+    cdef Py_ssize_t i, found = 0, count = rows.shape[0]
+    kept = np.empty(count, np.int64), np.empty(count, np.int32), np.empty(count, np.int64)
+    cdef int64_t[::1] row = kept[0]
+    cdef int32_t[::1] key = kept[1]
+    cdef int64_t[::1] other = kept[2]
+    with nogil:
+        for i in range(count):
+            row[found], key[found], other[found] = rows[i], keys[i], others[i]
+            found += chosen[keys[i]] != 0
+    return kept[0][:found], kept[1][:found], kept[2][:found]
 
 
 def tally(const int32_t[::1] sources, const int32_t[::1] targets, Py_ssize_t steps):
     same_length(sources.shape[0], targets.shape[0])
-    check_keys(sources, steps, True)
-    check_keys(targets, steps, True)
     counts = np.zeros((steps + 1, steps + 1), np.int64)
     cdef int64_t[::1] out = counts.reshape(-1)
     cdef Py_ssize_t i
+    cdef uint64_t source, target, known = <uint64_t>steps + 1
+    cdef bint bad = False
     with nogil:
         for i in range(sources.shape[0]):
-            out[(sources[i] + 1) * (steps + 1) + targets[i] + 1] += 1
+            source, target = <uint64_t>(sources[i] + 1), <uint64_t>(targets[i] + 1)
+            if source >= known or target >= known:
+                bad = True
+                break
+            out[source * known + target] += 1
+    if bad:
+        raise IndexError(f"a step outside the journey's {steps}")
     return counts
 
 
@@ -189,13 +221,11 @@ def choose(
 
 def grouped(const int64_t[::1] rows, const int32_t[::1] keys, Py_ssize_t steps):
     same_length(rows.shape[0], keys.shape[0])
-    check_keys(keys, steps, True)
     cdef Py_ssize_t i, count = rows.shape[0]
     starts = np.zeros(steps + 2, np.int64)
+    starts[1:] = counts_of(keys, steps)
     cdef int64_t[::1] next_place = starts
     with nogil:
-        for i in range(count):
-            next_place[keys[i] + 2] += 1
         next_place[1] = 0               # who has no key is left out
         for i in range(1, steps + 1):
             next_place[i + 1] += next_place[i]
