@@ -165,7 +165,7 @@ def child(chosen: argparse.Namespace) -> None:
             check = (lambda _: peer.check()) if before else checksum
             run["j1"][str(fraction)] = _timed(
                 timer, scale, "check", lambda limit=limit: peer.tick(limit), check,
-                before and (lambda limit=limit: before(limit)),
+                before and (lambda limit=limit, put_back=before: put_back(limit)),
             )  # fmt: skip
     run["held_s"] = time.perf_counter() - began
     run["others_cpu_s"] = others_cpu() - busy

@@ -82,7 +82,7 @@ class Turns:
             self.give()
             time.sleep(1)
         if not self.file:
-            self.file = Path(self.path).open("w")
+            self.file = Path(self.path).open("w")  # noqa: SIM115 - held over many calls
             fcntl.flock(self.file, fcntl.LOCK_EX)
             self.since = time.monotonic()
 

@@ -88,7 +88,8 @@ def pc_rules(f, lit, call):
         "R3": lambda: and_(known("m1_sent"), not_(known("m1_opened"))),
         "R4": lambda: le(call("subtract", f("m1_opened"), f("m1_sent")), D3),
         "R5": lambda: or_(
-            known("m2_clicked"), and_(known("m2_opened"), call("greater", visits(), lit(3, "visits")))
+            known("m2_clicked"),
+            and_(known("m2_opened"), call("greater", visits(), lit(3, "visits"))),
         ),
         "R6": lambda: call("birthday", f("birthday")),
         "R7": lambda: and_(

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 
-from bench.compare.rules.columns import D14
 from bench.compare.rules.measure import checksum
 from bench.compare.rules.texts import column_facts, engine_facts, texts
 from bench.compare.rules.tick import World, decisions
 from bench.compare.rules.workload import BATCH, NOW, RULE_COLS, RULES
 from blaster.rules import compile as compile_rule
 
-assert D14 == 14
 NEVER = 0xFFFFFFFF
 WHEN = datetime.fromtimestamp(NOW, UTC)
 
@@ -91,7 +90,6 @@ class Blaster:
 
     def tick(self, limit):
         self.entry = self.world.tick()
-        return None
 
     def check(self):
         return checksum(decisions(self.world, self.entry))
@@ -112,10 +110,8 @@ class BlasterSliced(BlasterArrow):
     def cut(self, table):
         marks = [0, 3, *range(3 + BATCH - 5, table.num_rows, BATCH - 5), table.num_rows]
         return [
-            table.slice(low, high - low).combine_chunks().to_batches()[0]
-            if low == high
-            else table.slice(low, high - low).to_batches()[0]
-            for low, high in zip(marks[:-1], marks[1:], strict=True)
+            table.slice(low, high - low).to_batches()[0]
+            for low, high in pairwise(marks)
             if high > low
         ]
 

@@ -100,11 +100,7 @@ class PurePython:
             if r["due_at"] > limit:
                 continue
             rules, outs = steps[r["step"]]
-            for f, o in zip(rules, outs[:3], strict=True):
-                if f(r):
-                    break
-            else:
-                o = outs[3]
+            o = next((out for f, out in zip(rules, outs[:3], strict=True) if f(r)), outs[3])
             out[0].append(i)
             out[1].append(o[0])
             out[2].append(NOW + o[1])

@@ -60,7 +60,7 @@ def rows_of(result: dict, threads: int) -> list[dict]:
 
 def table(result: dict, threads: int) -> str:
     rows = rows_of(result, threads)
-    peers = [p for p in rows[0]["ms"]] if rows else []
+    peers = list(rows[0]["ms"]) if rows else []
     head = ["", *peers, "floor", "best peer", "ratio", "target", "met"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for row in rows:
@@ -100,8 +100,8 @@ def text(result: dict) -> str:
     """All of it as Markdown."""
     band = result["bandwidth"]
     lines = [
-        f"{result['rows']:,} rows; {result['machine']}; {result['date']}; Python"
-        f" {result['python']}; reading at {band['1']:.1f} GB/s with one thread,"
+        f"{result['rows']:,} rows; {result['machine']}; {result['date']};"
+        f" Python {result['python']}; reading at {band['1']:.1f} GB/s with one thread,"
         f" {band['2']:.1f} with two ({band['how']}). Medians in milliseconds.",
         "",
         f"    {result['command']}",

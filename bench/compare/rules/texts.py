@@ -23,7 +23,7 @@ def texts(cities: list[str], fact: dict[str, str]) -> dict[str, str]:
         # 60 days and a second: `older than` takes its end in, the peers' comparison is strict.
         "R8": "last_purchase older than 5184001s or last_purchase is not set",
         "R9": f"city in [{words(CITY12)}] and family_status in [{families}]",
-        "R10": "age between 25 and 40 and total_spent > 500 and field(\"consent\") == true"
+        "R10": 'age between 25 and 40 and total_spent > 500 and field("consent") == true'
         f" and {fact['m1_bounced']} is not set",
         "R11": f"((visits > 5 or score >= 0.7) and city not in [{words(CITY3)}]"
         f' and (age < 30 or family_status == "{FAMILY[1]}"))'

@@ -16,9 +16,9 @@ import numpy as np
 
 from blaster.core.apply import apply_operation
 from blaster.core.binding import Rows
-from blaster.core.plan import GONE, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.moving import move_on
 from blaster.core.onward import Wave
+from blaster.core.plan import GONE, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.runs import JourneyState
 from blaster.core.sends import POLICY_WAIT_S
 from blaster.core.state import Effect, State
@@ -261,9 +261,7 @@ class Decisions:
         if target == GONE:
             self.emit(records.Ended(journey.version, runs[leaving], "exited", index))
             return
-        self.arrivals = [
-            travellers.without(journey, runs[leaving]) for travellers in self.arrivals
-        ]
+        self.arrivals = [travellers.without(journey, runs[leaving]) for travellers in self.arrivals]
         self.go(journey, target, runs[leaving])
 
     def exits_of_time(self, journey: JourneyState, runs: Array) -> Array:

@@ -47,7 +47,9 @@ def move_on(
     for _, sources, targets in levels:
         counts = tally(sources, targets, len(steps))
         for source, target in zip(*np.nonzero(counts), strict=True):
-            count_steps(state, journey, int(source) - 1, int(target) - 1, int(counts[source, target]))
+            count_steps(
+                state, journey, int(source) - 1, int(target) - 1, int(counts[source, target])
+            )
         for index, came in enumerate(counts.sum(axis=0)[1:].tolist()):
             into = steps[index]
             if isinstance(into, SendStep):

@@ -51,7 +51,9 @@ def _refusals(state: State, outgoing: Outgoing, contacts: Array) -> Iterator[tup
     if outgoing.category != "operational":
         yield ~permits(state, channel, outgoing.topic, contacts), "topic_not_consented"
         yield ~flag(state, ("consent", channel), contacts), "no_consent"
-        yield from _flagged(state, ("opt-out", channel, "marketing"), contacts, "suppressed_opt_out")
+        yield from _flagged(
+            state, ("opt-out", channel, "marketing"), contacts, "suppressed_opt_out"
+        )
     yield from _flagged(state, ("bounced", channel), contacts, "suppressed_bounce")
     yield from _flagged(state, ("opt-out", channel, "all"), contacts, "suppressed_opt_out")
     field = ADDRESS_FIELDS[channel]

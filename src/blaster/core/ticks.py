@@ -15,12 +15,13 @@ import numpy as np
 from blaster.core.binding import Rows
 from blaster.core.decide import Decisions, Travellers
 from blaster.core.entering import fire, publish, trigger
-from blaster.core.plan import UNSET, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.onward import advance
+from blaster.core.ordering import queue, withhold
+from blaster.core.plan import UNSET, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.routes import OTHER
 from blaster.core.rows import distinct
 from blaster.core.runs import JourneyState
-from blaster.core.sending import may_send, queue, revoke_left, send, withhold
+from blaster.core.sending import may_send, revoke_left, send
 from blaster.core.sites import Room
 from blaster.core.state import Change, Settled, State
 from blaster.core.steps import act, arrive
