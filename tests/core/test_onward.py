@@ -41,7 +41,7 @@ def space() -> Any:
             ),
             send("many", "w"),
             send("few", "rest", "w"),
-            wait("late", "b", at_seconds=36_000),
+            wait("late", "rest", at_seconds=36_000),
             wait("rest", "b", span=(7200, 2, 0)),
         )
     )

@@ -1,6 +1,6 @@
 """The rule core beside the peers: R1 to R12 and the journey tick J1, each peer in its own process.
 
-    python -m bench.compare.rules --rows 10000000 --data /tmp/rules-data --json rules.json
+    python -m bench.compare.rules --rows 10000000 --json rules.json
     python -m bench.compare.rules --rows 1000000 --peers numpy,polars,blaster --threads 1
 
 How it works
@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 import json
 import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,6 +36,7 @@ from bench.compare.rules.measure import Timer, Turns, checksum, count_true, othe
 from bench.compare.rules.workload import ALL_USED, BIT, DUE_FRACTIONS, RULES, due_limit
 
 ROOM = "bench.compare.rules"
+HERE = Path(tempfile.gettempdir())
 PEERS = {
     "numpy": ("peer_numpy", "Numpy", "numpy"),
     "numpy-whole": ("peer_numpy", "NumpyWhole", "numpy"),
@@ -58,7 +61,7 @@ PEERS = {
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     options.add_argument("--rows", type=int, default=10_000_000)
-    options.add_argument("--data", default="/tmp/rules-data")
+    options.add_argument("--data", default=str(HERE / "rules-data"))
     options.add_argument("--json")
     options.add_argument("--peers", default=",".join(PEERS))
     options.add_argument("--threads", default="1,2")
@@ -69,7 +72,7 @@ def main() -> None:
     options.add_argument("--no-j1", action="store_true")
     options.add_argument("--no-more", action="store_true", help="leave out compiling, 1,000 rules")
     options.add_argument("--hot", action="store_true")
-    options.add_argument("--lock", default="/tmp/bench.lock")
+    options.add_argument("--lock", default=str(HERE / "bench.lock"))
     options.add_argument("--child", help=argparse.SUPPRESS)
     chosen = options.parse_args()
     if chosen.child:

@@ -13,6 +13,20 @@ import pyarrow.ipc
 from bench.compare.rules.workload import DAY, FAMILY, N_CITY, N_LIST, N_MSG, N_STEP, NOW, TODAY
 
 
+def city_names(r):
+    """Hebrew and Latin, as many of each."""
+    heb = [chr(c) for c in range(0x5D0, 0x5EB)]
+    lat = "abcdefghijklmnopqrstuvwxyz"
+    names = set()
+    while len(names) < N_CITY:
+        letters = heb if len(names) % 2 else lat
+        word = "".join(r.choice(list(letters), int(r.integers(4, 13))))
+        names.add(word.capitalize())
+    names = sorted(names)
+    r.shuffle(names)
+    return names
+
+
 def generate(directory, n):
     d = Path(directory)
     done = d / "done.json"
@@ -43,15 +57,7 @@ def generate(directory, n):
     save("age", pa.array(r.integers(16, 91, n, dtype=np.int16), mask=null(0.12)))
     save("score", pa.array(r.random(n, np.float32), mask=null(0.08)))
 
-    heb = [chr(c) for c in range(0x5D0, 0x5EB)]
-    lat = "abcdefghijklmnopqrstuvwxyz"
-    names = set()
-    while len(names) < N_CITY:
-        letters = heb if len(names) % 2 else lat
-        word = "".join(r.choice(list(letters), int(r.integers(4, 13))))
-        names.add(word.capitalize())
-    names = sorted(names)
-    r.shuffle(names)
+    names = city_names(r)
     w = 1 / np.arange(1, N_CITY + 1) ** 0.8
     codes = np.searchsorted(np.cumsum(w / w.sum()), r.random(n)).astype(np.int32)
     codes = np.minimum(codes, N_CITY - 1)

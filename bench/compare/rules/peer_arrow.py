@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -61,11 +62,7 @@ def pc_rules(f, lit, call):
         return call("is_valid", f(k))
 
     visits, city, fam, age, spent = (
-        (lambda: f("visits")),
-        (lambda: f("city")),
-        (lambda: f("family_status")),
-        (lambda: f("age")),
-        (lambda: f("total_spent")),
+        partial(f, name) for name in ("visits", "city", "family_status", "age", "total_spent")
     )
 
     def r11():

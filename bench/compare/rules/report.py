@@ -99,13 +99,12 @@ def disagreements(result: dict) -> list[str]:
 def text(result: dict) -> str:
     """All of it as Markdown."""
     band = result["bandwidth"]
-    lines = [
+    head = (
         f"{result['rows']:,} rows; {result['machine']}; {result['date']};"
         f" Python {result['python']}; reading at {band['1']:.1f} GB/s with one thread,"
-        f" {band['2']:.1f} with two ({band['how']}). Medians in milliseconds.",
-        "",
-        f"    {result['command']}",
-    ]
+        f" {band['2']:.1f} with two ({band['how']}). Medians in milliseconds."
+    )
+    lines = [head, "", f"    {result['command']}"]
     for threads in result["threads"]:
         lines += ["", f"Threads: {threads}", "", table(result, threads)]
     for name, found in result.get("more", {}).items():
