@@ -52,6 +52,10 @@ class Wave:
         return Wave(self.journey, runs, steps, contacts, self.changes)
 
 
+LEVELS_MAX = 8
+"""Branches that are passed at once; behind so many the tick's next round goes on."""
+
+
 def advance(tick: Decisions, journey: JourneyState, runs: Array, targets: Array) -> None:
     """Brings runs on their way into waits, send steps and branches to where they stay."""
     routes = journey.routes
@@ -73,8 +77,11 @@ def advance(tick: Decisions, journey: JourneyState, runs: Array, targets: Array)
         target = _decide(tick, journey, mine, asked, keys, counts)
         tick.rows += len(mine)
         counts = counts_of(target, size)
-        if OTHER in routes.kinds_in(counts):
+        far = len(levels) > LEVELS_MAX and BRANCH in routes.kinds_in(counts)
+        if far or OTHER in routes.kinds_in(counts):
             stays = (target >= 0) & (routes.kind[target] != OTHER)
+            if far:  # perhaps a circle: the tick bounds its rounds
+                stays &= routes.kind[target] != BRANCH
             away.append((mine[~stays], target[~stays]))
             here = np.flatnonzero(stays) if here is None else here[stays]
             mine, keys, target = mine[stays], keys[stays], target[stays]
