@@ -38,6 +38,7 @@ MODULES: list[str] = [
     "blaster.core.readers",
     "blaster.core.store",
     "blaster.core.text",
+    "blaster.core.waves",
     "blaster.engine.cells",
     "blaster.log.packing",
     "blaster.rules.bitmap",

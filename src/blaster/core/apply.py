@@ -16,6 +16,7 @@ from blaster.core.happenings import SPACES
 from blaster.core.inputs import TAKERS, change_lists, rounds
 from blaster.core.ledger import count_moves, count_sends
 from blaster.core.messages import note_not_sent
+from blaster.core.moving import count_steps
 from blaster.core.numberset import NumberSet, hash_pairs
 from blaster.core.outcomes import settle_orders, verdict_of
 from blaster.core.plan import Key, ResetStep, SendStep
@@ -127,9 +128,8 @@ def _count_entries(state: State, contacts: Array, at: int) -> None:
 
 def _moved(state: State, at: int, operation: records.Moved) -> list[Effect]:
     journey = state.by_version[operation.journey]
-    target = journey.plan.steps[operation.step].source
     count_moves(state, journey, operation.runs, operation.step)
-    _count_leaving(state, journey, operation.runs, "passed", target)
+    _count_leaving(state, journey, operation.runs, "passed", operation.step)
     _count_anew(state, journey, operation.runs)
     journey.move(operation.runs, operation.step, operation.due, operation.until)
     if journey.plan.name in state.steps_read:
@@ -153,20 +153,10 @@ def _count_anew(state: State, journey: JourneyState, runs: Array) -> None:
                     )
 
 
-def _count_leaving(
-    state: State, journey: JourneyState, runs: Array, how: str, target: str | None
-) -> None:
-    """Per step as written: who arrived, and how who left it left. Moves inside one do not count."""
-    name = journey.plan.name
+def _count_leaving(state: State, journey: JourneyState, runs: Array, how: str, target: int) -> None:
     steps, counts = np.unique(journey.column("step").take(runs), return_counts=True)
     for step, count in zip(steps.tolist(), counts.tolist(), strict=True):
-        source = None if step < 0 else journey.plan.steps[step].source
-        if source == target:
-            continue
-        if source is not None:
-            state.counts["step", name, source, how] += count
-        if target is not None:
-            state.counts["step", name, target, "entered"] += count
+        count_steps(state, journey, step, target, count, how)
 
 
 def _ended(state: State, at: int, operation: records.Ended) -> list[Effect]:
@@ -175,7 +165,7 @@ def _ended(state: State, at: int, operation: records.Ended) -> list[Effect]:
     runs = operation.runs
     how = "exited" if operation.how == "exited" else "passed"
     count_moves(state, journey, runs, -1)
-    _count_leaving(state, journey, runs, how, None)
+    _count_leaving(state, journey, runs, how, -1)
     contacts = journey.contacts(runs)
     journey.end(runs)
     state.column(("journey", name, "finished")).put(contacts, at)

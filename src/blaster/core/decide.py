@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from blaster.core.apply import apply_operation
 from blaster.core.binding import Rows
+from blaster.core.moving import move_on
+from blaster.core.onward import Wave
 from blaster.core.plan import GONE, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.runs import JourneyState
 from blaster.core.sends import POLICY_WAIT_S
@@ -33,23 +35,34 @@ class Travellers:
 
     journey: JourneyState
     runs: Array
+    targets: Array
     numbers: Array
+    ended: int
 
     @classmethod
-    def of(cls, journey: JourneyState, runs: Array) -> Travellers:
-        return cls(journey, runs, journey.column("number").take(runs))
+    def of(cls, journey: JourneyState, runs: Array, targets: Array | int) -> Travellers:
+        """`targets` are the steps they go to, one each or one for all."""
+        if isinstance(targets, int):
+            targets = np.full(len(runs), targets, np.int32)
+        numbers = journey.column("number").take(runs)
+        return cls(journey, runs, targets, numbers, journey.ended)
 
     def without(self, journey: JourneyState, runs: Array) -> Travellers:
         """All but these runs of that journey."""
         if journey is not self.journey:
             return self
-        keep = ~np.isin(self.runs, runs)
-        return Travellers(journey, self.runs[keep], self.numbers[keep])
+        return self._only(~np.isin(self.runs, runs))
 
-    def left(self) -> Array:
+    def left(self) -> Travellers:
         """Those that have not ended meanwhile."""
-        same: Array = self.journey.column("number").take(self.runs) == self.numbers
-        return cast("Array", self.runs[same])
+        if self.ended == self.journey.ended:
+            return self
+        return self._only(self.journey.column("number").take(self.runs) == self.numbers)
+
+    def _only(self, keep: Array) -> Travellers:
+        return Travellers(
+            self.journey, self.runs[keep], self.targets[keep], self.numbers[keep], self.ended
+        )
 
 
 class Decisions:
@@ -63,7 +76,8 @@ class Decisions:
         self.watch = watch
         self.operations: list[records.Operation] = []
         self.effects: list[Effect] = []
-        self.arrivals: list[tuple[int, Travellers]] = []
+        self.arrivals: list[Travellers] = []
+        self.waves: list[Wave] = []
         self.parked: list[tuple[PlanStep, Travellers]] = []
         self.rows = 0
 
@@ -73,6 +87,27 @@ class Decisions:
             self.watch(operation)
         self.effects.extend(apply_operation(self.state, self.now, operation))
         self.operations.append(operation)
+
+    def emit_moves(
+        self,
+        journey: JourneyState,
+        moves: list[records.Operation],
+        levels: list[tuple[Array, Array, Array]],
+        final: Array,
+        due: Array,
+        until: Array,
+    ) -> bool:
+        """Takes moves that follow each other (see `onward.advance`); applies them as one if it can.
+
+        Who leaves a reset is counted anew move by move, and a watcher is told of each before it.
+        """
+        if self.watch is not None or journey.plan.resets:
+            for move in moves:
+                self.emit(move)
+            return False
+        move_on(self.state, journey, levels, final, due, until)
+        self.operations.extend(moves)
+        return True
 
     # --- runs between steps ---------------------------------------------------------------------
 
@@ -88,11 +123,24 @@ class Decisions:
         if target == GONE:
             self.emit(records.Ended(journey.version, runs, how, -1))
         else:
-            self.arrivals.append((target, Travellers.of(journey, runs)))
+            self.arrivals.append(Travellers.of(journey, runs, target))
+
+    def go_on(self, journey: JourneyState, runs: Array, targets: Array) -> None:
+        """As `go`, each run to a step of its own."""
+        if self.arrivals:
+            keep = np.isin(runs, self.staying(journey, runs))
+            runs, targets = runs[keep], targets[keep]
+        self.rows += len(runs)
+        gone = targets == GONE
+        if gone.any():
+            self.emit(records.Ended(journey.version, runs[gone], "finished", -1))
+            runs, targets = runs[~gone], targets[~gone]
+        if len(runs):
+            self.arrivals.append(Travellers.of(journey, runs, targets))
 
     def staying(self, journey: JourneyState, runs: Array) -> Array:
         """Those of the runs that are not on their way into another step."""
-        for _, travellers in self.arrivals:
+        for travellers in self.arrivals:
             if travellers.journey is journey and len(runs):
                 runs = runs[~np.isin(runs, travellers.runs)]
         return runs
@@ -213,13 +261,13 @@ class Decisions:
         if target == GONE:
             self.emit(records.Ended(journey.version, runs[leaving], "exited", index))
             return
-        self.arrivals = [
-            (step, travellers.without(journey, runs[leaving])) for step, travellers in self.arrivals
-        ]
+        self.arrivals = [travellers.without(journey, runs[leaving]) for travellers in self.arrivals]
         self.go(journey, target, runs[leaving])
 
     def exits_of_time(self, journey: JourneyState, runs: Array) -> Array:
         """Exits that may have become true by time alone; answers with the runs that stay."""
+        if not journey.routes.timed:
+            return self.staying(journey, runs)
         for index, (rule, _) in enumerate(journey.plan.exits):
             if rule.time_dependent:
                 self.exit(journey, index, runs[journey.column("step").take(runs) >= 0])

@@ -67,6 +67,22 @@ class Orders:
             self.next = max(self.next, int(numbers.max()) + 1)
         self.in_flight += len(numbers)
 
+    def open_next(self, count: int) -> tuple[int, list[Array]]:
+        """Room for so many orders in flight: the first number, and the blocks to write them in."""
+        first = self.next
+        blocks = []
+        for block in range((first - 1) // BATCH_ROWS, (first + count - 2) // BATCH_ROWS + 1):
+            if block not in self._blocks:
+                self._blocks[block] = np.zeros(BATCH_ROWS, ORDER)
+                self._open[block] = 0
+                self._soonest[block] = NEVER
+            low, high = block * BATCH_ROWS + 1, (block + 1) * BATCH_ROWS
+            self._open[block] += min(high, first + count - 1) - max(low, first) + 1
+            blocks.append(self._blocks[block])
+        self.next += count
+        self.in_flight += count
+        return first, blocks
+
     def find(self, numbers: Array) -> Array:
         """The orders as structs of ORDER; `open` is false for one that is settled or never was."""
         found = np.zeros(len(numbers), ORDER)

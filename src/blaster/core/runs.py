@@ -20,6 +20,7 @@ from blaster.core.column import Column
 from blaster.core.fitting import fit_attribute
 from blaster.core.plan import GONE, JourneyPlan, Key, SendStep
 from blaster.core.queues import Look, Queues
+from blaster.core.routes import Routes
 from blaster.core.rows import rounds_of
 from blaster.core.table import Table
 from blaster.model.fields import NEVER, Kind
@@ -43,6 +44,7 @@ NONE_IS_MINUS_1: dict[str, Any] = {"default": -1, "never_missing": True}
 class JourneyState:
     """One version of a journey and everybody inside it. `heads` is a column of the contacts.
 
+    `changes` counts whatever moves, orders or ends runs, `ended` what ends them; both only here.
     `queues` are of runs that wait for an order, `tries` of orders (by number) whose next try came.
     """
 
@@ -52,6 +54,9 @@ class JourneyState:
         self.heads = heads
         self.open = True
         self.running = 0
+        self.changes = 0
+        self.ended = 0
+        self.routes = Routes(plan)
         self.table = Table()
         for name, kind in _OWN_COLUMNS:
             self.table.add(name, kind)
@@ -159,6 +164,7 @@ class JourneyState:
 
         An order that is still in flight for the step before is theirs no more.
         """
+        self.changes += 1
         self.column("order").put(runs, 0)
         self.column("step").put(runs, step)
         self.column("due").put(runs, due)
@@ -168,6 +174,8 @@ class JourneyState:
 
     def end(self, runs: Array) -> None:
         """Frees the rows, in this order."""
+        self.changes += 1
+        self.ended += 1
         contacts = self.contacts(runs)
         for positions in rounds_of(contacts):
             self._unlink(runs[positions], contacts[positions])

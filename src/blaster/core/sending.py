@@ -7,6 +7,7 @@ the facts of this instant. What waits behind a closed gate is not looked at.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,9 @@ import numpy as np
 
 from blaster.core.decide import Decisions
 from blaster.core.ledger import LEFT
-from blaster.core.plan import SendStep
+from blaster.core.onward import Wave
+from blaster.core.ordering import order_wave, queue, standing, withhold
+from blaster.core.plan import Outgoing, SendStep
 from blaster.core.queues import Look, Place, Queues
 from blaster.core.retries import over
 from blaster.core.rows import distinct, occurrences
@@ -65,6 +68,8 @@ def waits_for_room(state: State) -> bool:
 def send(tick: Decisions, room: Room, limit: int) -> None:
     """Decides who is sent now, and who is not sent for good."""
     _find_due(tick, limit)
+    at_once = _at_once(tick, room, limit)
+    queue(tick)
     for journey in tick.state.versions:
         _file(tick.state, journey)
 
@@ -79,6 +84,9 @@ def send(tick: Decisions, room: Room, limit: int) -> None:
     for category in CLASSES:
         for found in _take(tick, room, limit, category, take_tries, tries=True):
             _resume(tick, found, room)
+        for wave, outgoing in at_once:
+            if outgoing.category == category:
+                order_wave(tick, wave, outgoing, room)
         for found in _take(tick, room, limit, category, take_runs, tries=False):
             _order(tick, found, room)
 
@@ -100,6 +108,52 @@ def _take(
                 mine = by_priority.setdefault(-journey.plan.definition.priority, [])
                 mine.append(Taken(journey, step, place, key, rows))
     return [found for _, found in sorted(by_priority.items())]
+
+
+def _at_once(tick: Decisions, room: Room, limit: int) -> list[tuple[Wave, Outgoing]]:
+    """Who came into a send step in this tick and needs no queue: nobody of them has to wait.
+
+    That is, nobody waited before them, there is room for all, and no cap counts them.
+    """
+    state, found = tick.state, []
+    if any(wave.journey.routes.timed for wave in tick.waves):
+        return []
+    if waits_for_room(state) and room.left:
+        return []
+    rows, needed = tick.rows, Counter[str]()
+    for wave in standing(tick):
+        for outgoing, mine in _by_class(state, wave):
+            if outgoing.caps or state.sites.differ(outgoing.channel):
+                tick.waves.append(mine)
+                continue
+            site = state.sites.of_everybody(outgoing.channel)
+            key = room.key(outgoing.channel, outgoing.category, site)
+            needed[key] += len(mine.runs)
+            rows += len(mine.runs)
+            found.append((mine, outgoing))
+    if rows > limit or any(room.at(key, count) < count for key, count in needed.items()):
+        tick.waves += [wave for wave, _ in found]
+        return []
+    return sorted(found, key=lambda pair: -pair[0].journey.plan.definition.priority)
+
+
+def _by_class(state: State, wave: Wave) -> list[tuple[Outgoing, Wave]]:
+    """The wave by what policy asks of its messages: channel, category, topic and caps."""
+    present = np.flatnonzero(np.bincount(wave.steps)).tolist()
+    classes: dict[tuple[Any, ...], list[int]] = {}
+    for index in present:
+        out = state.outgoing_of(_step(wave.journey, index))
+        classes.setdefault((out.channel, out.category, out.topic, out.caps), []).append(index)
+    if len(classes) == 1:
+        return [(state.outgoing_of(_step(wave.journey, present[0])), wave)]
+    numbered = np.zeros(len(wave.journey.plan.steps), np.int8)
+    parts = []
+    for number, indices in enumerate(classes.values()):
+        numbered[indices] = number
+    for number, indices in enumerate(classes.values()):
+        mine = wave.only(numbered[wave.steps] == number)
+        parts.append((state.outgoing_of(_step(wave.journey, indices[0])), mine))
+    return parts
 
 
 def _step(journey: JourneyState, index: int) -> SendStep:
@@ -212,12 +266,15 @@ def revoke_left(tick: Decisions) -> bool:
     A run that is gone has no values any more, and its row may be another one's.
     """
     state, any_left = tick.state, False
-    made = [
-        operation.numbers if isinstance(operation, records.Ordered) else operation.orders
-        for operation in tick.operations
-        if isinstance(operation, records.Ordered | records.Resumed)
-    ]
-    if not made:
+    made, any_moved = [], False
+    for operation in tick.operations:
+        if isinstance(operation, records.Ordered):
+            made.append(operation.numbers)
+        elif isinstance(operation, records.Resumed):
+            made.append(operation.orders)
+        elif made and isinstance(operation, records.Moved | records.Ended):
+            any_moved = True
+    if not any_moved:
         return False
     numbers = np.concatenate(made)
     found = state.orders.find(numbers)
@@ -297,12 +354,3 @@ def _emit_orders(tick: Decisions, journey: JourneyState, step: SendStep, runs: A
         numbers = np.arange(first, first + len(runs), dtype=np.uint64)
         tick.emit(records.Ordered(journey.version, step.index, runs, numbers))
         tick.rows += len(runs)
-
-
-def withhold(
-    tick: Decisions, journey: JourneyState, step: SendStep, runs: Array, reason: str
-) -> None:
-    """These sends are finally not made; the runs go on where that leads."""
-    if len(runs):
-        tick.emit(records.Withheld(journey.version, step.index, runs, reason))
-        tick.go(journey, step.otherwise, runs, "failed")

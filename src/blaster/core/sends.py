@@ -7,6 +7,7 @@ acceptance, or gives it back. Weakness: a cap of many sends costs as many column
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -29,25 +30,43 @@ POLICY_WAIT_S = 7 * 86_400
 def is_allowed(state: State, outgoing: Outgoing, contacts: Array) -> Array:
     """The reason (text, "" for none) why each send may finally not be made."""
     reasons = np.full(len(contacts), "", object)
-    if outgoing.category == "call":
-        return reasons
-    channel = outgoing.channel
-    if outgoing.category != "operational":
-        _refuse(reasons, ~permits(state, channel, outgoing.topic, contacts), "topic_not_consented")
-        _refuse(reasons, ~flag(state, ("consent", channel), contacts), "no_consent")
-        opted = flag(state, ("opt-out", channel, "marketing"), contacts)
-        _refuse(reasons, opted, "suppressed_opt_out")
-    _refuse(reasons, flag(state, ("bounced", channel), contacts), "suppressed_bounce")
-    _refuse(reasons, flag(state, ("opt-out", channel, "all"), contacts), "suppressed_opt_out")
-    field = ADDRESS_FIELDS[channel]
-    _refuse(reasons, flag(state, ("invalid", field), contacts), "invalid_address")
-    _refuse(reasons, ~state.column(("field", field)).take_valid(contacts), "no_address")
+    for mask, reason in _refusals(state, outgoing, contacts):
+        reasons[mask] = reason
     return reasons
 
 
-def _refuse(reasons: Array, mask: Array, reason: str) -> None:
-    """Later calls win: the gravest reason is named."""
-    reasons[mask] = reason
+def permitted(state: State, outgoing: Outgoing, contacts: Array) -> Array:
+    """bool[]: the sends that `is_allowed` gives no reason against."""
+    allowed = np.ones(len(contacts), bool)
+    for mask, _ in _refusals(state, outgoing, contacts):
+        allowed &= ~mask
+    return allowed
+
+
+def _refusals(state: State, outgoing: Outgoing, contacts: Array) -> Iterator[tuple[Array, str]]:
+    """Who is refused and why; a later reason is the graver one."""
+    if outgoing.category == "call":
+        return
+    channel = outgoing.channel
+    if outgoing.category != "operational":
+        yield ~permits(state, channel, outgoing.topic, contacts), "topic_not_consented"
+        yield ~flag(state, ("consent", channel), contacts), "no_consent"
+        yield from _flagged(
+            state, ("opt-out", channel, "marketing"), contacts, "suppressed_opt_out"
+        )
+    yield from _flagged(state, ("bounced", channel), contacts, "suppressed_bounce")
+    yield from _flagged(state, ("opt-out", channel, "all"), contacts, "suppressed_opt_out")
+    field = ADDRESS_FIELDS[channel]
+    yield from _flagged(state, ("invalid", field), contacts, "invalid_address")
+    yield ~state.column(("field", field)).take_valid(contacts), "no_address"
+
+
+def _flagged(
+    state: State, key: tuple[str, ...], contacts: Array, reason: str
+) -> Iterator[tuple[Array, str]]:
+    column = state.find(key)
+    if column is not None:
+        yield column.take(contacts), reason
 
 
 # --- caps -------------------------------------------------------------------------------------

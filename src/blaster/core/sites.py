@@ -48,6 +48,10 @@ class Sites:
         """The site of a domain."""
         return self._routes.get(domain.lower(), self._else)
 
+    def of_everybody(self, channel: str) -> str:
+        """The site of a channel on which sites do not differ."""
+        return self._else if channel == CHANNEL else ""
+
     def split(self, channel: str, emails: Column, contacts: Array) -> list[tuple[str, Array]]:
         """Positions of these contacts by site, the sites in order of their names.
 
@@ -56,8 +60,7 @@ class Sites:
         if not len(contacts):
             return []
         if not self.differ(channel):
-            site = self._else if channel == CHANNEL else ""
-            return [(site, np.arange(len(contacts)))]
+            return [(self.of_everybody(channel), np.arange(len(contacts)))]
         domains = domains_of(texts_of(emails, contacts))
         names = [self.of_domain(d) if d else "" for d in domains.dictionary.to_pylist()]
         numbered = {name: number for number, name in enumerate(sorted(set(names)))}

@@ -63,7 +63,7 @@ def act(tick: Decisions, journey: JourneyState, step: PlanStep, runs: Array) -> 
     first, *later = rounds_of(journey.contacts(runs))
     for positions in later:
         # Parked, due now: looked at again when the consequences of the first are done.
-        tick.parked.append((step, Travellers.of(journey, runs[positions])))
+        tick.parked.append((step, Travellers.of(journey, runs[positions], step.index)))
     runs = runs[first]
     match step:
         case SetStep():

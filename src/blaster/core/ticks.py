@@ -15,14 +15,18 @@ import numpy as np
 from blaster.core.binding import Rows
 from blaster.core.decide import Decisions, Travellers
 from blaster.core.entering import fire, publish, trigger
-from blaster.core.plan import LookStep, PlanStep, SendStep, WaitStep
+from blaster.core.onward import advance
+from blaster.core.ordering import queue, withhold
+from blaster.core.plan import UNSET, LookStep, PlanStep, SendStep, WaitStep
+from blaster.core.routes import OTHER
 from blaster.core.rows import distinct
 from blaster.core.runs import JourneyState
-from blaster.core.sending import may_send, revoke_left, send, withhold
+from blaster.core.sending import may_send, revoke_left, send
 from blaster.core.sites import Room
 from blaster.core.state import Change, Settled, State
 from blaster.core.steps import act, arrive
 from blaster.core.timing import wait_target
+from blaster.core.waves import counts_of, ready, steps_of
 from blaster.limits import TICK_IMMEDIATE_ROUNDS_MAX
 from blaster.model import records
 from blaster.model.fields import NEVER
@@ -54,6 +58,7 @@ def tick(
     settle(decisions)
     while revoke_left(decisions):
         settle(decisions)
+    queue(decisions)
     return records.Entry(now, tuple(decisions.operations), open_room.seen, limit)
 
 
@@ -78,17 +83,31 @@ def settle(tick: Decisions) -> None:
         arrivals, tick.arrivals = tick.arrivals, []
         for step, journey, runs in parked:
             act(tick, journey, step, runs)
-        for index, travellers in arrivals:
-            arrive(tick, travellers.journey, index, travellers.left())
+        for travellers in arrivals:
+            _arrive(tick, travellers.left())
     while tick.effects:
         effects, tick.effects = tick.effects, []
         _wake(tick, effects)
     _park(tick)
 
 
+def _arrive(tick: Decisions, travellers: Travellers) -> None:
+    """Into steps that change nothing everybody goes at once, into the others step by step."""
+    journey, runs, targets = travellers.journey, travellers.runs, travellers.targets
+    if not len(runs):
+        return
+    if OTHER in journey.routes.kinds_in(counts_of(targets, len(journey.plan.steps))):
+        other = journey.routes.kind[targets] == OTHER
+        for index in distinct(targets[other]).tolist():
+            arrive(tick, journey, index, runs[targets == index])
+        runs, targets = runs[~other], targets[~other]
+    if len(runs):
+        advance(tick, journey, runs, targets)
+
+
 def _still(tick: Decisions, step: PlanStep, travellers: Travellers) -> Array:
     """Parked runs that nothing led away meanwhile."""
-    journey, runs = travellers.journey, travellers.left()
+    journey, runs = travellers.journey, travellers.left().runs
     here: Array = runs[journey.column("step").take(runs) == step.index]
     return tick.staying(journey, here)
 
@@ -97,12 +116,15 @@ def _park(tick: Decisions) -> None:
     """Too long a chain for one tick: the runs stand where they go, due now, and go on next time."""
     tick.parked.clear()
     arrivals, tick.arrivals = tick.arrivals, []
-    for index, travellers in arrivals:
-        journey, step = travellers.journey, travellers.journey.plan.steps[index]
-        if isinstance(step, SendStep):
-            tick.arrive_send(journey, step, travellers.left())
-        else:
-            tick.move(journey, index, travellers.left(), tick.now, NEVER)
+    for travellers in arrivals:
+        left = travellers.left()
+        journey = travellers.journey
+        for index in distinct(left.targets).tolist():
+            step, runs = journey.plan.steps[index], left.runs[left.targets == index]
+            if isinstance(step, SendStep):
+                tick.arrive_send(journey, step, runs)
+            else:
+                tick.move(journey, index, runs, tick.now, NEVER)
 
 
 def _wake(tick: Decisions, effects: list[Change | Settled]) -> None:
@@ -182,9 +204,18 @@ def _due(tick: Decisions, limit: int) -> None:
 
 
 def _due_runs(tick: Decisions, journey: JourneyState, runs: Array) -> None:
+    """Who waited long enough goes on together; then the other steps, one after another."""
     runs = tick.exits_of_time(journey, runs)
-    steps = journey.column("step").take(runs)
     tick.rows += len(runs)
+    step, until, routes = journey.column("step"), journey.column("until"), journey.routes
+    targets, left = ready(step, until, runs, routes.is_wait, routes.then, tick.now, UNSET)
+    if not left:
+        tick.go_on(journey, runs, targets)
+        return
+    over = targets != UNSET
+    tick.go_on(journey, runs[over], targets[over])
+    runs = runs[~over]
+    steps = steps_of(step, runs)
     for index in distinct(steps[steps >= 0]).tolist():
         mine = runs[steps == index]
         step = journey.plan.steps[index]
@@ -217,12 +248,11 @@ def _due_looks(tick: Decisions, journey: JourneyState, step: LookStep, runs: Arr
 
 
 def _due_waits(tick: Decisions, journey: JourneyState, step: WaitStep, runs: Array) -> None:
+    """Waits whose end is not reached: looked at because of an exit, or only now begun."""
     until = journey.column("until").take(runs)
     parked = until == NEVER
     if parked.any():
         tick.arrive_wait(journey, step, runs[parked])
-    reached = until <= tick.now
-    tick.go(journey, step.then, runs[reached])
-    early = ~reached & ~parked
+    early = ~parked
     if early.any():
         tick.place_wait(journey, step, runs[early], until[early].astype(np.int64))

@@ -1,0 +1,1 @@
+"""Many runs moved at once, in row order."""
