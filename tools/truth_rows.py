@@ -106,7 +106,7 @@ TEXTS = Family(
     "Texts",
     "Capital and small letters are the same (`exactly` tells them apart). In the row with `region`,"
     " which is missing here, `not in` is unsure of everybody whom it does not find. An empty text"
-    " is a text: it begins with nothing, holds nothing, and is blank; so is one that holds only spaces.",
+    " is a text: it begins with nothing, holds nothing, and is blank, as one of spaces is.",
     {
         "`city` is `Haifa`": {"city": "Haifa"}, "is `HAIFA`": {"city": "HAIFA"},
         "is empty": {"city": ""}, "is two spaces": {"city": "  "}, "is missing": {"city": None},

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from blaster.cli import output, progress
-from blaster.cli.count import _show
 from blaster.cli.progress import Progress
+from blaster.cli.rules import show_problems
 
 
 class Terminal(io.StringIO):
@@ -59,7 +59,7 @@ def test_counts_in_words() -> None:
 
 
 def test_a_problem_that_is_only_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
-    _show("x", ("something else",))
+    show_problems("x", ("something else",))
     assert capsys.readouterr().err == "error: something else\n"
 
 

@@ -13,6 +13,7 @@ from blaster.core.fitting import fit_attribute
 from blaster.core.happenings import Happenings, kept_lists
 from blaster.core.runs import JourneyState
 from blaster.core.state import NO_COLUMNS, State
+from blaster.core.table import Table
 from blaster.model.fields import BATCH_ROWS, Kind
 from blaster.rules import EventLists, Rule, Value, ValueResult, Vector, to_bools
 from blaster.rules.facts import Fact
@@ -24,8 +25,8 @@ class Rows:
     """The rows of one evaluation: contacts, or runs of one journey with their contacts.
 
     `columns` are attributes of an event, row by row, for looks before a run exists; `extras` are
-    columns that a caller adds by name. `batch` says that the contacts are the whole of that batch:
-    their columns are read where they stand.
+    columns that a caller adds by name. `batch` says that the contacts are the whole of that batch,
+    and `run_batch` that the runs are: their columns are read where they stand.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class Rows:
         columns: pa.RecordBatch = NO_COLUMNS,
         extras: dict[str, Column] | None = None,
         batch: int | None = None,
+        run_batch: int | None = None,
     ) -> None:
         self.state = state
         self.contacts = contacts
@@ -45,6 +47,7 @@ class Rows:
         self.columns = columns
         self.extras = extras or {}
         self.batch = batch
+        self.run_batch = run_batch
         self._vectors: dict[Fact, Any] = {}
 
     @classmethod
@@ -58,9 +61,16 @@ class Rows:
 
         To be dropped before the engine goes on: while it lives, who writes there copies first.
         """
-        first = batch * BATCH_ROWS
-        last = min(first + BATCH_ROWS, state.contacts.rows)
-        return cls(state, np.arange(first, last, dtype=np.int64), batch=batch)
+        return cls(state, _rows_of(state.contacts, batch), batch=batch)
+
+    @classmethod
+    def of_run_batch(cls, state: State, journey: JourneyState, batch: int, other: int) -> Rows:
+        """All runs of one batch, of the contacts of batch `other` in their order; see `of_batch`.
+
+        Both batches have as many rows.
+        """
+        contacts, runs = _rows_of(state.contacts, other), _rows_of(journey.table, batch)
+        return cls(state, contacts, journey, runs, batch=other, run_batch=batch)
 
     def __len__(self) -> int:
         return len(self.contacts)
@@ -105,7 +115,8 @@ class Rows:
         column = table.column(key)
         if column.kind is Kind.TEXT and fact.kind is not Kind.TEXT:
             return _typed(fact.kind, pa.array(column.take(self.runs), pa.string()))
-        return column.gather(self.runs)
+        whole = self.run_batch
+        return column.gather(self.runs) if whole is None else column.vector(whole)
 
     # --- happenings ---------------------------------------------------------------------------
 
@@ -179,6 +190,11 @@ class Rows:
 
     def _evaluate(self, value: Value, now: int) -> ValueResult | tuple[Any, ...]:
         return value.evaluate(self.vectors(value.facts), len(self), now, self.state.zones)
+
+
+def _rows_of(table: Table, batch: int) -> Array:
+    first = batch * BATCH_ROWS
+    return np.arange(first, min(first + BATCH_ROWS, table.rows), dtype=np.int64)
 
 
 def absent(fact: Fact, count: int) -> Vector:

@@ -22,7 +22,6 @@ from blaster.core.timing import as_times
 from blaster.core.waves import choose, counts_of, grouped, shift_of, sift, steps_of
 from blaster.model import records
 from blaster.model.fields import BATCH_ROWS, NEVER
-from blaster.rules import Fact, Vector
 
 if TYPE_CHECKING:
     from blaster.core.decide import Decisions
@@ -188,43 +187,8 @@ def _parts(
             if min(tick.state.contacts.rows - other * BATCH_ROWS, BATCH_ROWS) != length:
                 continue
             gather(low)
-            rows = WholeBatch(tick, journey, batch, other, length)
+            rows = Rows.of_run_batch(tick.state, journey, batch, other)
             parts.append((low, high, rows, length, True))
             start = high
     gather(len(runs))
     return parts
-
-
-class WholeBatch(Rows):
-    """Every row of a batch of runs whose contacts are a whole batch too, read where they lie."""
-
-    def __init__(
-        self, tick: Decisions, journey: JourneyState, batch: int, other: int, length: int
-    ) -> None:
-        super().__init__(tick.state, np.empty(0, np.int64), journey)
-        self._length = length
-        self._batch, self._other = batch, other
-
-    def __len__(self) -> int:
-        return self._length
-
-    def _vector(self, fact: Fact) -> Vector:
-        assert self.journey is not None
-        of_run = fact.space == "run"
-        key: Any = "entered" if fact.key == ("entered",) else fact.key
-        if of_run and self.journey.table.has(key):
-            column = self.journey.table.column(key)
-        elif not of_run and self.state.contacts.has(key):
-            column = self.state.contacts.column(key)
-        else:
-            return self._gathered(fact)
-        if column.kind is not fact.kind:
-            return self._gathered(fact)
-        return column.vector(self._batch if of_run else self._other)
-
-    def _gathered(self, fact: Fact) -> Vector:
-        """What is no column of its own, worked out row by row."""
-        rows = np.arange(self._length, dtype=np.int64)
-        runs = rows + self._batch * BATCH_ROWS
-        contacts = rows + self._other * BATCH_ROWS
-        return Rows(self.state, contacts, self.journey, runs).vectors((fact,))[0]

@@ -26,6 +26,7 @@ cdef packed struct Order:
     uint32_t at
     uint32_t due
     uint16_t tries
+    uint8_t doubt
     uint8_t open
     uint8_t found
 

@@ -26,7 +26,6 @@ from blaster.rules.bitmap import from_bools
 from blaster.rules.dictionary import Dictionary
 from blaster.rules.scope import Untyped
 from blaster.rules.vector import Vector
-from blaster.rules.vectors import DTYPES
 
 INSTANT_MARK = {b"blaster": b"instant"}
 """Metadata of a uint32 column that holds the engine's own instants."""
@@ -53,8 +52,6 @@ _FORMS: dict[pa.DataType, tuple[type[np.generic], str]] = {
     pa.date32(): (np.int32, ""),
 }
 """How a plain Arrow type lies in memory, and the form of a vector that reads it as it is."""
-KERNEL_FORMS: frozenset[str] = frozenset()
-"""Forms beside the default of their kind that kernels read; what lies in another is widened."""
 _CODE_FORMS: dict[type[np.generic], str] = {np.int8: "i8", np.int16: "i16", np.int32: ""}
 _TEXT_FORMS = {pa.string(): "o32", pa.large_string(): "o64", pa.string_view(): ""}
 _PER_SECOND = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
@@ -226,25 +223,15 @@ def values_of(
 # ------------------------------------------------------------------------------------ vectors
 
 
-def missing(kind: Kind, rows: int) -> Vector:
-    """A column that every row misses."""
-    if kind != Kind.CODE:
-        return Vector.missing(kind, rows)
-    valid = bytes((rows + 63) // 64 * 8)
-    return Vector(kind, rows, np.zeros(rows, dtype=np.int32), valid, dictionary=Dictionary())
-
-
 def vector(array: pa.Array, kind: Kind, words: Words) -> Vector:
     """An array as a vector of a kind that it fits. Raises InputError for what cannot be one."""
     if pa.types.is_null(array.type):
-        return missing(kind, len(array))
+        return Vector.missing(kind, len(array))
     return _MAKERS[kind](array, words)
 
 
 def _plain(kind: Kind, values: npt.NDArray[Any], valid: Any, form: str) -> Vector:
-    """A vector of plain values as they lie, or widened where no kernel reads them so."""
-    if form and form not in KERNEL_FORMS:
-        values, form = values.astype(DTYPES[kind]), ""
+    """A vector of plain values as they lie."""
     return Vector(kind, len(values), values, valid, form=form)
 
 
@@ -307,10 +294,11 @@ def _time(array: pa.Array, words: Words) -> Vector:
             raise InputError(f"{moment} is outside the engine's time, 1970 to 2106")
         values = np.where(bools_of(array), seconds, NEVER).astype(np.uint32)
         return Vector(Kind.TIME, len(array), values)
-    values = values_of(array, np.uint32)
+    values, valid = values_of(array, np.uint32), None
     if array.null_count:
-        values = np.where(bools_of(array), values, np.uint32(NEVER))
-    return Vector(Kind.TIME, len(array), values)
+        there = bools_of(array) & (values != NEVER)
+        values, valid = np.where(there, values, np.uint32(NEVER)), from_bools(there)
+    return Vector(Kind.TIME, len(array), values, valid)
 
 
 def _id(array: pa.Array, words: Words) -> Vector:
@@ -327,12 +315,10 @@ def _text(array: pa.Array, words: Words) -> Vector:
     if pa.types.is_string_view(array.type) and len(array.buffers()) > 3:
         array = array.cast(pa.large_string())  # a vector has one arena
     form = _TEXT_FORMS[array.type]
-    if form and form not in KERNEL_FORMS:
-        array = array.cast(pa.string_view())
     rows, valid = len(array), valid_of(array)
     parts = array.buffers()[2:]
     arena = parts[0] if parts and parts[0] is not None else b""
-    if pa.types.is_string_view(array.type):
+    if not form:
         views = values_of(array, np.complex128)
         return Vector(Kind.TEXT, rows, views.view(np.uint8), valid, arena=arena)
     dtype = np.int32 if form == "o32" else np.int64
@@ -344,9 +330,9 @@ def _code(array: pa.Array, words: Words) -> Vector:
         array = pc.dictionary_encode(array)
     codes, valid, dictionary = _codes(array, words)
     if codes is None:
-        return missing(Kind.CODE, len(array))
+        return Vector.missing(Kind.CODE, len(array))
     form = _CODE_FORMS.get(codes.dtype.type)
-    if form is None or (form and form not in KERNEL_FORMS):
+    if form is None:
         codes, form = codes.astype(np.int32), ""
     return Vector(Kind.CODE, len(array), codes, valid, dictionary=dictionary, form=form)
 
@@ -375,7 +361,7 @@ def _codes(array: pa.DictionaryArray, words: Words) -> tuple[Any, Any, Dictionar
 def _list(array: pa.Array, words: Words) -> Vector:
     rows = len(array)
     if not rows:
-        return missing(Kind.LIST, 0)
+        return Vector.missing(Kind.LIST, 0)
     large = pa.types.is_large_list(array.type)
     offsets = values_of(array, np.int64 if large else np.int32, more=1).astype(np.int64)
     entries = array.values.slice(offsets[0], offsets[-1] - offsets[0])

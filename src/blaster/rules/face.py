@@ -24,7 +24,7 @@ import pyarrow as pa
 from blaster.errors import DefinitionError, InputError
 from blaster.model.fields import NEVER, Field, Kind
 from blaster.rules import syntax, tree
-from blaster.rules.arrow import INSTANT_MARK, Words, declared, fits, missing, vector
+from blaster.rules.arrow import INSTANT_MARK, Words, declared, fits, vector
 from blaster.rules.bitmap import count as count_bits
 from blaster.rules.check import check_rule
 from blaster.rules.explain import Explained
@@ -197,7 +197,7 @@ class ArrowRule:
         # A small batch is done before another thread has begun.
         most = min(most, max(1, batch.num_rows // ROWS_PER_THREAD_MIN))
         vectors = self._vectors(batch)
-        return self.rule.evaluate(vectors, batch.num_rows, now, self._zones)
+        return self.rule.evaluate(vectors, batch.num_rows, now, self._zones, threads=most)
 
     def _vectors(self, batch: pa.RecordBatch) -> list[Vector]:
         """One vector per fact; InputError where a column is not what was compiled."""
@@ -205,7 +205,7 @@ class ArrowRule:
         for fact, scale, column, words, optional in self._slots:
             place = None if column is None else _place(batch.schema, column.name)
             if column is None or (place is None and optional):
-                out.append(missing(Kind(fact.kind), batch.num_rows))
+                out.append(Vector.missing(Kind(fact.kind), batch.num_rows))
                 continue
             if place is None:
                 hint = nearest(column.name, batch.schema.names)
