@@ -14,13 +14,13 @@ import pyarrow as pa
 
 from blaster.errors import NoSql
 from blaster.model.fields import Kind
-from blaster.rules import ArrowRule, Scope, parse
+from blaster.rules import ArrowRule, Fact, Scope, compile_rule, parse
 from blaster.rules import compile as compile_arrow
 from blaster.rules.face import column_name
 from tests.oracle.dice import Dice, choice, one_in
 from tests.oracle.rule_columns import stored
 from tests.oracle.rule_facts import world_of
-from tests.oracle.rule_rows import Case, Row, drawn_case
+from tests.oracle.rule_rows import TABLES, Case, Row, drawn_case
 from tests.oracle.rule_texts import Author
 from tests.oracle.rule_trial import EXTRAS, JOURNEY, Disagreement
 from tests.oracle.rules import truth
@@ -123,10 +123,9 @@ class ArrowTrial:
         self.case: Case = drawn_case(dice)._replace(place="audience", attributes={})
         if one_in(dice, 3):
             self.case = self.case._replace(zone="UTC")
-        author = Author(dice, self.case, budget)
-        self.text = author.rule().text
         self.scope = Scope(fields=self.case.fields, place="audience", journey=JOURNEY,
-                           extras=EXTRAS)  # fmt: skip
+                           extras=EXTRAS, tables=TABLES, event_attributes=self.case.events)  # fmt: skip
+        self.text = self.drawn_text(budget)
         distinct = [Row(dice, self.case) for _ in range(1 + dice.below(8))]
         self.zoned = "zone" in self.text or one_in(dice, 3)
         if not self.zoned:
@@ -134,28 +133,43 @@ class ArrowTrial:
                 row["contact", "field", "zone"] = None
         order = [dice.below(len(distinct)) for _ in range(choice(dice, ROWS))]
         self.rule, self.table = self.compiled(distinct, order)
-        world = [world_of(row, self.case.now, self.case.zone, "audience", JOURNEY)
+        world = [world_of(row, self.case.now, self.case.zone, "audience", JOURNEY, TABLES)
                  for row in distinct]  # fmt: skip
         truths = [truth(parse(self.text), one) for one in world]
         self.wanted = [truths[place] for place in order]
+
+    def drawn_text(self, budget: int) -> str:
+        """A rule that reads no happenings: no column holds them."""
+        while True:
+            text = Author(self.dice, self.case, budget).rule().text
+            if all(fact.kind != Kind.EVENTS for fact in compile_rule(text, self.scope).facts):
+                return text
 
     def compiled(self, rows: list[Row], order: list[int]) -> tuple[ArrowRule, pa.Table]:
         """The rule for a drawn schema; for a scope where decimals are too short."""
         wide = compile_arrow(self.text, self.scope, zone=self.case.zone)
         scales = {slot.fact: slot.scale for slot in wide._slots}
+        facts = dict.fromkeys(wide.facts)
+        for name in [fact.key[1] for fact in wide.facts if fact.key[2:] == ("changed",)]:
+            field = self.scope.field(name)  # it has to be there, although only its changes are read
+            assert field is not None
+            facts[fact := Fact("contact", field.kind, ("field", name))] = None
+            scales.setdefault(fact, field.scale or 0)
         values = {}
-        for fact in wide.facts:
+        for fact in facts:
             distinct = [stored(row[fact.space, *fact.key], fact.kind) for row in rows]
             values[fact] = [distinct[place] for place in order]
-        types = {fact: layouts(fact.kind, scales[fact], values[fact]) for fact in wide.facts}
+        types = {fact: layouts(fact.kind, scales[fact], values[fact]) for fact in facts}
         schemed = all(types.values())
         arrays: dict[str, pa.Array] = {}
         fields: list[pa.Field] = []
-        for fact in wide.facts:
+        for fact in facts:
             name = column_name(fact)
             if name == "zone" and schemed and not self.zoned:
                 continue
             chosen = choice(self.dice, types[fact]) if types[fact] else pa.int64()
+            if not schemed and fact.kind == Kind.INSTANT:
+                chosen = pa.timestamp("s")  # as SQL has to take it that knows no schema
             arrays[name] = column(fact.kind, chosen, values[fact])
             mark = MARK if fact.kind == Kind.TIME else None
             fields.append(pa.field(name, arrays[name].type, metadata=mark))
@@ -163,7 +177,7 @@ class ArrowTrial:
         table = pa.table(arrays, schema=pa.schema([*fields, pa.field("row", pa.int64())]))
         if not schemed:
             return wide, chunked(self.dice, table)
-        made = compile_arrow(self.text, table.schema, zone=self.case.zone)
+        made = compile_arrow(self.text, table.schema, zone=self.case.zone, tables=TABLES)
         return made, chunked(self.dice, table)
 
     def mask(self) -> None:

@@ -171,8 +171,12 @@ def test_the_logic_is_that_of_compiled_rules(first: int, second: int) -> None:
 # ------------------------------------------------------------------------- every report is true
 
 
-def parts_of(node: tree.Node) -> list[tree.Node]:
-    return [part for part in tree.walk(node) if isinstance(part, tree.Node)]
+def parts_of(node: tree.Node | tree.Value) -> list[tree.Node]:
+    """The conditions over rows: those of a filter are over happenings."""
+    if isinstance(node, tree.Aggregate):
+        return []
+    below = [part for child in tree.children_of(node) for part in parts_of(child)]
+    return [node, *below] if isinstance(node, tree.Node) else below
 
 
 def judged(trial: Trial, node: tree.Node) -> int:

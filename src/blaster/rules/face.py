@@ -321,13 +321,18 @@ def _place(schema: pa.Schema, name: str) -> int | None:
 
 
 def compile(  # noqa: A001 - `rules.compile` reads as `re.compile` does
-    text: str, schema: pa.Schema | Scope, *, zone: str = "UTC", now: Instant | None = None
+    text: str,
+    schema: pa.Schema | Scope,
+    *,
+    zone: str = "UTC",
+    now: Instant | None = None,
+    tables: Mapping[str, Mapping[str, str]] | None = None,
 ) -> ArrowRule:
     """The rule of a text over columns of this schema; DefinitionError with all its problems.
 
     Names are those of columns; `list("vip")` and the like are columns too, called by their key
     ("list.vip.member"). `zone` is that of rows which have none in a text column `zone`. `now` is
-    for calls that give none.
+    for calls that give none. `tables` are what `lookup` reads, by name (a Scope has its own).
     """
     if not isinstance(schema, pa.Schema | Scope):
         raise InputError(f"a schema is a pyarrow.Schema, not {_named(schema)}")
@@ -336,19 +341,19 @@ def compile(  # noqa: A001 - `rules.compile` reads as `re.compile` does
         rule = Rule(text, check_rule(parsed, schema))
         return ArrowRule(rule, _slots(rule, None), zone, now)
     _refuse_unread(parsed, schema)
-    rule = Rule(text, _in_float32(check_rule(parsed, scope_of(schema)), schema))
+    rule = Rule(text, _in_float32(check_rule(parsed, scope_of(schema, tables)), schema))
     _refuse_absent(rule, schema)
     return ArrowRule(rule, _slots(rule, schema), zone, now)
 
 
-def scope_of(schema: pa.Schema) -> Scope:
+def scope_of(schema: pa.Schema, tables: Mapping[str, Mapping[str, str]] | None = None) -> Scope:
     """The columns of a schema as the fields of a rule."""
     fields: dict[str, Field] = {}
     for column in schema:
         found = declared(column.name, column)
         if found is not None:
             fields[column.name] = found
-    return Scope(fields=fields)
+    return Scope(fields=fields, tables=tables)
 
 
 def _slots(rule: Rule, schema: pa.Schema | None) -> tuple[Slot, ...]:
@@ -369,7 +374,7 @@ def _slots(rule: Rule, schema: pa.Schema | None) -> tuple[Slot, ...]:
 
 def column_name(fact: Fact) -> str:
     """What the column of a fact is called."""
-    plain = fact.key[0] in ("field", "extra")
+    plain = fact.key[0] in ("field", "extra") and len(fact.key) == 2
     return fact.key[1] if plain else ".".join(fact.key)
 
 

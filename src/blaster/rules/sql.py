@@ -33,14 +33,16 @@ _SIGNS = {"!=": "<>", "==": "="}
 
 def sql_of(rule: Rule, columns: Mapping[Fact, pa.Field | None], now: int, zones: Zones) -> str:
     """The rule over a table of these columns (by fact; None: every row misses it)."""
-    return Sql(Values(rule.text, columns, now, zones)).node(rule.tree)
+    return Sql(rule.text, columns, now, zones).node(rule.tree)
 
 
 class Sql:
     """Boolean nodes to expressions."""
 
-    def __init__(self, values: Values) -> None:
-        self.values = values
+    def __init__(
+        self, text: str, columns: Mapping[Fact, pa.Field | None], now: int, zones: Zones
+    ) -> None:
+        self.values = Values(text, columns, now, zones, self.node)
 
     def node(self, node: tree.Node) -> str:
         """A condition, in parentheses where it needs them."""

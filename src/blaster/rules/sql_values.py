@@ -12,7 +12,7 @@ Owns what each value node is in SQL; a missing value is NULL. Laws
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from typing import Any
 
@@ -23,7 +23,7 @@ from blaster.model.fields import NEVER, Kind
 from blaster.rules import tree
 from blaster.rules.arrow import INSTANT_MARK
 from blaster.rules.facts import Fact
-from blaster.rules.sql_text import named, quoted
+from blaster.rules.sql_text import folded, named, quoted
 from blaster.rules.values import BUCKET_MULTIPLIERS, INSTANTS, TEXTS, Evaluation
 from blaster.rules.zones import DAY_S, Zones, zone_table
 
@@ -45,12 +45,19 @@ class Values:
     """Value nodes to expressions, for one rule, its columns, an instant and a default zone."""
 
     def __init__(
-        self, text: str, columns: Mapping[Fact, pa.Field | None], now: int, zones: Zones
+        self,
+        text: str,
+        columns: Mapping[Fact, pa.Field | None],
+        now: int,
+        zones: Zones,
+        condition: Callable[[tree.Node], str],
     ) -> None:
+        """`condition` says a condition that stands in a value."""
         self.text = text
         self.columns = columns
         self.now = now
         self.zones = zones
+        self.condition = condition
         self.zone_column = columns.get(tree.ZONE_FACT)
 
     def no(self, why: str, node: tree.Node | tree.Value) -> NoSql:
@@ -129,6 +136,14 @@ class Values:
                 return self._length(value, inner)
             case tree.Bucket():
                 return self._bucket(value)
+            case tree.Lookup():
+                return self._lookup(value)
+            case tree.Answer(condition=condition):
+                return self.condition(condition)
+            case tree.When(value=inner, condition=condition):
+                return f"(CASE WHEN {self.condition(condition)} THEN {self.value(inner)} END)"
+            case tree.Known(values=values):
+                return f"coalesce({', '.join(self.value(item) for item in values)})"
             case _:
                 raise self.no("there is no such value in SQL", value)
 
@@ -155,6 +170,15 @@ class Values:
         if pa.types.is_dictionary(column.type):
             return f"CAST({name} AS VARCHAR)"
         return name
+
+    def _lookup(self, value: tree.Lookup) -> str:
+        keys, texts = (
+            f"[{', '.join(map(quoted, words))}]" for words in (value.table.keys, value.table.values)
+        )
+        if not value.table.keys:
+            return self.literal(Kind.TEXT, None, valid=False)
+        key = value.key.value if isinstance(value.key, tree.Lower) else value.key
+        return f"map({keys}, {texts})[{folded(self.value(key), value.table.keys)}]"
 
     def real(self, value: tree.Value) -> str:
         """A number as a DOUBLE, scaled ones as the nearest."""
