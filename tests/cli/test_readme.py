@@ -33,8 +33,8 @@ def test_the_block(cli: Cli) -> None:
             if words[0] == "init":
                 edit(Path("club/blaster.toml"), "127.0.0.1:2525", f"127.0.0.1:{receiver.port}")
     assert list(said) == [
-        "init", "check", "keygen", "publish", "import", "run", "count", "explain", "preview",
-        "send", "report",
+        "init", "check", "keygen", "publish", "import", "run", "count", "select", "explain",
+        "preview", "send", "report",
     ]  # fmt: skip
     assert said["count"] == "2\n"
     assert said["send"].startswith("accepted: dana@example.com (250 ")

@@ -123,8 +123,10 @@ class ArrowTrial:
         self.case: Case = drawn_case(dice)._replace(place="audience", attributes={})
         if one_in(dice, 3):
             self.case = self.case._replace(zone="UTC")
-        self.scope = Scope(fields=self.case.fields, place="audience", journey=JOURNEY,
-                           extras=EXTRAS, tables=TABLES, event_attributes=self.case.events)  # fmt: skip
+        self.scope = Scope(
+            fields=self.case.fields, place="audience", journey=JOURNEY, extras=EXTRAS,
+            tables=TABLES, event_attributes=self.case.events,
+        )  # fmt: skip
         self.text = self.drawn_text(budget)
         distinct = [Row(dice, self.case) for _ in range(1 + dice.below(8))]
         self.zoned = "zone" in self.text or one_in(dice, 3)

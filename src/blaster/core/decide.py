@@ -99,9 +99,11 @@ class Decisions:
     ) -> bool:
         """Takes moves that follow each other (see `onward.advance`); applies them as one if it can.
 
-        Who leaves a reset is counted anew move by move, and a watcher is told of each before it.
+        Who leaves a reset is counted anew move by move, a watcher is told of each before it, and
+        so is who looks at the steps of this journey behind it.
         """
-        if self.watch is not None or journey.plan.resets:
+        seen = self.watch is not None or journey.plan.name in self.state.steps_read
+        if seen or journey.plan.resets:
             for move in moves:
                 self.emit(move)
             return False

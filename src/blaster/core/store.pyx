@@ -40,6 +40,8 @@ cdef class Store:
     def __cinit__(self, int kind, bint never_missing=False, uint64_t fill=0, dictionary=None):
         self.kind = kind
         self.dictionary = dictionary
+        if kind not in ROW_BITS:
+            raise ValueError(f"no column is of kind {kind}")
         self.row_bits = ROW_BITS[kind]
         self.has_valid = not never_missing and kind != TIME and kind != ID
         self.fill = NEVER_BITS if kind == TIME else fill

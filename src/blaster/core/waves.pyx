@@ -14,8 +14,8 @@ from blaster.core.store cimport (
     BATCH_BITS, BATCH_MASK, ID, INT, ROWS_PER_BATCH, TIME, Place, Store,
 )
 
-from blaster.core.orders import ORDER
-from blaster.model.fields import NEVER
+from blaster.core.orders import ORDER as _ORDER
+from blaster.model.fields import NEVER as _NEVER
 
 # One row of Orders, as ORDER lays it out; checked below.
 cdef packed struct Order:
@@ -36,9 +36,9 @@ cdef struct Words:
 cdef struct Rows:
     Order* at
 
-cdef uint32_t NEVER_TIME = NEVER
+cdef uint32_t NEVER_TIME = _NEVER
 
-if ORDER.itemsize != sizeof(Order):
+if _ORDER.itemsize != sizeof(Order):
     raise ImportError("waves was compiled for another layout of orders")
 
 

@@ -211,7 +211,7 @@ cdef void* work(void* given) noexcept nogil:
     return NULL
 
 
-cdef class Memory:
+cdef class _Memory:
     """What a run needs beside its inputs; kept for the next one."""
 
     cdef char* start
@@ -256,7 +256,7 @@ def run(calls, threads=1):
         tasks += (call.length + TASK_ROWS - 1) // TASK_ROWS
     cdef int members = max(<Py_ssize_t>1, min(<Py_ssize_t>threads, tasks))
     cdef size_t own = rounded(sizeof(Member)) + 8 * BLOCK_WORDS * <size_t>registers
-    cdef Memory memory = spare.pop() if spare else Memory()
+    cdef _Memory memory = spare.pop() if spare else _Memory()
     cdef Crew crew
     cdef char* place
     cdef Job* job
