@@ -21,7 +21,7 @@ build: environment ## set up build/venv and compile; then build/venv/bin/blaster
 	@$(PY) tools/build.py release
 
 test: build ## run the tests against the release build (T=tests/rules for some of them)
-	@$(PY) -m pytest $(T)
+	@PYTHONPATH=. $(PY) tools/shares.py $(T)
 
 house: build ## check the structure: layers, sizes, exports, words
 	@$(PY) -m pytest -q tests/house
@@ -40,7 +40,7 @@ UNTRACED = tests/house tests/crash tests/interop tests/engine/test_delivery_ends
 
 cover: build ## run the tests on the trace build; at least 90 % of the lines of src
 	@$(PY) tools/build.py trace
-	@$(PY) tools/cover.py $(UNTRACED)
+	@PYTHONPATH=. $(PY) tools/cover.py $(UNTRACED)
 
 bench: build ## time the kernels (release build only)
 	@$(PY) -m pytest bench/micro --benchmark-enable --benchmark-only

@@ -1,31 +1,29 @@
 """Measures the lines of src that the tests run, compiled modules included, and judges the figures.
 
 `cover.py [FOLDER OR FILE TO LEAVE OUT ...]` runs the rest of the tests against the trace build,
-under coverage, in SHARES processes at a time. It fails when less than LINES_MIN per cent of the
+under coverage, in two processes. It fails when less than LINES_MIN per cent of the
 lines ran, when a module is not in the report (then its lines were not measured, which is not the
 same as covered), or when more than EXCLUDED_MAX lines are marked `no cover`, each with its reason.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from tools.shares import run_parts, shares
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "coverage"
 COVERAGE = (sys.executable, "-m", "coverage")
 LINES_MIN = 90.0
 EXCLUDED_MAX = 10
-SHARES = 2
-"""The trace build is some ten times slower, and a test run uses one processor."""
 
 MARK = re.compile(r"#\s*(?:pragma:\s*)?no cover\b:?\s*(?P<reason>.*)", re.IGNORECASE)
 
@@ -65,39 +63,6 @@ def judge(report: dict[str, Any], src: Path, root: Path) -> list[str]:
     return problems
 
 
-def shares(tests: Path, left_out: Sequence[Path], count: int = SHARES) -> list[list[Path]]:
-    """The test files in `count` parts of about the same size, none of them below `left_out`."""
-    files = [
-        file
-        for file in tests.rglob("test_*.py")
-        if not any(file == out or out in file.parents for out in left_out)
-    ]
-    files.sort(key=lambda file: (-file.stat().st_size, file))
-    return [sorted(files[first::count]) for first in range(count)]
-
-
-def run_tests(parts: Sequence[Sequence[Path]]) -> int:
-    """Runs each part in a process of its own, shows what they said; the first bad exit code."""
-    with contextlib.ExitStack() as stack:
-        outputs = [
-            stack.enter_context((FOLDER / f"tests-{number}.txt").open("w+"))
-            for number in range(len(parts))
-        ]
-        runs = [
-            subprocess.Popen(
-                [*COVERAGE, "run", "-m", "pytest", *map(str, part)],
-                cwd=ROOT, env=settings(), stdout=output, stderr=subprocess.STDOUT,
-            )
-            for part, output in zip(parts, outputs, strict=True)
-        ]  # fmt: skip
-        codes = []
-        for run, output in zip(runs, outputs, strict=True):
-            codes.append(run.wait())
-            output.seek(0)
-            shutil.copyfileobj(output, sys.stdout)
-    return next((code for code in codes if code), 0)
-
-
 def settings() -> dict[str, str]:
     """The environment in which the trace build is what is imported."""
     return {
@@ -118,7 +83,8 @@ def main() -> int:
     for old in FOLDER.glob("data*"):
         old.unlink()
     left_out = [ROOT / word for word in sys.argv[1:]]
-    tests = run_tests(shares(ROOT / "tests", left_out))
+    parts = shares(ROOT / "tests", left_out)
+    tests = run_parts([*COVERAGE, "run", "-m", "pytest"], parts, settings(), FOLDER)
     if tests:
         print("coverage is not judged: the tests failed on the trace build")
         return tests

@@ -51,15 +51,3 @@ def test_excuses_are_few(src, tmp_path):
     (src / "a.py").write_text(f"x = 1  {MARK}: because\n" * 11)
     (problem,) = cover.judge(report(), src, tmp_path)
     assert "11 lines" in problem
-
-
-def test_shares_hold_every_file_once(tmp_path):
-    sizes = {"a/test_one.py": 9, "a/test_two.py": 5, "b/test_three.py": 4, "b/c/test_four.py": 1}
-    for name, size in sizes.items():
-        file = tmp_path / name
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("#" * size)
-    (tmp_path / "a/support.py").write_text("")
-    one, two, three, four = (tmp_path / name for name in sizes)
-    assert cover.shares(tmp_path, [], 2) == [[one, three], sorted([two, four])]
-    assert cover.shares(tmp_path, [tmp_path / "b/c", two], 2) == [[one], [three]]

@@ -20,7 +20,7 @@ from blaster.rules.leaves import truths_of
 from blaster.rules.lower import MIRRORED
 from blaster.rules.rule import Rule
 from blaster.rules.sql_text import SPACES, folded, quoted
-from blaster.rules.sql_values import Values, real
+from blaster.rules.sql_values import Values, real, unlowered
 from blaster.rules.values import INSTANTS, TEXTS
 from blaster.rules.zones import Zones
 
@@ -115,9 +115,7 @@ class Sql:
 
     def _present(self, value: tree.Value) -> str:
         """Something that is NULL where the value is."""
-        return self._present(value.value) if isinstance(value, tree.Lower) else (
-            self.values.value(value)
-        )  # fmt: skip
+        return self.values.value(unlowered(value))
 
     def _compare(self, op: tree.Order, left: tree.Value, right: tree.Value) -> str:
         values = self.values
@@ -175,11 +173,8 @@ class Sql:
             if isinstance(subject, tree.Lower):
                 raise self.values.no("another lower case", leaf)
             return self.values.value(subject), words
-        # Lower case folds to what the text itself folds to.
-        while isinstance(subject, tree.Lower):
-            subject = subject.value
         words = [word.casefold() for word in words]
-        return folded(self.values.value(subject), words), words
+        return folded(self.values.value(unlowered(subject)), words), words
 
     def _text(self, leaf: tree.TextTest) -> str:
         if not isinstance(leaf.needle, tree.Literal):
@@ -201,8 +196,8 @@ class Sql:
             if any(isinstance(side, tree.Lower) for side in sides):
                 raise self.values.no("another lower case", leaf)
             return _text_test(leaf.op, *(self.values.value(side) for side in sides))
-        plain = [side.value if isinstance(side, tree.Lower) else side for side in sides]
-        return _text_test(leaf.op, *(folded(self.values.value(side), None) for side in plain))
+        plain = (self.values.value(unlowered(side)) for side in sides)
+        return _text_test(leaf.op, *(folded(side, None) for side in plain))
 
     def _list(self, leaf: tree.ListTest) -> str:
         found = self.values.value(leaf.subject)

@@ -177,8 +177,8 @@ class Values:
         )
         if not value.table.keys:
             return self.literal(Kind.TEXT, None, valid=False)
-        key = value.key.value if isinstance(value.key, tree.Lower) else value.key
-        return f"map({keys}, {texts})[{folded(self.value(key), value.table.keys)}]"
+        key = folded(self.value(unlowered(value.key)), value.table.keys)
+        return f"map({keys}, {texts})[{key}]"
 
     def real(self, value: tree.Value) -> str:
         """A number as a DOUBLE, scaled ones as the nearest."""
@@ -323,6 +323,13 @@ def finite(expression: str) -> str:
 def in_64_bits(expression: str) -> str:
     """A HUGEINT as BIGINT, NULL where it does not fit (the least of all does not either)."""
     return f"nullif(TRY_CAST({expression} AS BIGINT), {INT64_MIN})"
+
+
+def unlowered(value: tree.Value) -> tree.Value:
+    """The text itself: in lower case it folds to the same."""
+    while isinstance(value, tree.Lower):
+        value = value.value
+    return value
 
 
 def moved_date(expression: str, by: tree.Duration, sign: int) -> str:
