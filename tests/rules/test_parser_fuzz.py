@@ -20,7 +20,6 @@ from tests.rules.examples import BROKEN, SYNTACTIC, rules_of_club
 from tests.rules.scopes import scope
 
 EXAMPLES = tuple(dict.fromkeys((*SYNTACTIC, *BROKEN, *rules_of_club())))
-"""Processor time for the worst megabyte; most take a tenth of it."""
 
 PIECES = (
     # what mutations put in: words and signs of the language, and what editors paste
