@@ -24,7 +24,7 @@ from blaster.errors import InputError
 from blaster.model.fields import NEVER, Field, FieldType, Kind
 from blaster.rules.bitmap import from_bools
 from blaster.rules.dictionary import Dictionary
-from blaster.rules.scope import Untyped
+from blaster.rules.scope import Narrow, Untyped
 from blaster.rules.vector import Vector
 
 INSTANT_MARK = {b"blaster": b"instant"}
@@ -113,6 +113,8 @@ def declared(name: str, field: pa.Field) -> Field | None:
         return _Time(name, "instant")
     if kind == Kind.INT:
         return Field(name, "number", scale=scale) if scale else Field(name, "integer")
+    if field.type == pa.float32():
+        return Narrow(name, "number")
     words: dict[Kind, FieldType] = {
         Kind.BOOL: "boolean", Kind.NUMBER: "number", Kind.DATE: "date", Kind.INSTANT: "instant",
         Kind.LIST: "list",

@@ -10,6 +10,8 @@ Owns `next_change`, leaf by leaf: a rule's is the earliest of its leaves. Laws
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -82,11 +84,16 @@ def _coarser(uses: frozenset[str], now: str) -> frozenset[str]:
 
 def is_time_dependent(node: tree.Node | tree.Value) -> bool:
     """Whether the answer, or the value, can change with no fact changing."""
+    return changes_among(tree.walk(node))
+
+
+def changes_among(parts: Iterable[tree.Node | tree.Value]) -> bool:
+    """The same of everything that `walk` gave."""
     return any(
         isinstance(item, tree.Engaged | tree.Now | tree.Today)
         or (isinstance(item, tree.DateTest) and item.op in _ALWAYS)
         or (isinstance(item, tree.Aggregate) and item.span is not None)
-        for item in tree.walk(node)
+        for item in parts
     )
 
 

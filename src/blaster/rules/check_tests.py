@@ -20,8 +20,8 @@ from blaster.rules.typed import (
     Family,
     Typed,
     agreed,
+    compared,
     is_time,
-    settle,
     settled,
 )
 
@@ -81,7 +81,7 @@ def test(context: Context, node: syntax.Condition) -> tree.Node:
 
 
 def _compare(context: Context, node: syntax.Compare) -> tree.Node:
-    left, right = settle(values(context, (node.left, node.right)))
+    left, right = compared(values(context, (node.left, node.right)))
     left, right = _measured(context, node, left, right)
     _meet(context, node, left, right)
     place = {"start": node.start, "end": node.end}
@@ -203,7 +203,7 @@ def _between(context: Context, node: syntax.Between) -> tree.Node:
         _meet(context, node, subject, one)
     if subject.family in ("text", "boolean"):
         raise context.wrong(f"between cannot order {FAMILY_NAMES[subject.family]}", node)
-    low, high = (settle((subject, one))[1].value for one in ends)
+    low, high = (compared((subject, one))[1].value for one in ends)
     return tree.Between(subject.value, low, high, start=node.start, end=node.end)
 
 
@@ -212,7 +212,7 @@ def _between(context: Context, node: syntax.Between) -> tree.Node:
 
 def _in(context: Context, node: syntax.In) -> tree.Node:
     subject, *options = agreed(values(context, (node.value, *node.options)))
-    pairs = [settle((subject, option)) for option in options]  # each is an equality of its own
+    pairs = [compared((subject, option)) for option in options]  # each is an equality of its own
     options = [option for _, option in pairs]
     for option, written in zip(options, node.options, strict=True):
         _meet(context, written, subject, option)

@@ -340,9 +340,9 @@ def compile(  # noqa: A001 - `rules.compile` reads as `re.compile` does
     if isinstance(schema, Scope):
         rule = Rule(text, check_rule(parsed, schema))
         return ArrowRule(rule, _slots(rule, None), zone, now)
-    _refuse_unread(parsed, schema)
-    rule = Rule(text, _in_float32(check_rule(parsed, scope_of(schema, tables)), schema))
-    _refuse_absent(rule, schema)
+    scope = scope_of(schema, tables)
+    _refuse_unread(parsed, schema, scope)
+    rule = Rule(text, check_rule(parsed, scope))
     return ArrowRule(rule, _slots(rule, schema), zone, now)
 
 
@@ -357,16 +357,20 @@ def scope_of(schema: pa.Schema, tables: Mapping[str, Mapping[str, str]] | None =
 
 
 def _slots(rule: Rule, schema: pa.Schema | None) -> tuple[Slot, ...]:
-    scales = {ref.fact: ref.scale for ref in tree.walk(rule.tree) if isinstance(ref, tree.FactRef)}
+    refs = [ref for ref in tree.walk(rule.tree) if isinstance(ref, tree.FactRef)]
+    if schema is not None:
+        _refuse_absent(refs, schema)
+    scales = {ref.fact: ref.scale for ref in refs}
     out: list[Slot] = []
     for fact in rule.facts:
         name = column_name(fact)
-        column = pa.field(name, _ARROW[fact.kind])
-        if fact.kind == Kind.TIME:
-            column = column.with_metadata(INSTANT_MARK)
         if schema is not None:
             place = _place(schema, name)
             column = None if place is None else schema.field(place)
+        else:
+            column = pa.field(name, _ARROW[fact.kind])
+            if fact.kind == Kind.TIME:
+                column = column.with_metadata(INSTANT_MARK)
         optional = schema is None and fact == tree.ZONE_FACT
         out.append(Slot(fact, scales.get(fact, 0), column, Words(), optional))
     return tuple(out)
@@ -378,11 +382,13 @@ def column_name(fact: Fact) -> str:
     return fact.key[1] if plain else ".".join(fact.key)
 
 
-def _refuse_unread(node: syntax.Node, schema: pa.Schema) -> None:
+def _refuse_unread(node: syntax.Node, schema: pa.Schema, scope: Scope) -> None:
     """A column of a type that rules do not read, or that stands there twice, where it is read."""
+    if len(scope.fields) == len(schema.names):
+        return
     wrong: dict[str, str] = {}
     for column in schema:
-        if declared(column.name, column) is None:
+        if column.name not in scope.fields:
             wrong[clean(column.name)] = (
                 f"column {column.name} is {column.type}; rules do not read it"
             )
@@ -409,63 +415,37 @@ def _fields_in(node: Any) -> Iterator[syntax.Field]:
             stack.extend(getattr(here, name) for name in reversed(here.__struct_fields__))
 
 
-def _refuse_absent(rule: Rule, schema: pa.Schema) -> None:
+def _refuse_absent(refs: Iterable[tree.FactRef], schema: pa.Schema) -> None:
     """A fact that no column is, or one of another type."""
     problems: list[Problem] = []
-    for ref in tree.walk(rule.tree):
-        if not isinstance(ref, tree.FactRef):
+    right: set[tuple[Fact, int]] = set()
+    for ref in refs:
+        what = (ref.fact, ref.scale)
+        if what in right:
             continue
-        name, fact = column_name(ref.fact), ref.fact
-        places = schema.get_all_field_indices(name)
-        what = ""
-        if not places:
-            problems.append(
-                Problem(f"there is no column {name}", ref.start, ref.end,
-                        nearest(name, schema.names))
-            )  # fmt: skip
-        elif fact.kind not in _ARROW:
-            what = f"column {name} would be a column of happenings; rules over Arrow read none"
-        elif len(places) > 1:
-            what = f"two columns are called {name}; rules cannot choose"
-        elif not fits(fact.kind, ref.scale, schema.field(places[0])):
-            what = (
-                f"column {name} is {_type(schema.field(places[0]))}; "
-                f"here {_type(_INSTANT) if fact.kind == Kind.TIME else _ARROW[fact.kind]} is needed"
-            )
-        if what:
-            problems.append(Problem(what, ref.start, ref.end))
+        if problem := _absent(ref, schema):
+            problems.append(problem)
+        else:
+            right.add(what)
     if problems:
         raise DefinitionError(tuple(dict.fromkeys(problems)))
 
 
-def _in_float32(node: tree.Node, schema: pa.Schema) -> tree.Node:
-    """The same tree in which literals beside a float32 column are float32 numbers."""
-    narrow = {column.name for column in schema if column.type == pa.float32()}
-    return _narrowed(node, narrow) if narrow else node
-
-
-def _narrowed(node: Any, narrow: set[str]) -> Any:
-    if isinstance(node, tuple):
-        return tuple(_narrowed(item, narrow) for item in node)
-    if not isinstance(node, tree.Node | tree.Value):
-        return node
-    parts = {name: _narrowed(getattr(node, name), narrow) for name in node.__struct_fields__}
-    if isinstance(node, tree.Compare | tree.Between | tree.InSet):
-        beside = any(
-            isinstance(item, tree.FactRef) and item.fact.key[-1] in narrow
-            for item in tree.children_of(node)
+def _absent(ref: tree.FactRef, schema: pa.Schema) -> Problem | None:
+    name, fact = column_name(ref.fact), ref.fact
+    places = schema.get_all_field_indices(name)
+    if not places:
+        hint = nearest(name, schema.names)
+        return Problem(f"there is no column {name}", ref.start, ref.end, hint)
+    if fact.kind not in _ARROW:
+        what = f"column {name} would be a column of happenings; rules over Arrow read none"
+    elif len(places) > 1:
+        what = f"two columns are called {name}; rules cannot choose"
+    elif not fits(fact.kind, ref.scale, schema.field(places[0])):
+        what = (
+            f"column {name} is {_type(schema.field(places[0]))}; "
+            f"here {_type(_INSTANT) if fact.kind == Kind.TIME else _ARROW[fact.kind]} is needed"
         )
-        if beside:
-            parts = {name: _as_float32(part) for name, part in parts.items()}
-    return msgspec.structs.replace(node, **parts)
-
-
-def _as_float32(part: Any) -> Any:
-    if isinstance(part, tuple):
-        return tuple(_as_float32(item) for item in part)
-    if not isinstance(part, tree.Literal) or part.kind != Kind.NUMBER:
-        return part
-    with np.errstate(over="ignore"):
-        value = float(np.float32(float(part.value)))
-    # What is beyond every float32 stays as it is: it compares the same, and infinity would not.
-    return msgspec.structs.replace(part, value=value) if np.isfinite(value) else part
+    else:
+        return None
+    return Problem(what, ref.start, ref.end)

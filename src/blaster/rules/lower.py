@@ -53,7 +53,7 @@ def lower(node: tree.Node, facts: tuple[Fact, ...]) -> Plan:
 def lower_all(nodes: Sequence[tree.Node], facts: tuple[Fact, ...]) -> Plan:
     """One plan for several trees, with a result each."""
     lowering = Lowering(facts)
-    return lowering.plan([lowering.node(tree.without_spans(node), True) for node in nodes])
+    return lowering.plan([lowering.node(node, True) for node in nodes])
 
 
 class Lowering:
@@ -71,7 +71,7 @@ class Lowering:
         self.needles: dict[bytes, int] = {}
 
     def plan(self, answers: list[int]) -> Plan:
-        kinds = [Kind(fact.kind) for fact in self.fact_slots]
+        kinds = [fact.kind for fact in self.fact_slots]
         return Plan(
             assemble(self.steps, answers, kinds),
             tuple(self.derived),
@@ -130,7 +130,7 @@ class Lowering:
         """The slot of a value's column."""
         if isinstance(value, tree.FactRef):
             return self.fact_slots[value.fact]
-        return self.derive(Derived("value", value))
+        return self.derive(Derived("value", tree.without_spans(value)))
 
     def days_slot(self, value: tree.Value) -> int:
         """The slot of a value's dates."""
@@ -138,7 +138,7 @@ class Lowering:
             return self.derive(Derived("today"))
         if tree.kind_of(value) == Kind.DATE:
             return self.slot(value)
-        return self.derive(Derived("days", value))
+        return self.derive(Derived("days", tree.without_spans(value)))
 
     def range_at(self, low: Bound, high: Bound) -> int:
         return 2 * self.ranges.setdefault((low, high), len(self.ranges))
@@ -218,7 +218,7 @@ class Lowering:
 
     def plain(self, leaf: tree.Leaf, want: bool) -> int:
         """A leaf without a kernel."""
-        return self.emit("bits", self.derive(Derived("truth", leaf)), negated=not want)
+        return self.emit("bits", self.derive(Derived("truth", tree.without_spans(leaf))), negated=not want)
 
     def in_range(self, slot: int, low: Bound, high: Bound, hit: bool) -> int:
         """Low <= value <= high (`hit` False: outside) of a slot of whole numbers."""
@@ -245,7 +245,7 @@ class Lowering:
         if isinstance(left, tree.Literal) and isinstance(right, tree.Literal):
             return self.plain(leaf, want)  # may be too large for a column
         if at is not None and kinds[0] != Kind.NUMBER and kinds[1] != Kind.NUMBER:
-            shifted = Fraction(at[0]) * 10 ** tree.scale_of(left)
+            shifted = at[0] * 10 ** tree.scale_of(left)
             low, high = ends_of(op, shifted, at[1])
             return self.in_range(self.slot(left), low, high, want != (op == "!="))
         instants = all(kind in INSTANTS for kind in kinds)
@@ -259,10 +259,10 @@ class Lowering:
         hit = want != (op == "!=")
         slot = self.days_slot(left)
         if isinstance(right, tree.Literal) and right.kind == Kind.DATE:
-            low, high = ends_of(op, Fraction(int(right.value)), False)
+            low, high = ends_of(op, int(right.value), False)
             return self.in_range(slot, low, high, hit)
         base, days = today_and(right)
-        low, high = ends_of(op, Fraction(days if base else 0), False)
+        low, high = ends_of(op, days if base else 0, False)
         if base:
             return self.around_today(slot, low, high, hit)
         return self.gap(slot, self.days_slot(right), low, high, hit)
@@ -294,7 +294,7 @@ class Lowering:
         if tree.kind_of(left) != Kind.NUMBER:
             left, first = moved(left)
             right, second = moved(right)
-            low, high = ends_of(op, Fraction(second - first), False)
+            low, high = ends_of(op, second - first, False)
             return self.gap(self.slot(left), self.slot(right), low, high, hit)
         if op in (">", ">="):
             left, right, op = right, left, MIRRORED[op]
@@ -460,7 +460,7 @@ def set_table(values: tuple[int, ...]) -> tuple[npt.NDArray[Any], int]:
     return hashed(array)
 
 
-def fixed(value: tree.Value) -> tuple[Fraction, bool] | None:
+def fixed(value: tree.Value) -> tuple[Fraction | int, bool] | None:
     """A value that is the same for every row: the number, and whether `now` is to be added."""
     match value:
         case tree.Literal(kind=kind, value=number, scale=scale) if kind not in (
@@ -468,9 +468,10 @@ def fixed(value: tree.Value) -> tuple[Fraction, bool] | None:
             Kind.CODE,
             Kind.BOOL,
         ):
-            return Fraction(number) / 10**scale, False
+            whole = kind != Kind.NUMBER and not scale
+            return int(number) if whole else Fraction(number) / 10**scale, False
         case tree.Now():
-            return Fraction(0), True
+            return 0, True
         case tree.Shift(value=inner, duration=duration, sign=sign):
             at = fixed(inner)
             seconds = duration.exact_seconds
@@ -495,7 +496,7 @@ def today_and(value: tree.Value) -> tuple[bool, int]:
             return False, 0
 
 
-def ends_of(op: tree.Order, at: Fraction, with_now: bool) -> tuple[Bound, Bound]:
+def ends_of(op: tree.Order, at: Fraction | int, with_now: bool) -> tuple[Bound, Bound]:
     """The whole numbers that satisfy `op at` (for != those that do not), both ends in."""
     if op in ("==", "!="):
         return Bound(math.ceil(at), with_now), Bound(math.floor(at), with_now)

@@ -149,14 +149,14 @@ class Parser(Reader):
     def prefix(self, power: int) -> Node:
         """One operand with the members after it."""
         token = self.token
-        if (span := self.duration()) is not None:
-            return span
-        if token.kind in _LITERALS:
-            self.take()
-            literal = _LITERALS[token.kind](token.value, start=token.start, end=token.end)
-            return parse_facts.members(self, self.made(literal))
         if token.kind in ("name", "quoted"):
             return parse_facts.members(self, self.named(token, power))
+        if (span := self.duration()) is not None:
+            return span
+        if (literal := _LITERALS.get(token.kind)) is not None:
+            self.take()
+            value = self.made(literal(token.value, start=token.start, end=token.end))
+            return parse_facts.members(self, value)
         if self.accept("("):
             inner = self.expression()
             self.expect(")", "to close the parenthesis")
@@ -182,7 +182,7 @@ class Parser(Reader):
         word: Any = token.value if token.kind == "name" else ""
         if word == "not":
             return self.negation(token, power)
-        if self.sees("at", "least"):
+        if word == "at" and self.sees("at", "least"):
             return self.at_least(token)
         if word in parse_facts.BEGINNINGS and (found := parse_facts.fact(self, word)) is not None:
             return found
@@ -197,7 +197,7 @@ class Parser(Reader):
             return self.made(syntax.Weekday(word, start=token.start, end=token.end))
         if word in syntax.RESERVED:
             raise parse_facts.reserved(self, token)
-        if self.following == Token("op", "(", self.following.start, self.following.end):
+        if (behind := self.following).value == "(" and behind.kind == "op":
             hint = nearest(token.value, (*syntax.SOURCES, *syntax.FUNCTIONS))
             raise self.broken(f"there is nothing called {token.value}(..) in a rule", hint)
         if not token.value.strip():

@@ -36,6 +36,7 @@ _UNITS: tuple[tuple[str, syntax.Unit], ...] = (
     ("year", "year"),
 )
 LONG_UNITS = {word + plural: unit for word, unit in _UNITS for plural in ("", "s")}
+_WORDS_AND_SIGNS = frozenset({"name", "op"})
 CLOSERS = frozenset({")", "]", ","})
 
 _AnyNode = TypeVar("_AnyNode", bound=Node)
@@ -73,7 +74,7 @@ class Reader:
 
     @property
     def following(self) -> Token:
-        return self.tokens[min(self.place + 1, len(self.tokens) - 1)]
+        return self.tokens[self.place + (self.token.kind != "end")]
 
     @property
     def behind(self) -> int:
@@ -81,24 +82,25 @@ class Reader:
         return self.tokens[self.place - 1].end if self.place else 0
 
     def take(self) -> Token:
-        token = self.token
+        token = self.tokens[self.place]
         if token.kind != "end":
             self.place += 1
         return token
 
-    def sees(self, *values: str) -> bool:
-        """Whether words and signs of these values come next, in this order."""
-        coming = self.tokens[self.place : self.place + len(values)]
-        return len(coming) == len(values) and all(
-            token.kind in ("name", "op") and token.value == value
-            for token, value in zip(coming, values, strict=True)
+    def sees(self, value: str, second: str = "") -> bool:
+        """Whether this word or sign comes next, and the second one behind it."""
+        token = self.tokens[self.place]
+        if token.value != value or token.kind not in _WORDS_AND_SIGNS:
+            return False
+        return not second or (
+            self.following.value == second and self.following.kind in _WORDS_AND_SIGNS
         )
 
-    def accept(self, *values: str) -> bool:
+    def accept(self, value: str, second: str = "") -> bool:
         """Takes them if they come next."""
-        found = self.sees(*values)
+        found = self.sees(value, second)
         if found:
-            self.place += len(values)
+            self.place += 2 if second else 1
         return found
 
     def expect(self, value: str, why: str = "") -> Token:
@@ -139,10 +141,8 @@ class Reader:
             raise Hopeless
         if self.nodes > RULE_NODES_MAX:
             raise self.hopeless(f"the rule has more than {RULE_NODES_MAX} parts", node)
-        height = 1
-        for child in syntax.children_of(node):
-            height = max(height, self.heights[id(child)] + 1)
-        self.heights[id(node)] = height
+        below = [self.heights[id(child)] for child in syntax.children_of(node)]
+        height = self.heights[id(node)] = max(below) + 1 if below else 1
         if height > RULE_DEPTH_MAX:
             raise self.hopeless(f"the rule is nested deeper than {RULE_DEPTH_MAX} levels", node)
         return node

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from blaster.model.fields import NEVER, Kind
 from blaster.rules import tree
-from blaster.rules.changes import is_time_dependent, next_changes
+from blaster.rules.changes import changes_among, next_changes
 from blaster.rules.check import check_rule, check_value
 from blaster.rules.eventlists import EventLists
 from blaster.rules.explain import Explained, explain_node
@@ -54,8 +54,9 @@ class Rule:
     def __init__(self, text: str, node: tree.Node) -> None:
         self.text = text
         self.tree = node
-        self.facts: tuple[Fact, ...] = tree.facts_of(node)
-        self.time_dependent = is_time_dependent(node)
+        parts = tree.walk(node)
+        self.facts: tuple[Fact, ...] = tree.facts_among(parts)
+        self.time_dependent = changes_among(parts)
         self._slots = {fact: slot for slot, fact in enumerate(self.facts)}
         self._plan: Plan | None = None
 
@@ -160,11 +161,12 @@ class Value:
     def __init__(self, text: str, node: tree.Value) -> None:
         self.text = text
         self.tree = node
-        self.facts: tuple[Fact, ...] = tree.facts_of(node)
+        parts = tree.walk(node)
+        self.facts: tuple[Fact, ...] = tree.facts_among(parts)
         kind = tree.kind_of(node)
         self.kind = Kind.INSTANT if kind == Kind.TIME else Kind.TEXT if kind in TEXTS else kind
         self.scale = tree.scale_of(node)
-        self.time_dependent = is_time_dependent(node)
+        self.time_dependent = changes_among(parts)
         self._slots = {fact: slot for slot, fact in enumerate(self.facts)}
 
     def __repr__(self) -> str:

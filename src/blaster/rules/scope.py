@@ -18,6 +18,10 @@ class Untyped(Field, frozen=True):
     """A name whose type nobody knows: it becomes what it is compared with."""
 
 
+class Narrow(Field, frozen=True):
+    """A number in a column of float32: beside it, a literal is the float32 nearest to it."""
+
+
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
     """Where a rule stands.
 

@@ -11,8 +11,8 @@ Laws
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal, TypeAlias
+import re
+from typing import Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -367,10 +367,24 @@ RESERVED = frozenset((*_OPERATOR_WORDS, *_OPERAND_WORDS, *FUNCTIONS, *SOURCES, *
 """Words that are no bare name. `email` alone is the contact's address."""
 
 
-def children_of(node: Node) -> Iterator[Node]:
+_NODES = re.compile(r"\b(Node|Clock|Duration)\b")
+_BRANCHES: dict[type, tuple[str, ...]] = {
+    # per node the fields that hold nodes: those whose type says so
+    kind: tuple(
+        name for name in kind.__struct_fields__
+        if _NODES.search(str(kind.__annotations__.get(name, "")))
+    )
+    for kind in get_args(Node)
+}  # fmt: skip
+
+
+def children_of(node: Node) -> list[Node]:
     """The direct children that are nodes of their own, in reading order."""
-    for name in node.__struct_fields__:
+    found: list[Node] = []
+    for name in _BRANCHES[type(node)]:
         inside = getattr(node, name)
-        for item in inside if isinstance(inside, tuple) else (inside,):
-            if isinstance(item, Spanned) and not isinstance(item, (Member, Window)):
-                yield item  # type: ignore[misc]
+        if type(inside) is tuple:
+            found += inside
+        elif inside is not None:
+            found.append(inside)
+    return found

@@ -39,6 +39,20 @@ class Token(NamedTuple):
     end: int
 
 
+_PLAIN = re.compile(
+    r"[ \t\r\n]*(?:"
+    r"(?P<name>[A-Za-z_\u05d0-\u05ea]\w*)(?=[ \t\r\n()\[\],.<>=!+*/-]|\Z)"
+    r"|(?P<op>(?:[=!<>]=|[<>])(?![=<>])|[()\[\],.+*/-])"
+    r"|(?P<number>(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{0,9}[1-9])?)(?=[ \t\r\n)\],<>=!+*/]|\Z)"
+    r"|(?P<duration>[1-9][0-9]{0,8}[smhdw])(?=[ \t\r\n)\],<>=!+*/]|\Z)"
+    r"|\"(?P<text>[^\"]*)\"(?=[ \t\r\n)\],.]|\Z)"
+    r"|'(?P<single>[^']*)'(?=[ \t\r\n)\],.]|\Z)"
+    r")"
+)
+"""Space and a token that is written as it is meant: nearly all are. The rest is read by parts.
+
+A sign that could belong to a text or name around it (a letter, a digit, a quote) never follows.
+"""
 _SPACE = re.compile(r"[\s\u200b\ufeff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _NUMERIC = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[ \t]+(?P<time>\d\d?:\d\d(?::\d\d)?))?(?![\w:-]|\.\d)"
@@ -100,7 +114,9 @@ def read(text: str) -> tuple[list[Token], list[Problem]]:
         and len(lexer.tokens) < TOKENS_MAX
         and len(lexer.problems) < PROBLEMS_MAX
     ):
-        lexer.step()
+        lexer.plain()
+        if lexer.place < len(text):
+            lexer.step()
     if len(lexer.problems) >= PROBLEMS_MAX:
         lexer.problems.append(Problem(TOO_MANY, lexer.place, len(text)))
     elif lexer.place < len(text):
@@ -116,6 +132,18 @@ class _Lexer:
         self.place = 0
         self.tokens: list[Token] = []
         self.problems: list[Problem] = []
+
+    def plain(self) -> None:
+        """Reads tokens as long as they are written as they are meant."""
+        text, tokens = self.text, self.tokens
+        while len(tokens) < TOKENS_MAX and (found := _PLAIN.match(text, self.place)) is not None:
+            kind = found.lastgroup
+            assert kind is not None  # one alternative matched
+            value, start, end = found[kind], found.start(kind), found.end(kind)
+            if kind in ("text", "single"):
+                kind, start, end = "text", start - 1, end + 1
+            tokens.append(Token(kind, value if value.isascii() else clean(value), start, end))
+            self.place = found.end()
 
     def step(self) -> None:
         """Reads one token, one stretch of space, or one thing that is none."""

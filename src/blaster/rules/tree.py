@@ -18,9 +18,10 @@ Laws
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable
 from typing import Literal as OneOf
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar, get_args
 
 import msgspec
 
@@ -418,9 +419,9 @@ def kind_of(value: Value) -> Kind:
     """The kind of a value node; TIME only for a fact."""
     match value:
         case FactRef(fact=fact):
-            return Kind(fact.kind)
+            return fact.kind
         case Literal(kind=kind):
-            return Kind(kind)
+            return kind
         case Arithmetic(op=op, left=left, right=right):
             real = op == "/" or Kind.NUMBER in (kind_of(left), kind_of(right))
             return Kind.NUMBER if real else Kind.INT
@@ -483,23 +484,43 @@ def scale_of(value: Value) -> int:
             return 0
 
 
-def children_of(node: Node | Value) -> tuple[Node | Value, ...]:
+def _branches() -> dict[type, tuple[str, ...]]:
+    """Per node the fields that hold nodes: those whose type says so."""
+    return {
+        kind: tuple(
+            name for name in kind.__struct_fields__
+            if _NODES.search(str(kind.__annotations__.get(name, "")))
+        )
+        for kind in (*get_args(Node), *get_args(Value))
+    }  # fmt: skip
+
+
+_NODES = re.compile(r"\b(Node|Value|FactRef|Literal)\b")
+_BRANCHES: dict[type, tuple[str, ...]] = _branches()
+
+
+def children_of(node: Node | Value) -> list[Node | Value]:
     """The direct children of any node, in reading order."""
     found: list[Node | Value] = []
-    for name in node.__struct_fields__:
+    for name in _BRANCHES[type(node)]:
         inside = getattr(node, name)
-        items = inside if isinstance(inside, tuple) else (inside,)
-        found.extend(item for item in items if isinstance(item, Spanned))  # type: ignore[misc]
-    return tuple(found)
+        if type(inside) is tuple:
+            found += inside
+        elif inside is not None:
+            found.append(inside)
+    return found
 
 
-def walk(node: Node | Value) -> Iterator[Node | Value]:
+def walk(node: Node | Value) -> list[Node | Value]:
     """The node and everything below it, parents first."""
+    found: list[Node | Value] = []
     stack = [node]
     while stack:
         here = stack.pop()
-        yield here
-        stack.extend(reversed(children_of(here)))
+        found.append(here)
+        if _BRANCHES[type(here)]:
+            stack += reversed(children_of(here))
+    return found
 
 
 _Part = TypeVar("_Part", bound=Spanned)
@@ -508,14 +529,12 @@ _Part = TypeVar("_Part", bound=Spanned)
 def without_spans(node: _Part) -> _Part:
     """The same node from nowhere in a text, so that equal parts of a rule are equal."""
     changed: dict[str, object] = {"start": 0, "end": 0}
-    for name in node.__struct_fields__:
+    for name in _BRANCHES[type(node)]:
         inside = getattr(node, name)
-        if isinstance(inside, Spanned):
+        if type(inside) is tuple:
+            changed[name] = tuple(map(without_spans, inside))
+        elif inside is not None:
             changed[name] = without_spans(inside)
-        elif isinstance(inside, tuple):
-            changed[name] = tuple(
-                without_spans(item) if isinstance(item, Spanned) else item for item in inside
-            )
     return msgspec.structs.replace(node, **changed)
 
 
@@ -525,6 +544,10 @@ _ZONED_TESTS = frozenset({"today", "on", "anniversary_today", "anniversary_in_ne
 def needs_zone(node: Node | Value) -> bool:
     """Whether the node itself (not its children) reads the contact's zone."""
     match node:
+        case FactRef() | Literal():
+            return False
+        case Compare(left=left, right=right):
+            return (kind_of(left) == Kind.DATE) != (kind_of(right) == Kind.DATE)
         case Today() | DateOf() | AtClock():
             return True
         case Part(value=value):
@@ -533,8 +556,6 @@ def needs_zone(node: Node | Value) -> bool:
             return bool(duration.months) and kind_of(value) != Kind.DATE
         case Engaged(window=window) | Aggregate(span=Duration() as window):
             return bool(window.months)
-        case Compare(left=left, right=right):
-            return (kind_of(left) == Kind.DATE) != (kind_of(right) == Kind.DATE)
         case Between(subject=subject, low=low, high=high):
             return len({kind_of(item) == Kind.DATE for item in (subject, low, high)}) == 2
         case DateTest(op=op, subject=subject, window=window, other=other):
@@ -558,7 +579,12 @@ def facts_of(node: Node | Value) -> tuple[Fact, ...]:
 
     Attributes of happenings are no facts of the row: they come with their EVENTS fact.
     """
-    return tuple(fact for fact in _read(node) if fact.space != ITEM_SPACE)
+    return facts_among(walk(node))
+
+
+def facts_among(parts: Iterable[Node | Value]) -> tuple[Fact, ...]:
+    """The same of everything that `walk` gave."""
+    return tuple(fact for fact in _read(parts) if fact.space != ITEM_SPACE)
 
 
 def items_of(node: Node | Value) -> tuple[FactRef, ...]:
@@ -570,16 +596,17 @@ def items_of(node: Node | Value) -> tuple[FactRef, ...]:
 
 def inner_facts(part: Node | Value) -> tuple[Fact, ...]:
     """What a part of an aggregate reads: attributes of happenings, and facts of the row."""
-    return _read(part)
+    return _read(walk(part))
 
 
-def _read(node: Node | Value) -> tuple[Fact, ...]:
+def _read(parts: Iterable[Node | Value]) -> tuple[Fact, ...]:
     found: dict[Fact, None] = {}
     zoned = False
-    for item in walk(node):
+    for item in parts:
         if isinstance(item, FactRef):
             found[item.fact] = None
-        zoned = zoned or needs_zone(item)
+        else:
+            zoned = zoned or needs_zone(item)
     if zoned:
         found[ZONE_FACT] = None
     return tuple(found)

@@ -6,16 +6,18 @@ of the week is no number). `context` collects the problems of one check.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
+import numpy as np
 
 from blaster.model.fields import Field, Kind
 from blaster.rules import tree
 from blaster.rules.facts import Fact, Item
 from blaster.rules.problems import Problem
-from blaster.rules.scope import Scope
+from blaster.rules.scope import Narrow, Scope
 from blaster.rules.syntax import Member, Node, Window
 from blaster.rules.tokens import Token
 
@@ -145,24 +147,50 @@ def with_items(found: tree.Aggregate) -> tree.Aggregate:
     return msgspec.structs.replace(found, events=msgspec.structs.replace(found.events, fact=fact))
 
 
-def agreed(typed: Sequence[Typed]) -> list[Typed]:
+def agreed(typed: Sequence[Typed]) -> Sequence[Typed]:
     """Values of one family: attributes without a type get that of the rest."""
+    if all(one.family != "any" for one in typed):
+        return typed
     families = [one.family for one in typed if one.family not in ("any", "duration")]
     family: Family = families[0] if families else "text"
     return [settled(one, family) for one in typed]
 
 
-def settle(typed: Sequence[Typed]) -> list[Typed]:
+def settle(typed: Sequence[Typed]) -> Sequence[Typed]:
     """Values that meet each other: attributes get the type of the rest, literals its kind."""
     found = agreed(typed)
     if any(tree.kind_of(one.value) == Kind.NUMBER for one in found):
-        found = [one._replace(value=_as_number(one.value)) for one in found]
+        found = [_as_number(one) for one in found]
     return found
 
 
-def _as_number(value: tree.Value) -> tree.Value:
+def compared(typed: Sequence[Typed]) -> Sequence[Typed]:
+    """Values that stand in one test: as `settle`; beside a column of float32 a float32."""
+    found = settle(typed)
+    if any(isinstance(one.field, Narrow) for one in found):
+        found = [_as_float32(one) for one in found]
+    return found
+
+
+def _as_number(typed: Typed) -> Typed:
     """An INT literal as the nearest float64, beside a NUMBER."""
+    value = typed.value
     if not isinstance(value, tree.Literal) or value.kind != Kind.INT:
-        return value
-    number = int(value.value) / 10**value.scale
-    return msgspec.structs.replace(value, kind=Kind.NUMBER, value=number, scale=0)
+        return typed
+    return _number(typed, int(value.value) / 10**value.scale)
+
+
+def _as_float32(typed: Typed) -> Typed:
+    value = typed.value
+    if not isinstance(value, tree.Literal) or value.kind != Kind.NUMBER:
+        return typed
+    with np.errstate(over="ignore"):
+        narrow = float(np.float32(value.value))
+    # What is beyond every float32 stays as it is: it compares the same, and infinity would not.
+    return _number(typed, narrow) if math.isfinite(narrow) else typed
+
+
+def _number(typed: Typed, number: float) -> Typed:
+    place = typed.value
+    made = tree.Literal(Kind.NUMBER, number, start=place.start, end=place.end)
+    return typed._replace(value=made)
