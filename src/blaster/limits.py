@@ -35,7 +35,13 @@ LOOKUP_ROWS_MAX = 100_000
 """Rows of one look-up table; they are published with the definitions and held in memory."""
 
 RULE_TEXT_BYTES_MAX = 1024 * 1024
-"""One rule's text; parsing time is linear in it."""
+"""One rule's text without the values of its lists; parsing time is linear in it."""
+
+RULE_LISTS_BYTES_MAX = 32 * 1024 * 1024
+"""One rule's text with the values of its lists: a million of them, of 30 bytes each."""
+
+RULE_VALUES_MAX = 1_000_000
+"""Values in the lists of one rule (`in [..]`); each takes some hundred bytes of memory."""
 
 RULE_DEPTH_MAX = 64
 """Nesting of one rule; a deeper one is refused before it can exhaust the stack."""

@@ -77,7 +77,7 @@ def test_a_date_with_spaces_subtracts() -> None:
 
 def test_a_quote_between_hebrew_letters_and_elsewhere() -> None:
     assert tokens("עיר=='חיפה'") == [("name", "עיר"), ("op", "=="), ("text", "חיפה")]
-    assert tokens("['א','ב']")[1] == ("text", "א")
+    assert tokens("('א','ב')")[1] == ("text", "א")
     assert read('ה\u05b8"ל')[0][0].value == 'ה\u05b8"ל'
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from blaster.limits import RULE_NODES_MAX
 from blaster.model.fields import Kind
 from blaster.rules import check_changed, check_events, check_facts, syntax, tree
 from blaster.rules.check_facts import span
-from blaster.rules.check_values import no_hours, value, values
+from blaster.rules.check_values import literals_like, no_hours, value, values
 from blaster.rules.leaves import regex_problem
-from blaster.rules.problems import nearest
+from blaster.rules.problems import PROBLEMS_MAX, nearest
 from blaster.rules.syntax import Node
 from blaster.rules.typed import (
     FAMILY_NAMES,
@@ -211,10 +212,53 @@ def _between(context: Context, node: syntax.Between) -> tree.Node:
 
 
 def _in(context: Context, node: syntax.In) -> tree.Node:
-    subject, *options = agreed(values(context, (node.value, *node.options)))
+    found = _set(context, node) or _any_of(context, node)
+    return tree.Not(found, start=node.start, end=node.end) if node.negated else found
+
+
+def _set(context: Context, node: syntax.In) -> tree.InSet | None:
+    """A list of literals of the subject's own sort, whatever its length; None: something else."""
+    written = node.options
+    if not isinstance(written, syntax.Values) or (node.exactly and written.of != "text"):
+        return None
+    (first,) = written.nodes(1)
+    subject, option = compared(agreed(values(context, (node.value, first))))
+    if subject.family != option.family or isinstance(subject.value, tree.Literal):
+        return None
+    literals = literals_like(subject, tree.kind_of(option.value), written)
+    if literals is None:
+        return None
+    if subject.field is not None and subject.field.values:
+        _enums(context, written, subject)
+    return tree.InSet(subject.value, literals, node.exactly, start=node.start, end=node.end)
+
+
+def _enums(context: Context, written: syntax.Values, subject: Typed) -> None:
+    assert subject.field is not None
+    known = {one.casefold() for one in subject.field.values}
+    if all(value.casefold() in known for value in written.values):
+        return
+    for one in written.nodes(PROBLEMS_MAX):
+        _enum(context, one, subject, value(context, one))
+
+
+def _options(context: Context, node: syntax.In | syntax.ListTest) -> tuple[Node, ...]:
+    """The options one by one, which costs a part of the rule each."""
+    if isinstance(node.options, tuple):
+        return node.options
+    if len(node.options.values) > RULE_NODES_MAX:
+        hint = "such a list is of numbers, dates or texts as its fact is"
+        raise context.wrong(f"this list has more than {RULE_NODES_MAX} values", node, hint)
+    return node.options.nodes(RULE_NODES_MAX)
+
+
+def _any_of(context: Context, node: syntax.In) -> tree.Node:
+    """A list whose values are each an equality of its own."""
+    written_options = _options(context, node)
+    subject, *options = agreed(values(context, (node.value, *written_options)))
     pairs = [compared((subject, option)) for option in options]  # each is an equality of its own
     options = [option for _, option in pairs]
-    for option, written in zip(options, node.options, strict=True):
+    for option, written in zip(options, written_options, strict=True):
         _meet(context, written, subject, option)
         _enum(context, written, subject, option)
     place = {"start": node.start, "end": node.end}
@@ -222,12 +266,9 @@ def _in(context: Context, node: syntax.In) -> tree.Node:
         raise context.wrong("exactly is for texts", node)
     literals = tuple(one.value for one in options if isinstance(one.value, tree.Literal))
     alike = all(option.family == subject.family != "boolean" for option in options)
-    found: tree.Node
     if len(literals) == len(options) and alike and not isinstance(subject.value, tree.Literal):
-        found = tree.InSet(subject.value, literals, node.exactly, **place)
-    else:
-        found = tree.Or(tuple(_equals(first, one, node) for first, one in pairs), **place)
-    return tree.Not(found, **place) if node.negated else found
+        return tree.InSet(subject.value, literals, node.exactly, **place)
+    return tree.Or(tuple(_equals(first, one, node) for first, one in pairs), **place)
 
 
 def _equals(subject: Typed, option: Typed, node: syntax.In) -> tree.Node:
@@ -272,13 +313,12 @@ def _list_test(context: Context, node: syntax.ListTest) -> tree.Node:
     if subject.family != "list":
         hint = "write in [..] or not in [..]"
         raise context.wrong(f"{node.operator} is for list fields", node.value, hint)
-    for option in node.options:
-        if not isinstance(option, syntax.Text):
-            context.complain("the entries of a list are texts in quotes", option)
-        else:
-            literal = Typed(tree.Literal(Kind.TEXT, option.value), "text")
-            _enum(context, option, subject, literal)
-    texts = tuple(option.value for option in node.options if isinstance(option, syntax.Text))
+    if isinstance(node.options, syntax.Values) and node.options.of == "text":
+        texts = node.options.values
+        if subject.field is not None and subject.field.values:
+            _enums(context, node.options, subject)
+    else:
+        texts = _texts(context, node, subject)
     operator = _LIST_OPERATORS[node.operator]
     return tree.ListTest(
         operator,
@@ -288,6 +328,18 @@ def _list_test(context: Context, node: syntax.ListTest) -> tree.Node:
         start=node.start,
         end=node.end,
     )
+
+
+def _texts(context: Context, node: syntax.ListTest, subject: Typed) -> tuple[str, ...]:
+    """The entries of a list test that are texts, after a complaint about each of the others."""
+    options = _options(context, node)
+    for option in options:
+        if not isinstance(option, syntax.Text):
+            context.complain("the entries of a list are texts in quotes", option)
+        else:
+            literal = Typed(tree.Literal(Kind.TEXT, option.value), "text")
+            _enum(context, option, subject, literal)
+    return tuple(option.value for option in options if isinstance(option, syntax.Text))
 
 
 def _presence(context: Context, node: syntax.Presence) -> tree.Node:

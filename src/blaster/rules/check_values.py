@@ -14,7 +14,17 @@ from blaster.rules.check_facts import span
 from blaster.rules.problems import nearest
 from blaster.rules.syntax import Node
 from blaster.rules.tokens import clean
-from blaster.rules.typed import FAMILY_NAMES, Context, Typed, Wrong, is_time, settle, settled
+from blaster.rules.scope import Narrow
+from blaster.rules.typed import (
+    FAMILY_NAMES,
+    Context,
+    Typed,
+    Wrong,
+    is_time,
+    nearest_float32,
+    settle,
+    settled,
+)
 
 _EPOCH = dt.date(1970, 1, 1).toordinal()
 _INT64 = 2**63
@@ -128,6 +138,33 @@ def _number(context: Context, node: syntax.Number) -> Typed:
         raise context.wrong("this number has too many digits", node)
     literal = tree.Literal(Kind.INT, number, len(fraction), start=node.start, end=node.end)
     return Typed(literal, "number")
+
+
+def literals_like(
+    subject: Typed, kind: Kind, written: syntax.Values
+) -> tuple[tree.Literal, ...] | None:
+    """The values of a list as literals of a kind, beside a subject.
+
+    They have the place of the whole list. None when one of them has too many digits.
+    """
+    narrow = isinstance(subject.field, Narrow)
+    place = {"start": written.start, "end": written.end}
+    if written.of == "text":
+        return tuple(tree.Literal(kind, text, **place) for text in written.values)
+    if written.of == "date":
+        return tuple(tree.Literal(kind, day_number(day), **place) for day in written.values)
+    found: list[tree.Literal] = []
+    for number in written.values:
+        whole, _, fraction = number.partition(".")
+        scale, units = len(fraction), int(whole + fraction)
+        if abs(units) >= _INT64 or scale > _SCALE_MAX:
+            return None
+        if kind == Kind.INT:
+            found.append(tree.Literal(kind, units, scale, **place))
+        else:
+            real = units / 10**scale
+            found.append(tree.Literal(kind, nearest_float32(real) if narrow else real, **place))
+    return tuple(found)
 
 
 # ------------------------------------------------------------------------------- arithmetic

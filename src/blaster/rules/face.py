@@ -16,7 +16,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -403,16 +402,13 @@ def _refuse_unread(node: syntax.Node, schema: pa.Schema, scope: Scope) -> None:
         raise DefinitionError(tuple(problems))
 
 
-def _fields_in(node: Any) -> Iterator[syntax.Field]:
+def _fields_in(node: syntax.Node) -> Iterator[syntax.Field]:
     stack = [node]
     while stack:
         here = stack.pop()
         if isinstance(here, syntax.Field):
             yield here
-        elif isinstance(here, tuple):
-            stack.extend(reversed(here))
-        elif isinstance(here, msgspec.Struct):
-            stack.extend(getattr(here, name) for name in reversed(here.__struct_fields__))
+        stack += reversed(syntax.children_of(here))
 
 
 def _refuse_absent(refs: Iterable[tree.FactRef], schema: pa.Schema) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 import msgspec
 
 from blaster.errors import DefinitionError
-from blaster.limits import RULE_DEPTH_MAX, RULE_NODES_MAX, RULE_TEXT_BYTES_MAX
+from blaster.limits import RULE_DEPTH_MAX, RULE_LISTS_BYTES_MAX, RULE_NODES_MAX
 from blaster.rules import syntax
 from blaster.rules.parser import parse
 from blaster.rules.printer import show
@@ -28,8 +28,10 @@ def without_spans(node: _Item) -> _Item:
     """The same node with every span 0, and texts and names normalised."""
     values: dict[str, Any] = {}
     for key in node.__struct_fields__:
-        if key not in ("start", "end"):
+        if key not in ("start", "end", "spans"):
             values[key] = _bare(getattr(node, key))
+    if type(values.get("options")) is tuple:
+        values["options"] = _bare(syntax.gathered(values["options"]))
     return type(node)(**values)
 
 
@@ -48,8 +50,8 @@ def to_json(tree: Node) -> bytes:
 
 def from_json(data: bytes | str) -> Node:
     """The tree that `data` holds; DefinitionError when it is no rule."""
-    if len(data) > 2 * RULE_TEXT_BYTES_MAX:
-        _refuse(f"the rule is longer than {2 * RULE_TEXT_BYTES_MAX} bytes of JSON")
+    if len(data) > 2 * RULE_LISTS_BYTES_MAX:
+        _refuse(f"the rule is longer than {2 * RULE_LISTS_BYTES_MAX} bytes of JSON")
     try:
         tree = _DECODER.decode(data)
     except (msgspec.MsgspecError, UnicodeError) as error:

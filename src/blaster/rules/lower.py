@@ -433,15 +433,11 @@ def moved(value: tree.Value) -> tuple[tree.Value, int]:
 def whole_values(leaf: tree.InSet) -> tuple[int, ...] | None:
     """The values of a set as its subject holds them, in order; None if some are no such numbers."""
     scale = 10 ** tree.scale_of(leaf.subject)
-    is_date = tree.kind_of(leaf.subject) == Kind.DATE
+    kind = tree.kind_of(leaf.subject)
     found: set[int] = set()
     for item in leaf.values:
-        if item.kind == tree.kind_of(leaf.subject) == Kind.INT and 10**item.scale == scale:
-            if -(2**63) <= item.value < 2**63:  # type: ignore[operator]
-                found.add(int(item.value))
-            continue
         at = fixed(item)
-        if at is None or item.kind == Kind.NUMBER or (item.kind == Kind.DATE) != is_date:
+        if at is None or item.kind == Kind.NUMBER or (item.kind == Kind.DATE) != (kind == Kind.DATE):
             return None
         exact = at[0] * scale
         if exact.denominator == 1 and -(2**63) <= exact < 2**63:

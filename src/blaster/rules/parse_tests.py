@@ -99,9 +99,13 @@ def _in(reader: Reader, left: Node) -> Node:
     raise reader.broken(f"expected a list in brackets after in, found {shown(reader.token)}", hint)
 
 
-def _bracketed(reader: Reader) -> tuple[Node, ...]:
+def _bracketed(reader: Reader) -> tuple[Node, ...] | syntax.Values:
     reader.expect("[", "and the values")
-    return separated(reader, "]")
+    if reader.token.kind != "values":
+        return syntax.gathered(separated(reader, "]"))
+    found = reader.literals()
+    reader.expect("]", "or a comma")
+    return found
 
 
 def _list_test(reader: Reader, left: Node) -> Node:

@@ -9,10 +9,11 @@ look shows all of them. Depth and number of nodes are bounded (`limits`): beyond
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from blaster.errors import DefinitionError
-from blaster.limits import RULE_DEPTH_MAX, RULE_TEXT_BYTES_MAX
+from blaster.limits import RULE_DEPTH_MAX, RULE_LISTS_BYTES_MAX, RULE_TEXT_BYTES_MAX
 from blaster.rules import parse_facts, parse_tests, syntax
 from blaster.rules.problems import Problem, nearest
 from blaster.rules.reader import CLOSERS, LONG_UNITS, Broken, Hopeless, Reader, shown
@@ -39,12 +40,7 @@ _LITERALS = {
 
 def parse(text: str) -> Node:
     """The syntax tree of a rule or an expression; DefinitionError with every problem found."""
-    if (
-        len(text) > RULE_TEXT_BYTES_MAX
-        or len(text.encode("utf-8", "replace")) > RULE_TEXT_BYTES_MAX
-    ):
-        message = f"the rule is longer than {RULE_TEXT_BYTES_MAX} bytes"
-        raise DefinitionError((Problem(message, 0, len(text)),))
+    _bounded(text)
     tokens, problems = read(text)
     parser = Parser(tokens, problems)
     tree = parser.whole()
@@ -52,6 +48,27 @@ def parse(text: str) -> Node:
         ordered = sorted(parser.problems, key=lambda problem: (problem.start, problem.end))
         raise DefinitionError(tuple(dict.fromkeys(ordered)))
     return tree
+
+
+_LITERAL_LIST = re.compile(r"""\[(?:[0-9\s,.:-]++|"[^"]*+"|'[^']*+')++\]""", re.ASCII)
+"""A list of numbers, dates or texts: what may be longer than the rest of a rule."""
+
+
+def _bounded(text: str) -> None:
+    """Refuses a text that is too long before anything of it is read."""
+    if _bytes(text) <= RULE_TEXT_BYTES_MAX:
+        return
+    message = ""
+    if _bytes(text) > RULE_LISTS_BYTES_MAX:
+        message = f"the rule is longer than {RULE_LISTS_BYTES_MAX} bytes"
+    elif _bytes(_LITERAL_LIST.sub("", text)) > RULE_TEXT_BYTES_MAX:
+        message = f"without its lists, the rule is longer than {RULE_TEXT_BYTES_MAX} bytes"
+    if message:
+        raise DefinitionError((Problem(message, 0, len(text)),))
+
+
+def _bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
 
 
 class Parser(Reader):

@@ -87,7 +87,9 @@ class _Printer:
             return f"({self.show(node)})"
         return self.tight(node, AT)
 
-    def several(self, nodes: tuple[Node, ...]) -> str:
+    def several(self, nodes: tuple[Node, ...] | syntax.Values) -> str:
+        if isinstance(nodes, syntax.Values):
+            return ", ".join(map(quoted, nodes.values) if nodes.of == "text" else nodes.values)
         return ", ".join(self.show(node) for node in nodes)
 
     # --------------------------------------------------------------- literals and facts

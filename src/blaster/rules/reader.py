@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
-from blaster.limits import RULE_DEPTH_MAX, RULE_NODES_MAX
+from blaster.limits import RULE_DEPTH_MAX, RULE_NODES_MAX, RULE_VALUES_MAX
 from blaster.rules import syntax
 from blaster.rules.problems import PROBLEMS_MAX, TOO_MANY, Problem
 from blaster.rules.syntax import Node
@@ -59,6 +59,7 @@ class Reader:
         self.place = 0
         self.depth = 0
         self.nodes = 0
+        self.values = 0
         self.in_filter = False
         self.heights: dict[int, int] = {}
 
@@ -146,6 +147,15 @@ class Reader:
         if height > RULE_DEPTH_MAX:
             raise self.hopeless(f"the rule is nested deeper than {RULE_DEPTH_MAX} levels", node)
         return node
+
+    def literals(self) -> syntax.Values:
+        """The inside of a list, read as one token."""
+        token = self.take()
+        self.values += len(token.values)
+        if self.values > RULE_VALUES_MAX:
+            raise self.hopeless(f"the lists of the rule have more than {RULE_VALUES_MAX} values", token)
+        of: Any = token.value
+        return syntax.Values(of, token.values, token.spans, start=token.start, end=token.end)
 
     def hopeless(self, message: str, at: Token | Node) -> Hopeless:
         self.complain(message, at, "split it into several rules, or into a list with a rule")

@@ -12,7 +12,8 @@ Laws
 from __future__ import annotations
 
 import re
-from typing import Literal, TypeAlias, get_args
+from array import array
+from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -189,9 +190,44 @@ class Between(Spanned, frozen=True, tag="between"):
     high: Node
 
 
+class Values(Spanned, frozen=True, tag="values"):
+    """A list of literals of one sort, however long: no nodes of their own.
+
+    `values` are as in `Text`, `Number` and `Date`; `spans` is the start and end of each.
+    """
+
+    of: Literal["text", "number", "date"]
+    values: tuple[str, ...]
+    spans: bytes = b""
+
+    def nodes(self, most: int) -> tuple[Text | Number | Date, ...]:
+        """The first of them as the nodes that they stand for."""
+        ends = array("I", self.spans)
+        kind = LITERALS[self.of]
+        return tuple(
+            kind(value, start=ends[2 * place], end=ends[2 * place + 1])
+            for place, value in enumerate(self.values[:most])
+        )
+
+
+LITERALS: dict[str, type[Text | Number | Date]] = {"text": Text, "number": Number, "date": Date}
+
+
+def gathered(options: tuple[Node, ...]) -> tuple[Node, ...] | Values:
+    """The options of a list; as `Values` if they are literals of one sort."""
+    for name, kind in LITERALS.items():
+        if all(type(option) is kind for option in options):
+            ends = array("I", (end for option in options for end in (option.start, option.end)))
+            values = tuple(option.value for option in options)  # type: ignore[union-attr,misc]
+            place = {"start": options[0].start, "end": options[-1].end} if options else {}
+            of: Any = name
+            return Values(of, values, ends.tobytes(), **place)
+    return options
+
+
 class In(Spanned, frozen=True, tag="in"):
     value: Node
-    options: tuple[Node, ...]
+    options: tuple[Node, ...] | Values
     negated: bool = False
     exactly: bool = False
 
@@ -206,7 +242,7 @@ class TextTest(Spanned, frozen=True, tag="text test"):
 class ListTest(Spanned, frozen=True, tag="list test"):
     operator: Literal["any of", "all of", "none of"]
     value: Node
-    options: tuple[Node, ...]
+    options: tuple[Node, ...] | Values
     exactly: bool = False
 
 
@@ -385,6 +421,6 @@ def children_of(node: Node) -> list[Node]:
         inside = getattr(node, name)
         if type(inside) is tuple:
             found += inside
-        elif inside is not None:
+        elif inside is not None and type(inside) is not Values:
             found.append(inside)
     return found

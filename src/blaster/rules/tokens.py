@@ -15,6 +15,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import unicodedata
+from array import array
 from typing import NamedTuple
 
 from blaster.limits import RULE_NODES_MAX
@@ -31,12 +32,17 @@ JOINERS = frozenset("\u200c\u200d")
 
 
 class Token(NamedTuple):
-    """`kind`: name, quoted (in backticks), text, number, duration, date, moment, clock, op, end."""
+    """`kind`: name, quoted (in backticks), text, number, duration, date, moment, clock, op, end.
+
+    Of kind values: the inside of a list of literals, of the sort `value` (see `syntax.Values`).
+    """
 
     kind: str
     value: str
     start: int
     end: int
+    values: tuple[str, ...] = ()
+    spans: bytes = b""
 
 
 _PLAIN = re.compile(
@@ -53,6 +59,22 @@ _PLAIN = re.compile(
 
 A sign that could belong to a text or name around it (a letter, a digit, a quote) never follows.
 """
+_LIST_ITEMS = {
+    # what is read as one token between brackets, if nothing else stands there
+    "text": r"\"(?P<double>(?:[^\"]|\"\"|(?<=[\u05d0-\u05ea])\"(?=[\u05d0-\u05ea]))*+)\""
+            r"|'(?P<single>(?:[^']|''|(?<=[\u05d0-\u05ea])'(?=[\u05d0-\u05ea]))*+)'",
+    "number": r"(?P<number>(?:-(?=[1-9]|0\.0*[1-9]))?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{0,9}[1-9])?)",
+    "date": r"(?P<date>[0-9]{4}-[0-9][0-9]-[0-9][0-9])",
+}  # fmt: skip
+_LISTS = [
+    (
+        kind,
+        re.compile(rf"[ \t\r\n]*+(?:{one})[ \t\r\n]*+"
+                   rf"(?:,[ \t\r\n]*+(?:{re.sub('P<[a-z]+>', ':', one)})[ \t\r\n]*+)*+(?=\])"),
+        re.compile(one),
+    )
+    for kind, one in _LIST_ITEMS.items()
+]  # fmt: skip
 _SPACE = re.compile(r"[\s\u200b\ufeff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _NUMERIC = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[ \t]+(?P<time>\d\d?:\d\d(?::\d\d)?))?(?![\w:-]|\.\d)"
@@ -144,6 +166,29 @@ class _Lexer:
                 kind, start, end = "text", start - 1, end + 1
             tokens.append(Token(kind, value if value.isascii() else clean(value), start, end))
             self.place = found.end()
+            if value == "[" and kind == "op":
+                self.values()
+
+    def values(self) -> None:
+        """Reads the inside of a list as one token, if it is nothing but literals of one sort."""
+        for kind, whole, one in _LISTS:
+            found = whole.match(self.text, self.place)
+            if found is None:
+                continue
+            values: list[str] = []
+            spans = array("I")
+            for item in one.finditer(self.text, self.place, found.end()):
+                value = item[item.lastgroup or 0]
+                if kind == "text":
+                    quote = '"' if item.lastgroup == "double" else "'"
+                    value = clean(value.replace(quote * 2, quote))
+                values.append(value)
+                spans.extend(item.span())
+            if kind != "date" or all(map(_is_day, values)):
+                inside = Token("values", kind, self.place, found.end())
+                self.tokens.append(inside._replace(values=tuple(values), spans=spans.tobytes()))
+                self.place = found.end()
+            return
 
     def step(self) -> None:
         """Reads one token, one stretch of space, or one thing that is none."""
@@ -267,6 +312,14 @@ class _Lexer:
             end += 1
         self.complain("curly quotes do not hold a text", self.place + 1, "write \"...\" or '...'")
         self.emit("text", clean(self.text[self.place + 1 : end]), min(end + 1, len(self.text)))
+
+
+def _is_day(written: str) -> bool:
+    try:
+        dt.date.fromisoformat(written)
+    except ValueError:
+        return False
+    return True
 
 
 def _starts_name(character: str) -> bool:

@@ -301,7 +301,10 @@ class Between(Spanned, frozen=True):
 
 
 class InSet(Spanned, frozen=True):
-    """The subject equals one of the values (literals of its family); `not in` is `Not(InSet)`."""
+    """The subject equals one of the values (literals of its family); `not in` is `Not(InSet)`.
+
+    The values of a list of literals have the span of that list.
+    """
 
     subject: Value
     values: tuple[Literal, ...]
@@ -485,7 +488,10 @@ def scale_of(value: Value) -> int:
 
 
 def _branches() -> dict[type, tuple[str, ...]]:
-    """Per node the fields that hold nodes: those whose type says so."""
+    """Per node the fields that hold nodes: those whose type says so.
+
+    The literals of a set are none: there may be a million, and nothing is read by them.
+    """
     return {
         kind: tuple(
             name for name in kind.__struct_fields__
@@ -495,7 +501,7 @@ def _branches() -> dict[type, tuple[str, ...]]:
     }  # fmt: skip
 
 
-_NODES = re.compile(r"\b(Node|Value|FactRef|Literal)\b")
+_NODES = re.compile(r"\b(Node|Value|FactRef)\b")
 _BRANCHES: dict[type, tuple[str, ...]] = _branches()
 
 
@@ -535,6 +541,8 @@ def without_spans(node: _Part) -> _Part:
             changed[name] = tuple(map(without_spans, inside))
         elif inside is not None:
             changed[name] = without_spans(inside)
+    if isinstance(node, InSet):
+        changed["values"] = tuple(Literal(one.kind, one.value, one.scale) for one in node.values)
     return msgspec.structs.replace(node, **changed)
 
 

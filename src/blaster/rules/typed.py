@@ -184,10 +184,14 @@ def _as_float32(typed: Typed) -> Typed:
     value = typed.value
     if not isinstance(value, tree.Literal) or value.kind != Kind.NUMBER:
         return typed
+    return _number(typed, nearest_float32(float(value.value)))
+
+
+def nearest_float32(number: float) -> float:
+    """What is beyond every float32 stays as it is: it compares the same, and infinity would not."""
     with np.errstate(over="ignore"):
-        narrow = float(np.float32(value.value))
-    # What is beyond every float32 stays as it is: it compares the same, and infinity would not.
-    return _number(typed, narrow) if math.isfinite(narrow) else typed
+        narrow = float(np.float32(number))
+    return narrow if math.isfinite(narrow) else number
 
 
 def _number(typed: Typed, number: float) -> Typed:
