@@ -16,8 +16,8 @@ from blaster.rules import syntax
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "schema"
 _UNION = ("anyOf", "discriminator")  # OpenAPI's word, which Node keeps
-SPANS = ("start", "end")
-"""Where a node stood in a text; the JSON form of a rule has no text and leaves them out."""
+SPANS = ("start", "end", "spans")
+"""Where a node and the values of a list stood in a text; the JSON form of a rule has no text and leaves them out."""
 
 
 def rule_schema() -> str:

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from blaster.errors import DefinitionError
-from blaster.limits import RULE_DEPTH_MAX, RULE_TEXT_BYTES_MAX
+from blaster.limits import RULE_DEPTH_MAX, RULE_LISTS_BYTES_MAX, RULE_TEXT_BYTES_MAX
 from blaster.rules import syntax
 from blaster.rules.json_form import from_json, to_json, without_spans
 from blaster.rules.parser import parse
@@ -54,6 +54,23 @@ def test_what_is_no_rule(data: bytes) -> None:
         from_json(data)
 
 
+@pytest.mark.parametrize(
+    ("listed", "sort"),
+    [('"a", "b""c"', "text"), ("1, -2.5", "number"), ("2026-03-01", "date"), ("1, visits", "")],
+)
+def test_a_list_of_literals_of_one_sort_has_no_nodes(listed: str, sort: str) -> None:
+    """Whoever writes them as nodes gets the same tree."""
+    found = parse(f"a in [{listed}]")
+    assert isinstance(found, syntax.In)
+    assert isinstance(found.options, syntax.Values if sort else tuple)
+    if isinstance(found.options, syntax.Values):
+        assert found.options.of == sort
+        nodes = found.options.nodes(9)
+        assert [f"a in [{listed}]"[node.start : node.end] for node in nodes] == listed.split(", ")
+        written = msgspec.structs.replace(found, options=nodes)
+        assert from_json(msgspec.json.encode(written)) == from_json(to_json(found))
+
+
 def test_texts_are_normalised() -> None:
     found = from_json('{"node":"field","name":"cafe\u0301\u200f"}')
     assert without_spans(found) == syntax.Field("café")
@@ -68,7 +85,7 @@ def test_nesting_is_bounded(deep: int) -> None:
 
 def test_length_is_bounded() -> None:
     with pytest.raises(DefinitionError, match="longer than"):
-        from_json(" " * (2 * RULE_TEXT_BYTES_MAX + 1))
+        from_json(" " * (2 * RULE_LISTS_BYTES_MAX + 1))
 
 
 def test_the_schema_can_be_published() -> None:

@@ -112,7 +112,7 @@ def test_random_words_survive() -> None:
         ("a - -1", syntax.Arithmetic("-", A, Number("-1"))),
         ("a - - 1", syntax.Arithmetic("-", A, syntax.Negative(ONE))),
         ("a between b and c and d", syntax.And((syntax.Between(A, B, C), D))),
-        ("a not in [1]", syntax.In(A, (ONE,), negated=True)),
+        ("a not in [1]", syntax.In(A, syntax.Values("number", ("1",)), negated=True)),
         (
             "a - 2d at 10:00 < b",
             syntax.Compare(

@@ -12,8 +12,26 @@ import pytest
 
 from blaster._build import KIND
 from blaster.errors import DefinitionError
-from blaster.limits import RULE_DEPTH_MAX, RULE_NODES_MAX, RULE_TEXT_BYTES_MAX
-from blaster.rules import Rule, Zones, caret, compile_rule, parse, show, syntax, to_bools, vector_of
+from blaster.limits import (
+    RULE_DEPTH_MAX,
+    RULE_LISTS_BYTES_MAX,
+    RULE_NODES_MAX,
+    RULE_TEXT_BYTES_MAX,
+    RULE_VALUES_MAX,
+)
+from blaster.rules import (
+    Rule,
+    Zones,
+    caret,
+    compile_rule,
+    parse,
+    show,
+    syntax,
+    to_bools,
+    tree,
+    vector_of,
+)
+from blaster.rules.check import check_rule
 from blaster.rules.json_form import without_spans
 from blaster.rules.problems import PROBLEMS_MAX, Problem
 from tests.rules.examples import BROKEN, SYNTACTIC, rules_of_club
@@ -236,8 +254,9 @@ def test_a_rule_of_as_many_parts_as_allowed_works() -> None:
     assert f"more than {RULE_NODES_MAX} parts" in found[0].message
 
 
-def test_a_list_of_as_many_values_as_allowed_works() -> None:
-    count = RULE_NODES_MAX - 2
+def test_a_long_list_is_one_part_of_the_rule() -> None:
+    """More values than a rule may have parts; parts that are no literals keep their bound."""
+    count = 2 * RULE_NODES_MAX
     rule = compile_rule(f"visits in [{', '.join(map(str, range(0, 2 * count, 2)))}]", scope())
     assert answers(rule, [0, 1, 2 * count - 2, 2 * count, None]) == [
         True,
@@ -246,17 +265,43 @@ def test_a_list_of_as_many_values_as_allowed_works() -> None:
         False,
         False,
     ]
-
-
-def test_a_list_of_a_million_values_says_the_bound() -> None:
-    """It is longer than a text may be; a shorter one of too many values names that bound."""
-    found = read(f"visits in [{', '.join(map(str, range(1_000_000)))}]")
-    assert isinstance(found, tuple)
-    assert f"longer than {RULE_TEXT_BYTES_MAX} bytes" in found[0].message
-    found = read(f"visits in [{', '.join(map(str, range(100_000)))}]")
+    found = read(f"visits in [{', '.join(['visits', *['1'] * RULE_NODES_MAX])}]")
     assert isinstance(found, tuple)
     assert f"more than {RULE_NODES_MAX} parts" in found[0].message
     assert "a list with a rule" in found[0].suggestion
+
+
+def test_a_long_list_of_another_sort_is_refused() -> None:
+    """Dates beside an instant are compared one by one, so that each counts."""
+    days = ", ".join(["2026-03-01"] * (RULE_NODES_MAX + 1))
+    with pytest.raises(DefinitionError, match=f"more than {RULE_NODES_MAX} values"):
+        compile_rule(f"contact.created in [{days}]", scope())
+
+
+@pytest.mark.skipif(KIND == "trace", reason="a million values take minutes under a tracer")
+def test_a_list_of_a_million_values_is_read_checked_and_printed() -> None:
+    listed = f"visits in [{', '.join(map(str, range(RULE_VALUES_MAX)))}]"
+    found = parse(listed)
+    assert show(found) == listed
+    checked = check_rule(found, scope())
+    assert isinstance(checked, tree.InSet)
+    assert len(checked.values) == RULE_VALUES_MAX
+    found_too = read(f"{listed} or visits in [1]")
+    assert isinstance(found_too, tuple)
+    assert f"more than {RULE_VALUES_MAX} values" in found_too[0].message
+
+
+def test_only_lists_may_be_longer_than_a_text() -> None:
+    """What is no list of literals keeps the bound of a text; all of it has one of its own."""
+    long = "x" * RULE_TEXT_BYTES_MAX
+    for text in (f"{long} is set", f'a in ["b"] or {long} is set', f"a in [{long}]"):
+        found = read(text)
+        assert isinstance(found, tuple)
+        assert f"longer than {RULE_TEXT_BYTES_MAX} bytes" in found[0].message
+    assert not isinstance(read(f'a in ["{long}", "]["]'), tuple)
+    found = read(f'a in ["{"x" * RULE_LISTS_BYTES_MAX}"]')
+    assert isinstance(found, tuple)
+    assert f"longer than {RULE_LISTS_BYTES_MAX} bytes" in found[0].message
 
 
 def test_the_deepest_tree_survives_every_reader() -> None:

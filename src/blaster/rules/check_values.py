@@ -12,9 +12,9 @@ from blaster.model.fields import Kind
 from blaster.rules import check_events, check_facts, syntax, tree
 from blaster.rules.check_facts import span
 from blaster.rules.problems import nearest
+from blaster.rules.scope import Narrow
 from blaster.rules.syntax import Node
 from blaster.rules.tokens import clean
-from blaster.rules.scope import Narrow
 from blaster.rules.typed import (
     FAMILY_NAMES,
     Context,

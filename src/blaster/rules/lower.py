@@ -218,7 +218,9 @@ class Lowering:
 
     def plain(self, leaf: tree.Leaf, want: bool) -> int:
         """A leaf without a kernel."""
-        return self.emit("bits", self.derive(Derived("truth", tree.without_spans(leaf))), negated=not want)
+        return self.emit(
+            "bits", self.derive(Derived("truth", tree.without_spans(leaf))), negated=not want
+        )
 
     def in_range(self, slot: int, low: Bound, high: Bound, hit: bool) -> int:
         """Low <= value <= high (`hit` False: outside) of a slot of whole numbers."""
@@ -437,7 +439,11 @@ def whole_values(leaf: tree.InSet) -> tuple[int, ...] | None:
     found: set[int] = set()
     for item in leaf.values:
         at = fixed(item)
-        if at is None or item.kind == Kind.NUMBER or (item.kind == Kind.DATE) != (kind == Kind.DATE):
+        if (
+            at is None
+            or item.kind == Kind.NUMBER
+            or (item.kind == Kind.DATE) != (kind == Kind.DATE)
+        ):
             return None
         exact = at[0] * scale
         if exact.denominator == 1 and -(2**63) <= exact < 2**63:

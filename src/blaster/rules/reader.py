@@ -153,7 +153,9 @@ class Reader:
         token = self.take()
         self.values += len(token.values)
         if self.values > RULE_VALUES_MAX:
-            raise self.hopeless(f"the lists of the rule have more than {RULE_VALUES_MAX} values", token)
+            raise self.hopeless(
+                f"the lists of the rule have more than {RULE_VALUES_MAX} values", token
+            )
         of: Any = token.value
         return syntax.Values(of, token.values, token.spans, start=token.start, end=token.end)
 

@@ -193,16 +193,16 @@ class Between(Spanned, frozen=True, tag="between"):
 class Values(Spanned, frozen=True, tag="values"):
     """A list of literals of one sort, however long: no nodes of their own.
 
-    `values` are as in `Text`, `Number` and `Date`; `spans` is the start and end of each.
+    `values` are as in `Text`, `Number` and `Date`.
     """
 
     of: Literal["text", "number", "date"]
     values: tuple[str, ...]
-    spans: bytes = b""
+    spans: bytes = b""  # the start and end of each, as unsigned C ints
 
     def nodes(self, most: int) -> tuple[Text | Number | Date, ...]:
         """The first of them as the nodes that they stand for."""
-        ends = array("I", self.spans)
+        ends = array("I", self.spans or bytes(8 * len(self.values)))
         kind = LITERALS[self.of]
         return tuple(
             kind(value, start=ends[2 * place], end=ends[2 * place + 1])
@@ -215,12 +215,13 @@ LITERALS: dict[str, type[Text | Number | Date]] = {"text": Text, "number": Numbe
 
 def gathered(options: tuple[Node, ...]) -> tuple[Node, ...] | Values:
     """The options of a list; as `Values` if they are literals of one sort."""
-    for name, kind in LITERALS.items():
-        if all(type(option) is kind for option in options):
-            ends = array("I", (end for option in options for end in (option.start, option.end)))
-            values = tuple(option.value for option in options)  # type: ignore[union-attr,misc]
-            place = {"start": options[0].start, "end": options[-1].end} if options else {}
-            of: Any = name
+    for kind in LITERALS.values():
+        same = [option for option in options if isinstance(option, kind)]
+        if len(same) == len(options) > 0:
+            of: Any = kind.__struct_config__.tag
+            ends = array("I", (end for one in same for end in (one.start, one.end)))
+            values = tuple(one.value for one in same)
+            place = {"start": same[0].start, "end": same[-1].end}
             return Values(of, values, ends.tobytes(), **place)
     return options
 

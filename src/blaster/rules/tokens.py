@@ -137,7 +137,7 @@ def read(text: str) -> tuple[list[Token], list[Problem]]:
         and len(lexer.problems) < PROBLEMS_MAX
     ):
         lexer.plain()
-        if lexer.place < len(text):
+        if lexer.place < len(text) and len(lexer.tokens) < TOKENS_MAX:
             lexer.step()
     if len(lexer.problems) >= PROBLEMS_MAX:
         lexer.problems.append(Problem(TOO_MANY, lexer.place, len(text)))
