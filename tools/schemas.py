@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "docs" / "schema"
 _UNION = ("anyOf", "discriminator")  # OpenAPI's word, which Node keeps
 SPANS = ("start", "end", "spans")
-"""Where a node and the values of a list stood in a text; the JSON form of a rule has no text and leaves them out."""
+"""Where a node, or the values of a list, stood in a text: the JSON form of a rule has none."""
 
 
 def rule_schema() -> str:

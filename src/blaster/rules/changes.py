@@ -89,12 +89,17 @@ def is_time_dependent(node: tree.Node | tree.Value) -> bool:
 
 def changes_among(parts: Iterable[tree.Node | tree.Value]) -> bool:
     """The same of everything that `walk` gave."""
-    return any(
-        isinstance(item, tree.Engaged | tree.Now | tree.Today)
-        or (isinstance(item, tree.DateTest) and item.op in _ALWAYS)
-        or (isinstance(item, tree.Aggregate) and item.span is not None)
-        for item in parts
-    )
+    for item in parts:
+        match item:
+            case tree.FactRef() | tree.Literal() | tree.Compare():
+                continue
+            case tree.Engaged() | tree.Now() | tree.Today():
+                return True
+            case tree.DateTest(op=op) if op in _ALWAYS:
+                return True
+            case tree.Aggregate(span=tree.Duration()):
+                return True
+    return False
 
 
 def next_changes(ev: Evaluation, node: tree.Node) -> npt.NDArray[np.uint32]:

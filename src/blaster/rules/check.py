@@ -55,6 +55,8 @@ def _condition(context: Context, node: Node) -> tree.Node:
 
 def _truth(context: Context, node: Node, *, negated: bool) -> tree.Node:
     """A condition; `negated`: it stands under a `not`."""
+    if isinstance(node, syntax.Compare):
+        return _test(context, node)
     place = {"start": node.start, "end": node.end}
     match node:
         case syntax.Not(value=inner):
@@ -67,14 +69,21 @@ def _truth(context: Context, node: Node, *, negated: bool) -> tree.Node:
             return tree.AtLeast(count, _truths(context, items, negated=negated), **place)
         case syntax.Boolean(value=truth):
             return tree.Constant(truth, **place)
+    if negated and isinstance(node, syntax.Changed) and node.span is None:
+        context.complain(_NEVER_CERTAIN, node, "add in last 7d, or so far")
+    if isinstance(node, _CONDITIONS):
+        return _test(context, node)
     try:
-        if negated and isinstance(node, syntax.Changed) and node.span is None:
-            context.complain(_NEVER_CERTAIN, node, "add in last 7d, or so far")
-        if isinstance(node, _CONDITIONS):
-            return check_tests.test(context, node)
         return _bare(context, node, negated=negated)
     except Wrong:
         return tree.Constant(None, **place)
+
+
+def _test(context: Context, node: syntax.Condition) -> tree.Node:
+    try:
+        return check_tests.test(context, node)
+    except Wrong:
+        return tree.Constant(None, start=node.start, end=node.end)
 
 
 def _truths(context: Context, items: tuple[Node, ...], *, negated: bool) -> tuple[tree.Node, ...]:

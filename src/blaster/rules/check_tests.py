@@ -139,6 +139,8 @@ def _measured(context: Context, node: Node, left: Typed, right: Typed) -> tuple[
 
 def _meet(context: Context, node: Node, left: Typed, right: Typed) -> None:
     """Refuses values of families that cannot be compared."""
+    if left.family == right.family == "number":
+        return
     families = {left.family, right.family}
     if is_time(left.family) and is_time(right.family):
         return

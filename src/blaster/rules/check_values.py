@@ -49,10 +49,15 @@ def values(context: Context, nodes: Sequence[Node], *, lifted: bool = False) -> 
 def value(context: Context, node: Node, *, lifted: bool = False) -> Typed:
     """One value; Wrong if it is none."""
     match node:
-        case syntax.Fact():
-            return check_events.fact(context, node, lifted=lifted)
         case syntax.Field():
             return check_facts.field(context, node)
+        case (
+            syntax.Number() | syntax.Text() | syntax.Boolean() | syntax.Date() | syntax.Moment()
+            | syntax.Clock() | syntax.Weekday() | syntax.Duration()
+        ):  # fmt: skip
+            return _literal(context, node)
+        case syntax.Fact():
+            return check_events.fact(context, node, lifted=lifted)
         case syntax.Started():
             return check_facts.started(context, node)
         case syntax.LastActivity():
@@ -73,11 +78,6 @@ def value(context: Context, node: Node, *, lifted: bool = False) -> Typed:
             return _part(context, node)
         case syntax.Call():
             return _call(context, node)
-        case (
-            syntax.Text() | syntax.Number() | syntax.Boolean() | syntax.Date() | syntax.Moment()
-            | syntax.Clock() | syntax.Weekday() | syntax.Duration()
-        ):  # fmt: skip
-            return _literal(context, node)
         case _:
             hint = "join conditions with and, or, not"
             raise context.wrong("a condition stands where a value is needed", node, hint)
@@ -104,12 +104,12 @@ _Literal = (
 
 
 def _literal(context: Context, node: _Literal) -> Typed:
+    if isinstance(node, syntax.Number):
+        return _number(context, node)
     place = {"start": node.start, "end": node.end}
     match node:
         case syntax.Text(value=text):
             return Typed(tree.Literal(Kind.TEXT, text, **place), "text")
-        case syntax.Number():
-            return _number(context, node)
         case syntax.Boolean(value=truth):
             return Typed(tree.Literal(Kind.BOOL, truth, **place), "boolean")
         case syntax.Date(value=day):

@@ -26,7 +26,7 @@ from blaster.rules.assemble import Node as Step
 from blaster.rules.assemble import assemble
 from blaster.rules.facts import Fact
 from blaster.rules.kernels import hashed
-from blaster.rules.plan import Bound, Derived, Plan, TextTable, packed
+from blaster.rules.plan import INT64_MAX, INT64_MIN, Bound, Derived, Plan, TextTable, packed
 from blaster.rules.textkernels import needle_bytes
 from blaster.rules.values import INSTANTS
 
@@ -438,6 +438,10 @@ def whole_values(leaf: tree.InSet) -> tuple[int, ...] | None:
     kind = tree.kind_of(leaf.subject)
     found: set[int] = set()
     for item in leaf.values:
+        if kind == item.kind == Kind.INT and 10**item.scale == scale:
+            if INT64_MIN <= int(item.value) <= INT64_MAX:
+                found.add(int(item.value))
+            continue
         at = fixed(item)
         if (
             at is None

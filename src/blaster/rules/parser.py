@@ -9,7 +9,6 @@ look shows all of them. Depth and number of nodes are bounded (`limits`): beyond
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from blaster.errors import DefinitionError
@@ -18,7 +17,7 @@ from blaster.rules import parse_facts, parse_tests, syntax
 from blaster.rules.problems import Problem, nearest
 from blaster.rules.reader import CLOSERS, LONG_UNITS, Broken, Hopeless, Reader, shown
 from blaster.rules.syntax import Node
-from blaster.rules.tokens import Token, read
+from blaster.rules.tokens import Token, read, without_lists
 
 OR, AND, NOT, TEST, AT, SUM, PRODUCT, UNARY = 10, 20, 30, 40, 50, 60, 70, 80
 
@@ -50,10 +49,6 @@ def parse(text: str) -> Node:
     return tree
 
 
-_LITERAL_LIST = re.compile(r"""\[(?:[0-9\s,.:-]++|"[^"]*+"|'[^']*+')++\]""", re.ASCII)
-"""A list of numbers, dates or texts: what may be longer than the rest of a rule."""
-
-
 def _bounded(text: str) -> None:
     """Refuses a text that is too long before anything of it is read."""
     if _bytes(text) <= RULE_TEXT_BYTES_MAX:
@@ -61,7 +56,7 @@ def _bounded(text: str) -> None:
     message = ""
     if _bytes(text) > RULE_LISTS_BYTES_MAX:
         message = f"the rule is longer than {RULE_LISTS_BYTES_MAX} bytes"
-    elif _bytes(_LITERAL_LIST.sub("", text)) > RULE_TEXT_BYTES_MAX:
+    elif _bytes(without_lists(text)) > RULE_TEXT_BYTES_MAX:
         message = f"without its lists, the rule is longer than {RULE_TEXT_BYTES_MAX} bytes"
     if message:
         raise DefinitionError((Problem(message, 0, len(text)),))

@@ -63,18 +63,20 @@ _LIST_ITEMS = {
     # what is read as one token between brackets, if nothing else stands there
     "text": r"\"(?P<double>(?:[^\"]|\"\"|(?<=[\u05d0-\u05ea])\"(?=[\u05d0-\u05ea]))*+)\""
             r"|'(?P<single>(?:[^']|''|(?<=[\u05d0-\u05ea])'(?=[\u05d0-\u05ea]))*+)'",
-    "number": r"(?P<number>(?:-(?=[1-9]|0\.0*[1-9]))?(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{0,9}[1-9])?)",
+    "number": r"(?P<number>(?:-(?=[1-9]|0\.0*[1-9]))?"
+              r"(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{0,9}[1-9])?)",
     "date": r"(?P<date>[0-9]{4}-[0-9][0-9]-[0-9][0-9])",
 }  # fmt: skip
-_LISTS = [
-    (
-        kind,
-        re.compile(rf"[ \t\r\n]*+(?:{one})[ \t\r\n]*+"
-                   rf"(?:,[ \t\r\n]*+(?:{re.sub('P<[a-z]+>', ':', one)})[ \t\r\n]*+)*+(?=\])"),
-        re.compile(one),
-    )
-    for kind, one in _LIST_ITEMS.items()
-]  # fmt: skip
+
+
+def _list_of(one: str) -> str:
+    """The inside of a list of such values."""
+    space, value = r"[ \t\r\n]*+", f"(?:{re.sub('P<[a-z]+>', ':', one)})"
+    return rf"{space}{value}{space}(?:,{space}{value}{space})*+(?=\])"
+
+
+_LISTS = [(kind, re.compile(_list_of(one)), re.compile(one)) for kind, one in _LIST_ITEMS.items()]
+_LISTED = re.compile(rf"(?<=\[)(?:{'|'.join(map(_list_of, _LIST_ITEMS.values()))})")
 _SPACE = re.compile(r"[\s\u200b\ufeff\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _NUMERIC = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[ \t]+(?P<time>\d\d?:\d\d(?::\d\d)?))?(?![\w:-]|\.\d)"
@@ -126,6 +128,11 @@ def is_plain(name: str) -> bool:
     """Whether `name` reads back as one name token of the same value, without quotes."""
     tokens, problems = read(name)
     return not problems and len(tokens) == 2 and tokens[0][:2] == ("name", name)
+
+
+def without_lists(text: str) -> str:
+    """The text without the values of its lists."""
+    return _LISTED.sub("", text)
 
 
 def read(text: str) -> tuple[list[Token], list[Problem]]:

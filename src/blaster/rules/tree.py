@@ -14,6 +14,8 @@ Laws
 4. A local clock literal such as `2026-03-01 10:00` is `AtClock(Literal(DATE), second_of_day)`.
 5. `before` and `after` are `Compare` with `<` and `>`; a weekday literal is an INT 1 (Monday) to
    7 (Sunday), compared with `Part("weekday", ..)`.
+
+Long because it is one vocabulary: every node, and what can be asked of any node.
 """
 
 from __future__ import annotations
@@ -65,7 +67,7 @@ class FactRef(Spanned, frozen=True):
     scale: int = 0
 
 
-class Literal(Spanned, frozen=True):
+class Literal(Spanned, frozen=True, gc=False):
     """A constant: int for INT, DATE and INSTANT, float for NUMBER, str for TEXT, bool for BOOL."""
 
     kind: Kind
@@ -552,7 +554,7 @@ _ZONED_TESTS = frozenset({"today", "on", "anniversary_today", "anniversary_in_ne
 def needs_zone(node: Node | Value) -> bool:
     """Whether the node itself (not its children) reads the contact's zone."""
     match node:
-        case FactRef() | Literal():
+        case FactRef() | Literal() | And() | Or() | Not():
             return False
         case Compare(left=left, right=right):
             return (kind_of(left) == Kind.DATE) != (kind_of(right) == Kind.DATE)
@@ -613,8 +615,8 @@ def _read(parts: Iterable[Node | Value]) -> tuple[Fact, ...]:
     for item in parts:
         if isinstance(item, FactRef):
             found[item.fact] = None
-        else:
-            zoned = zoned or needs_zone(item)
+        elif not zoned:
+            zoned = needs_zone(item)
     if zoned:
         found[ZONE_FACT] = None
     return tuple(found)

@@ -149,7 +149,7 @@ def with_items(found: tree.Aggregate) -> tree.Aggregate:
 
 def agreed(typed: Sequence[Typed]) -> Sequence[Typed]:
     """Values of one family: attributes without a type get that of the rest."""
-    if all(one.family != "any" for one in typed):
+    if "any" not in [one.family for one in typed]:
         return typed
     families = [one.family for one in typed if one.family not in ("any", "duration")]
     family: Family = families[0] if families else "text"
@@ -159,7 +159,7 @@ def agreed(typed: Sequence[Typed]) -> Sequence[Typed]:
 def settle(typed: Sequence[Typed]) -> Sequence[Typed]:
     """Values that meet each other: attributes get the type of the rest, literals its kind."""
     found = agreed(typed)
-    if any(tree.kind_of(one.value) == Kind.NUMBER for one in found):
+    if Kind.NUMBER in [tree.kind_of(one.value) for one in found]:
         found = [_as_number(one) for one in found]
     return found
 
@@ -167,7 +167,7 @@ def settle(typed: Sequence[Typed]) -> Sequence[Typed]:
 def compared(typed: Sequence[Typed]) -> Sequence[Typed]:
     """Values that stand in one test: as `settle`; beside a column of float32 a float32."""
     found = settle(typed)
-    if any(isinstance(one.field, Narrow) for one in found):
+    if Narrow in [type(one.field) for one in found]:
         found = [_as_float32(one) for one in found]
     return found
 
