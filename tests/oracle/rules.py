@@ -158,9 +158,15 @@ def _between(node: syntax.Between, world: World) -> Truth:
     return conjunction((compared(">=", found, low, world), compared("<=", found, high, world)))
 
 
+def _options(node: syntax.In | syntax.ListTest) -> tuple[syntax.Node, ...]:
+    """The values in the brackets, each a node."""
+    listed = node.options
+    return listed if isinstance(listed, tuple) else listed.nodes(len(listed.values))
+
+
 def _in(node: syntax.In, world: World) -> Truth:
     found = value(node.value, world)
-    options = (value(option, world) for option in node.options)
+    options = (value(option, world) for option in _options(node))
     hit = disjunction(
         compared("==", found, option, world, exactly=node.exactly) for option in options
     )
@@ -191,7 +197,7 @@ def _list_test(node: syntax.ListTest, world: World) -> Truth:
     held = {folded(entry, exactly=node.exactly) for entry in entries}
     hits = [
         folded(option.value, exactly=node.exactly) in held
-        for option in node.options
+        for option in _options(node)
         if isinstance(option, syntax.Text)
     ]
     return {"any of": any(hits), "all of": all(hits), "none of": not any(hits)}[node.operator]

@@ -200,6 +200,8 @@ class Reading:
     ) -> Form | None:
         if not values:
             return Leaf(self.thing(subject), lambda _: FALSE)
+        if len(values) ** 2 > WORK_MAX:
+            return None  # a cell per value, and a look per value at each
         self.leaves += len(values) - 1
         found: list[Form] = []
         for value in values:
