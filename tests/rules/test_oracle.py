@@ -1,6 +1,6 @@
 """Compiled rules against the plain-Python oracle: the same answer for every row.
 
-The seeded part is the same in every run, and counts what it compared; hypothesis looks for more,
+Every instruction set of this machine has its turn. The seeded part is the same in every run, and counts what it compared; hypothesis looks for more,
 and makes what it finds small.
 """
 
@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle.dice import Drawn, Seeded
+from tests.oracle.instructions import LEVELS, Turns, instructions
 from tests.oracle.rule_texts import LEAVES
 from tests.oracle.rule_trial import VALUE_KINDS, Tally, Trial
 
@@ -22,23 +23,25 @@ HITS_MIN = 20
 HEALTH = tuple(HealthCheck)
 
 
-def run(dice, cases, *, budget=4):
+def run(dice, cases, turns, *, budget=4):
     """Seeded cases, one after the other; what they compared."""
     tally = Tally()
     kinds = 0
     for _ in range(cases):
-        Trial(dice, tally).rules(budget)
-        for _ in range(EXPRESSIONS):
-            Trial(dice, tally).values(VALUE_KINDS[kinds % len(VALUE_KINDS)])
-            kinds += 1
+        with turns.next():
+            Trial(dice, tally).rules(budget)
+            for _ in range(EXPRESSIONS):
+                Trial(dice, tally).values(VALUE_KINDS[kinds % len(VALUE_KINDS)])
+                kinds += 1
     return tally
 
 
-def test_seeded_rules_agree_with_the_oracle(capsys):
-    tally = run(Seeded(SEED), CASES)
-    with capsys.disabled():
-        print("\nrows compared per operator and kind (leaves: true/false/unknown)")
-        print(tally.table())
+def test_seeded_rules_agree_with_the_oracle(record_property):
+    turns = Turns()
+    tally = run(Seeded(SEED), CASES, turns)
+    head = "rows compared per operator and kind (leaves: true/false/unknown)"
+    record_property("figures", f"{head}\n{tally.table()}")
+    record_property("figures", f"cases of the oracle per instruction set: {turns}")
     hits = tally.hits()
     missing = {(leaf.operator, leaf.kind) for leaf in LEAVES} - hits.keys()
     assert not missing
@@ -52,16 +55,18 @@ def test_seeded_rules_agree_with_the_oracle(capsys):
 
 @pytest.mark.parametrize("length", [65_535, 65_536])
 def test_whole_batches_agree_with_the_oracle(length):
-    for seed in range(2):
-        Trial(Seeded(seed)).rules(budget=2, length=length)
+    for seed, level in enumerate(LEVELS):
+        with instructions(level):
+            Trial(Seeded(seed)).rules(budget=2, length=length)
 
 
 @st.composite
 def trials(draw):
     """Draws a case and compares it: hypothesis shrinks what disagrees."""
-    trial = Trial(Drawn(draw), distinct=3)
-    trial.rules(budget=4)
-    trial.values(draw(st.sampled_from(VALUE_KINDS)))
+    with instructions(draw(st.sampled_from(LEVELS))):
+        trial = Trial(Drawn(draw), distinct=3)
+        trial.rules(budget=4)
+        trial.values(draw(st.sampled_from(VALUE_KINDS)))
     return trial.case
 
 
@@ -76,7 +81,7 @@ def test_drawn_rules_agree_with_the_oracle(case):
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
 def test_a_thousand_seeded_rules_agree(seed):
-    run(Seeded(seed), 1000)
+    run(Seeded(seed), 1000, Turns())
 
 
 @pytest.mark.long
