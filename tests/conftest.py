@@ -11,8 +11,6 @@ import os
 import pytest
 from hypothesis import settings
 
-from blaster.rules.kernels import levels
-
 # On shared cores a deadline tests the machine. The trace build is some ten times slower, and is
 # there to see lines, not to search; the sanitizer build searches.
 settings.register_profile("release", deadline=None, print_blob=True)
@@ -23,6 +21,8 @@ settings.load_profile(os.environ.get("BLASTER_BUILD", "release"))
 
 def pytest_report_header() -> str:
     """The instruction sets that the kernels are tested with."""
+    from blaster.rules.kernels import levels
+
     return f"instruction sets: {', '.join(levels())}"
 
 

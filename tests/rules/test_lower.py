@@ -15,6 +15,7 @@ from blaster.rules.leaves import truths_of
 from blaster.rules.lower import lower
 from blaster.rules.values import Evaluation
 from blaster.rules.vectors import FORM_DTYPES
+from tests.volume import cases
 
 NOW = 1_774_573_200  # 2026-03-27, an hour into the day of the change to summer time
 ZONES = Zones("Asia/Jerusalem")
@@ -236,7 +237,7 @@ def kleene(ev: Evaluation, node: t.Node) -> Any:
             return yes.astype(int) - no.astype(int)
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", range(cases(300)))
 def test_leaves_and_trees(seed: int) -> None:
     """Program and plain leaves agree on both forms, whatever the number of rows."""
     rnd = random.Random(seed)

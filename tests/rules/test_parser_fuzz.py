@@ -10,7 +10,6 @@ import random
 import msgspec
 import pytest
 
-from blaster._build import KIND
 from blaster.errors import DefinitionError
 from blaster.limits import RULE_DEPTH_MAX, RULE_NODES_MAX, RULE_TEXT_BYTES_MAX
 from blaster.rules import Rule, Zones, caret, compile_rule, parse, show, syntax, to_bools, vector_of
@@ -18,6 +17,7 @@ from blaster.rules.json_form import without_spans
 from blaster.rules.problems import PROBLEMS_MAX, Problem
 from tests.rules.examples import BROKEN, SYNTACTIC, rules_of_club
 from tests.rules.scopes import scope
+from tests.volume import TRACED, cases
 
 EXAMPLES = tuple(dict.fromkeys((*SYNTACTIC, *BROKEN, *rules_of_club())))
 
@@ -117,7 +117,7 @@ def compiled(text: str) -> None:
 
 
 def test_mutations_of_the_examples() -> None:
-    mutations(1, 600)
+    mutations(1, cases(600))
 
 
 @pytest.mark.long
@@ -139,7 +139,7 @@ def noise(seed: int, count: int) -> None:
 
 
 def test_random_unicode() -> None:
-    noise(1, 600)
+    noise(1, cases(600))
 
 
 @pytest.mark.long
@@ -189,7 +189,7 @@ MEGABYTES = {
 @pytest.mark.parametrize("name", MEGABYTES)
 def test_a_megabyte_is_refused(name: str) -> None:
     piece, message = MEGABYTES[name]
-    traced = KIND == "trace" and message != "longer than"
+    traced = TRACED and message != "longer than"
     size = RULE_TEXT_BYTES_MAX // (16 if traced else 1)  # past the other bounds too
     found = read((piece * size)[:size])
     assert isinstance(found, tuple)

@@ -16,6 +16,7 @@ from blaster.rules.sql_text import FOLD_END, folded, quoted
 from tests.oracle.dice import Drawn, Seeded
 from tests.oracle.instructions import LEVELS, Turns, instructions
 from tests.rules.arrow_trial import ArrowTrial
+from tests.volume import cases
 
 CASES = 160
 SEED = 20261122
@@ -28,10 +29,10 @@ REASONS = {
 }
 
 
-def run(seed, cases):
+def run(seed, count):
     dice, tally, turns = Seeded(seed), Counter(), Turns()
     connection = duckdb.connect()
-    for _ in range(cases):
+    for _ in range(count):
         trial = ArrowTrial(dice)
         with turns.next():
             trial.mask()
@@ -40,9 +41,9 @@ def run(seed, cases):
 
 
 def test_masks_and_sql_agree_with_the_oracle():
-    tally = run(SEED, CASES)
+    tally = run(SEED, cases(CASES))
     assert set(tally) - {"said"} <= REASONS, tally
-    assert tally["said"] >= SAID_MIN * CASES, tally
+    assert tally["said"] >= SAID_MIN * cases(CASES), tally
 
 
 @st.composite
@@ -54,7 +55,7 @@ def trials(draw):
     return trial.text
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, database=None,
+@settings(max_examples=cases(40), deadline=None, derandomize=True, database=None,
           suppress_health_check=tuple(HealthCheck))  # fmt: skip
 @given(trials())
 def test_drawn_masks_and_sql_agree(text):

@@ -25,6 +25,7 @@ from tests.sim.worlds import (
     play_instant,
     start_engine,
 )
+from tests.volume import cases
 
 ANSWERS = (
     (OutcomeCode.ACCEPTED, ""),
@@ -135,7 +136,7 @@ def one(seed: int) -> Play:
 def test_every_ledger_balances_after_every_tick(block: int) -> None:
     """Sixty worlds; a failure prints its seed."""
     lines = 0
-    for seed in range(block * 10, block * 10 + 10):
+    for seed in range(block * 10, block * 10 + cases(10)):
         try:
             state = one(seed).state
         except BaseException:
