@@ -150,7 +150,7 @@ STEPS = st.sampled_from(("put", "put", "arrow", "grow", "take", "gather", "pin",
 
 
 @KINDS
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=cases(25), deadline=None)
 @given(
     steps=st.lists(st.tuples(STEPS, st.integers(0, 2**32)), max_size=25),
     rows=st.sampled_from((1, 64, 513, 65_535, 65_536, 65_600)),

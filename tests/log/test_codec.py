@@ -29,8 +29,9 @@ from blaster.model.records import (
     Took,
 )
 from tests.log.support import AT, NEVER, example, examples, same, same_value
+from tests.volume import cases
 
-ROWS = 100_000
+ROWS = cases(100_000)
 
 
 def round_trip(entry: Entry) -> bytes:

@@ -316,7 +316,7 @@ def test_a_hundred_thousand_numbers_are_one_look_up() -> None:
     rows[:4] = [-(2**63), 2**63 - 1, 0, -(2**63) + 1]
     valid = [row % 7 != 0 for row in range(5000)]
     vector = Vector(Kind.INT, 5000, rows, np.packbits(valid, bitorder="little"))
-    far = tuple(t.Literal(Kind.INT, int(n)) for n in (*rows[::2], *range(10**5)))
+    far = tuple(t.Literal(Kind.INT, int(n)) for n in (*rows[::2], *range(cases(10**5))))
     near = tuple(t.Literal(Kind.INT, n) for n in range(-40, 300, 3))
     for values in (far, near, far[:20]):
         wanted = {int(item.value) for item in values}
