@@ -58,7 +58,7 @@ def test_seeded_rules_agree_with_the_oracle(record_property):
 
 @pytest.mark.parametrize("length", [65_535, 65_536])
 def test_whole_batches_agree_with_the_oracle(length):
-    for seed, level in enumerate(LEVELS):
+    for seed, level in enumerate(LEVELS[: cases(len(LEVELS))]):
         with instructions(level):
             Trial(Seeded(seed)).rules(budget=2, length=length)
 
