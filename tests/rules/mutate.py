@@ -50,8 +50,8 @@ TESTS = {
     "leafrows": ("test_program", *WHOLE),
     "program": ("test_program", *WHOLE),
 }
-TEST_S_MAX = 600
-"""A mutant that makes a loop endless fails by this."""
+CPU_S_MAX, WAIT_S_MAX = 400, 3600
+"""A mutant that makes a loop endless fails by the first, one that waits for ever by the second."""
 MEMORY_BYTES_MAX = 16 << 30
 """What a mutant that asks for ever more gets."""
 
@@ -208,6 +208,7 @@ def mutated(mutant: Mutant, folder: Path, plain: Path) -> None:
 
 def bounded() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S_MAX, CPU_S_MAX))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -218,7 +219,7 @@ def noticed(folder: Path, tests: tuple[str, ...]) -> str:
     settings = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=settings, timeout=TEST_S_MAX, capture_output=True, text=True,
+            command, cwd=ROOT, env=settings, timeout=WAIT_S_MAX, capture_output=True, text=True,
             check=False, preexec_fn=bounded,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
