@@ -1,4 +1,4 @@
-"""The instruction sets of this machine: what compares the kernels does so with every one of them."""
+"""The instruction sets of this machine: what compares the kernels has a turn with each."""
 
 from __future__ import annotations
 

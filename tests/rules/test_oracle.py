@@ -1,7 +1,7 @@
 """Compiled rules against the plain-Python oracle: the same answer for every row.
 
-Every instruction set of this machine has its turn. The seeded part is the same in every run, and counts what it compared; hypothesis looks for more,
-and makes what it finds small.
+Every instruction set of this machine has its turn. The seeded part is the same in every run, and
+counts what it compared; hypothesis looks for more, and makes what it finds small.
 """
 
 from __future__ import annotations
