@@ -29,6 +29,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from blaster.rules.kernels import levels
 from tests.rules.equivalent import EQUIVALENT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,9 +37,14 @@ SRC = ROOT / "src"
 ROOM = Path("blaster") / "rules"
 FOLDER = ROOT / "build" / "mutants"
 SHARES = {
-    "simd.c": 4, "simd_drive.h": 3, "simd_x86.h": 5,
-    "kernels.pyx": 12, "textkernels.pyx": 12, "leafrows.pyx": 12, "program.pyx": 12,
+    # file and instruction set ("": any) to how many places of it are tried
+    ("simd.c", ""): 4, ("simd_drive.h", ""): 3, ("simd_x86.h", "avx2"): 3,
+    ("simd_x86.h", "avx512"): 2, ("kernels.pyx", ""): 12, ("textkernels.pyx", ""): 12,
+    ("leafrows.pyx", ""): 12, ("program.pyx", ""): 12,
 }  # fmt: skip
+AVX512_FROM = "#define TARGET_512"
+"""Where AVX2 ends and AVX-512 begins in simd_x86.h."""
+
 OUTCOMES = ("killed", "survived", "broken")
 """Broken: it does not compile, and says nothing."""
 
@@ -130,12 +136,21 @@ def candidates(file: str) -> list[Mutant]:
     return found
 
 
+def level_of(mutant: Mutant) -> str:
+    """The instruction set of a line of simd_x86.h."""
+    lines = source(mutant.file).split("\n")[: mutant.line]
+    return "avx512" if any(line.startswith(AVX512_FROM) for line in lines) else "avx2"
+
+
 def dealt(seed: int) -> list[Mutant]:
-    """So many of all places as SHARES says; the equivalent ones are left out."""
+    """So many of all places as SHARES says, without the equivalent ones and other machines'."""
     chosen: list[Mutant] = []
     unused = set(EQUIVALENT)
-    for file, share in SHARES.items():
-        places = candidates(file)
+    for (file, level), share in SHARES.items():
+        if level and level not in levels():
+            print(f"not tried, for this machine has no {level}: {share} mutants", flush=True)
+            continue
+        places = [mutant for mutant in candidates(file) if level in ("", level_of(mutant))]
         unused -= {(file, mutant.flip) for mutant in places}
         places = [mutant for mutant in places if (file, mutant.flip) not in EQUIVALENT]
         places.sort(key=lambda mutant: hashlib.sha256(f"{seed} {mutant.flip}".encode()).digest())
