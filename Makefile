@@ -20,8 +20,12 @@ lint-environment: environment
 build: environment ## set up build/venv and compile; then build/venv/bin/blaster runs
 	@$(PY) tools/build.py release
 
+# A test run uses one processor, and half of its time waits for processes. Each process begins with
+# a share of the tests, and takes some of another's when it has none left.
+SHARED = -n 2 --dist worksteal
+
 test: build ## run the tests against the release build (T=tests/rules for some of them)
-	@PYTHONPATH=. $(PY) tools/shares.py $(T)
+	@$(PY) -m pytest $(or $(T),$(SHARED))
 
 house: build ## check the structure: layers, sizes, exports, words
 	@$(PY) -m pytest -q tests/house
@@ -40,7 +44,7 @@ UNTRACED = tests/house tests/crash tests/interop tests/engine/test_delivery_ends
 
 cover: build ## run the tests on the trace build; at least 90 % of the lines of src
 	@$(PY) tools/build.py trace
-	@PYTHONPATH=. $(PY) tools/cover.py $(UNTRACED)
+	@PYTHONPATH=. $(PY) tools/cover.py $(SHARED) $(UNTRACED:%=--ignore=%)
 
 bench: build ## time the kernels (release build only)
 	@$(PY) -m pytest bench/micro --benchmark-enable --benchmark-only
@@ -57,7 +61,7 @@ mission: build ## run the acceptance rows, and count them
 	@PYTHONPATH=. $(PY) tools/mission.py
 
 long: build ## run the tests that take minutes (T=tests/crash for some of them)
-	@$(PY) -m pytest -m long $(T) || test $$? -eq 5 # 5: there are none
+	@$(PY) -m pytest -m long $(or $(T),$(SHARED)) || test $$? -eq 5 # 5: there are none
 ifndef T
 	@$(MAKE) --no-print-directory sanitize mutate
 endif

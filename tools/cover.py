@@ -1,9 +1,9 @@
 """Measures the lines of src that the tests run, compiled modules included, and judges the figures.
 
-`cover.py [FOLDER OR FILE TO LEAVE OUT ...]` runs the rest of the tests against the trace build,
-under coverage, in two processes. It fails when less than LINES_MIN per cent of the
-lines ran, when a module is not in the report (then its lines were not measured, which is not the
-same as covered), or when more than EXCLUDED_MAX lines are marked `no cover`, each with its reason.
+`cover.py [PYTEST WORDS]` runs the tests against the trace build, under coverage, the processes
+that share them included. It fails when less than LINES_MIN per cent of the lines ran, when a module
+is not in the report (then its lines were not measured, which is not the same as covered), or when
+more than EXCLUDED_MAX lines are marked `no cover`, each with its reason.
 """
 
 from __future__ import annotations
@@ -16,8 +16,6 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-from tools.shares import run_parts, shares
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "coverage"
@@ -82,9 +80,7 @@ def main() -> int:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for old in FOLDER.glob("data*"):
         old.unlink()
-    left_out = [ROOT / word for word in sys.argv[1:]]
-    parts = shares(ROOT / "tests", left_out)
-    tests = run_parts([*COVERAGE, "run", "-m", "pytest"], parts, settings(), FOLDER)
+    tests = coverage("run", "-m", "pytest", *sys.argv[1:])
     if tests:
         print("coverage is not judged: the tests failed on the trace build")
         return tests

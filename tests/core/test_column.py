@@ -19,6 +19,7 @@ from blaster.model.fields import BATCH_ROWS, NEVER, Kind
 from blaster.rules.dictionary import Dictionary
 from tests.core import column_model as cm
 from tests.core.column_model import Model, put, read_export, read_vector, rows_of, take
+from tests.volume import cases
 
 KINDS = pytest.mark.parametrize(
     "kind", [kind for kind in Kind if kind is not Kind.EVENTS], ids=lambda kind: kind.name
@@ -149,7 +150,7 @@ STEPS = st.sampled_from(("put", "put", "arrow", "grow", "take", "gather", "pin",
 
 
 @KINDS
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=cases(25), deadline=None)
 @given(
     steps=st.lists(st.tuples(STEPS, st.integers(0, 2**32)), max_size=25),
     rows=st.sampled_from((1, 64, 513, 65_535, 65_536, 65_600)),
@@ -505,7 +506,7 @@ def test_due_rows_ascend_and_never_is_never_due() -> None:
     assert column.minimum() == 30
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(60), deadline=None)
 @given(
     st.lists(
         st.tuples(

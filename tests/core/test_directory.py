@@ -12,6 +12,7 @@ from blaster.core.column import Column
 from blaster.core.directory import Directory
 from blaster.core.readers import ColumnReader
 from blaster.model.fields import Kind
+from tests.volume import cases
 
 Row = tuple[str | None, str | None, str | None]
 
@@ -174,8 +175,8 @@ def test_a_column_reader_wants_text() -> None:
 
 
 def test_a_large_batch_of_repeats() -> None:
-    """Forty thousand rows, every contact twice: the second time it is found."""
-    count = 20_000
+    """Every contact twice: the second time it is found."""
+    count = cases(20_000)
     emails = pa.array([f"u{n}@x.org" for n in range(count)] * 2)
     numbers, created, conflicts = World().directory.resolve(None, emails, None)
     assert (numbers == np.tile(np.arange(count), 2)).all()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from blaster.core.index import ArrowReader, Index, KeyReader
 from blaster.core.keys import Keys, hash_keys, string_array
+from tests.volume import cases
 
 _MASK = (1 << 64) - 1
 
@@ -121,8 +122,8 @@ def test_an_index_is_a_dict(changes: list[tuple[bool, str, int]], fold: bool, se
 
 
 def test_many_keys_grow_the_table_and_leave_it() -> None:
-    """Twenty thousand keys in, found, half of them out; memory within the promise."""
-    count = 20_000
+    """Many keys in, found, half of them out; memory within the promise."""
+    count = cases(20_000)
     keys = pa.array([f"user{n}@example.co.il" for n in range(count)])
     rows = np.arange(count)
     index = Index(ArrowReader(keys))
@@ -151,7 +152,7 @@ def test_order_of_insertion_does_not_matter() -> None:
     assert len(index) == 1
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=cases(20), deadline=None)
 @given(st.integers(0, _MASK))
 def test_runs_at_the_end_of_the_table_do_not_wrap(seed: int) -> None:
     """Many rows under each of a few keys: the longest runs there can be."""

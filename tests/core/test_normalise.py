@@ -16,6 +16,7 @@ from blaster.core import normalise
 from blaster.core.addresses import fast_emails, fast_phones
 from blaster.core.normalise import REASONS, is_role, normalise_emails, normalise_phones
 from blaster.errors import InputError
+from tests.volume import cases
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _DOMAIN = re.compile(rf"({_LABEL}\.)+(?!\d+$){_LABEL}", re.IGNORECASE | re.ASCII)
@@ -189,7 +190,7 @@ def phone_texts(draw: st.DrawFn) -> str:
     return "".join(pieces) + ending
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=cases(500), deadline=None)
 @given(phone_texts(), st.sampled_from(["IL", "IL", "US", "GB"]))
 def test_phones_are_as_the_library_says(value: str, country: str) -> None:
     """The compiled half gives what phonenumbers gives, or leaves the number to it."""

@@ -27,7 +27,6 @@ from tests.engine.delivery import (
     facts,
     line,
     mail,
-    nothing_left,
     opened,
     settled,
     until,
@@ -35,20 +34,11 @@ from tests.engine.delivery import (
 )  # fmt: skip
 from tests.transport.fake_smtp import CLOSE, STALL, FakeSmtp
 
+pytestmark = pytest.mark.usefixtures("clean")
+
 DAY_S = 86_400
 HEBREW = "חשבונית לחודש מרץ"
 DOMAIN = '[domains."shop.example"]\ndkim = [{ selector = "s1", key = "keys/s1.pem" }]\n'
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture(autouse=True)
-async def clean():
-    async with nothing_left():
-        yield
 
 
 async def test_signed_mail_to_two_sites(tmp_path, clock):

@@ -20,14 +20,12 @@ from blaster.log import EmbeddedLog
 from blaster.testing import Provider, SmtpSink
 from tests.engine.delivery import (
     START,
-    Clock,
     Notes,
     account,
     addresses,
     facts,
     line,
     mail,
-    nothing_left,
     opened,
     runs,
     settled,
@@ -36,18 +34,9 @@ from tests.engine.delivery import (
 )  # fmt: skip
 from tests.transport.fake_smtp import STALL, FakeSmtp
 
+pytestmark = pytest.mark.usefixtures("clean")
+
 SLOW = {"shaping.toml": "[default]\nconnections = 4\nmessages_per_second = 20\n"}
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture(autouse=True)
-async def clean():
-    async with nothing_left():
-        yield
 
 
 async def test_a_killed_worker_loses_nothing(tmp_path, clock):

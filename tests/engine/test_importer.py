@@ -19,6 +19,7 @@ from blaster.engine.importer import ImportBatch, read, write_rejects
 from blaster.errors import InputError
 from blaster.limits import IMPORT_CELL_BYTES_MAX
 from blaster.model.fields import Field
+from tests.volume import cases
 
 FIELDS = {
     field.name: field
@@ -247,7 +248,7 @@ def test_rejects_are_written_beside_the_file(tmp_path: Path) -> None:
 _COUNTER = itertools.count()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=cases(60))
 @given(
     st.lists(
         st.one_of(
@@ -272,7 +273,7 @@ def test_rubbish_is_refused_or_accounted_for(
     assert len(set(numbers)) == len(numbers)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=cases(60))
 @given(
     st.lists(
         st.lists(

@@ -29,8 +29,9 @@ from blaster.model.records import (
     Took,
 )
 from tests.log.support import AT, NEVER, example, examples, same, same_value
+from tests.volume import cases
 
-ROWS = 100_000
+ROWS = cases(100_000)
 
 
 def round_trip(entry: Entry) -> bytes:
@@ -218,7 +219,7 @@ def bytes_per_row(operation: Operation) -> float:
     return len(round_trip(Entry(AT, (operation,)))) / ROWS
 
 
-def test_the_budgets_of_bytes_per_row(capsys):
+def test_the_budgets_of_bytes_per_row(record_property):
     """Moved <= 12 (aim 4), Ordered <= 8 (aim 3), Outcomes <= 24, replies once each."""
     rng = np.random.default_rng(1)
     runs = np.sort(rng.choice(10_000_000, ROWS, replace=False))
@@ -236,10 +237,8 @@ def test_the_budgets_of_bytes_per_row(capsys):
         "Outcomes": (bytes_per_row(Outcomes(shuffled, codes, few)), 4),
         "Outcomes, own texts": (bytes_per_row(Outcomes(shuffled, codes, own)), 24),
     }
-    with capsys.disabled():
-        for name, (figure, bound) in figures.items():
-            print(f"\n  {name}: {figure:.2f} bytes a row (at most {bound})", end="")
     for name, (figure, bound) in figures.items():
+        record_property("figures", f"{name}: {figure:.2f} bytes a row (at most {bound})")
         assert figure <= bound, name
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from blaster.errors import LogCorrupt
 from blaster.log.packing import ROWS_MAX, SCHEME_NAMES, pack, scheme_of, unpack
+from tests.volume import cases
 
 DTYPES = ["bool", "uint8", "int32", "uint32", "int64", "uint64", "float64"]
 
@@ -41,7 +42,7 @@ def elements(dtype: str) -> st.SearchStrategy[list]:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @given(data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=cases(60), deadline=None)
 def test_round_trip_of_anything(dtype, data):
     """Whatever the values, they come back bit for bit."""
     round_trip(np.array(data.draw(elements(dtype)), dtype))

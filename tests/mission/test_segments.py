@@ -344,7 +344,7 @@ def _in_mix(n: int) -> bool:
     )
 
 
-@pytest.mark.parametrize("people", [20_000, pytest.param(1_000_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("people", [5_000, pytest.param(1_000_000, marks=pytest.mark.long)])
 async def test_L12_demographic_psychographic_behavioural_mix(account, people):
     """Given one predicate mixing all three with AND/OR/NOT, when evaluated over 1,000,000 contacts,
     then the result equals the reference evaluator.

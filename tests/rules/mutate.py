@@ -1,42 +1,65 @@
 """The mutation check: comparisons in the kernels are flipped, and each must make a test fail.
 
-`python tests/rules/mutate.py [--list] [--only TEXT] [--seed N]`, on the release build. Places are
-found by pattern in whatever compiled sources the rules have, at most MUTANTS_MAX of them, dealt
-over the files and the kinds of flip. Each mutant is compiled alone, into a temporary folder in
-which everything but the mutated module is a link to the tree that runs this; the source tree is
-never touched. The tests that need the least time come first and the first failure ends a mutant.
-A mutant that does not compile is put aside; one that no test notices is a survivor: it is printed
-with file and line, and the exit code is 1.
+`python tests/rules/mutate.py [--list] [--only TEXT] [--seed N]`, on the release build. SHARES says
+how many places of each source are tried; which ones follows from a digest of the line and the seed,
+so that an edit elsewhere in the file does not deal anew. A mutant is compiled alone (-O1), below
+build/mutants, where everything but its module is a link to the tree that runs this; the source tree
+is never touched. The tests that are most likely to notice come first, and the first failure ends a
+mutant. One that no test notices is a survivor: it is printed with file and line, and the exit code
+is 1.
 
-A mutant costs one compilation (2 to 10 s, -O1) and a few seconds of tests: about ten minutes for
-sixty on two cores.
+EQUIVALENT holds the flips that change no answer, each with its reason; one that is not there any
+more is an error too.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
-import random
 import re
+import resource
+import shlex
+import shutil
 import subprocess
 import sys
-import tempfile
+import sysconfig
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+from blaster.rules.kernels import levels
+from tests.rules.equivalent import EQUIVALENT
+
 ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src"
-ROOM = SRC / "blaster" / "rules"
-MUTANTS_MAX = 60
-TESTS = (
-    "tests/rules/test_bitmap.py", "tests/rules/test_vector.py", "tests/rules/test_textkernels.py",
-    "tests/rules/test_program.py", "tests/rules/test_simd.py", "tests/rules/test_lower.py",
-    "tests/rules/test_oracle.py",
-)  # fmt: skip
-TEST_S_MAX = 300
-"""A mutant that makes a loop endless fails by this."""
+ROOM = Path("blaster") / "rules"
+FOLDER = ROOT / "build" / "mutants"
+SHARES = {
+    # file and instruction set ("": any) to how many places of it are tried
+    ("simd.c", ""): 4, ("simd_drive.h", ""): 3, ("simd_x86.h", "avx2"): 3,
+    ("simd_x86.h", "avx512"): 2, ("kernels.pyx", ""): 12, ("textkernels.pyx", ""): 12,
+    ("leafrows.pyx", ""): 12, ("program.pyx", ""): 12,
+}  # fmt: skip
+AVX512_FROM = "#define TARGET_512"
+"""Where AVX2 ends and AVX-512 begins in simd_x86.h."""
+
+OUTCOMES = ("killed", "survived", "broken")
+"""Broken: it does not compile, and says nothing."""
+
+WHOLE = ("test_lower", "test_leaves", "test_face", "test_aggregates", "test_oracle")
+"""The tests that every kernel must stand, when those of its own module have passed."""
+TESTS = {
+    "kernels": ("test_kernels", "test_program", *WHOLE),
+    "textkernels": ("test_textkernels", *WHOLE),
+    "leafrows": ("test_program", *WHOLE),
+    "program": ("test_program", *WHOLE),
+}
+CPU_S_MAX, WAIT_S_MAX = 400, 3600
+"""A mutant that makes a loop endless fails by the first, one that waits for ever by the second."""
+MEMORY_BYTES_MAX = 16 << 30
+"""What a mutant that asks for ever more gets."""
 
 FLIPS = (
     # what is looked for, and what stands there instead
@@ -44,48 +67,60 @@ FLIPS = (
     (r"(?<![<>=-]) > (?![<>=])", " >= "), (r" == ", " != "), (r" != ", " == "),
     (r" & (?!0x|1\b|63)", " | "), (r" \| (?!0x)", " & "), (r" and ", " or "), (r" or ", " and "),
     (r" \+ 1\b", ""), (r" - 1\b", ""),
+    (r"_CMP_GE_OQ", "_CMP_GT_OQ"), (r"_CMP_LE_OQ", "_CMP_LT_OQ"), (r"_cmple_", "_cmplt_"),
+    (r"_cmpge_", "_cmpgt_"), (r"_cmpgt_", "_cmpeq_"), (r"_and_", "_or_"), (r"_or_", "_and_"),
 )  # fmt: skip
 PASSED_OVER = re.compile(
     r"^\s*(?:#|//|\*|/\*|\"\"\"|cdef class|raise|assert|import|from|cimport|ctypedef|#define|#if)"
-    r"|raise |NULL|malloc|ValueError|AssertionError|_MAX\b|__builtin_expect|\.length\b.*!="
+    r"|raise |NULL|malloc|ValueError|AssertionError|_MAX\b|__builtin_|\.length\b.*!="
 )
-"""Lines whose flip would test something else: errors of memory, and messages."""
+"""Lines whose flip would test something else: errors of memory, messages, what the machine has."""
+
+DIRECTIVES = ("boundscheck=False", "wraparound=False", "cdivision=True")
+C_FLAGS = ("-O1", "-std=c11", "-w", "-pthread", "-fPIC")
 
 
 class Mutant(NamedTuple):
     """One flip: the file, its line (from 1), the place in it, and what stands there instead."""
 
-    file: Path
+    file: str
     line: int
+    code: str
     start: int
     end: int
     new: str
 
+    @property
+    def module(self) -> str:
+        """The compiled module that the file is part of."""
+        return self.file.removesuffix(".pyx") if self.file.endswith(".pyx") else "kernels"
+
+    @property
+    def flip(self) -> str:
+        """The line, stripped, with the flip marked in it."""
+        old = self.code[self.start : self.end].strip()
+        marked = f" [{old} -> {self.new.strip()}] "
+        return (self.code[: self.start] + marked + self.code[self.end :]).strip()
+
     def text(self) -> str:
         """The whole file with the flip."""
-        lines = self.file.read_text(encoding="utf-8").split("\n")
-        old = lines[self.line - 1]
-        lines[self.line - 1] = old[: self.start] + self.new + old[self.end :]
+        lines = source(self.file).split("\n")
+        lines[self.line - 1] = self.code[: self.start] + self.new + self.code[self.end :]
         return "\n".join(lines)
 
     def __str__(self) -> str:
-        old = self.file.read_text(encoding="utf-8").split("\n")[self.line - 1]
-        place = f"{self.file.relative_to(ROOT)}:{self.line}"
-        flip = f"`{old[self.start : self.end].strip()}` to `{self.new.strip()}`"
-        return f"{place}: {flip} in {old.strip()}"
+        return f"{self.file}:{self.line}: {self.flip}"
 
 
-def sources() -> list[Path]:
-    """The files with kernels in them: those named so, and C."""
-    found = [ROOM / "kernels.pyx", ROOM / "textkernels.pyx", *sorted(ROOM.glob("*.c"))]
-    return [file for file in found if file.exists()] + sorted(ROOM.glob("*.h"))
+def source(file: str) -> str:
+    return (SRC / ROOM / file).read_text(encoding="utf-8")
 
 
-def candidates(file: Path) -> list[Mutant]:
+def candidates(file: str) -> list[Mutant]:
     """Every place of a file that may be flipped; text in quotes and comments are left alone."""
     found: list[Mutant] = []
     inside = False
-    for number, line in enumerate(file.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(source(file).split("\n"), 1):
         quotes = line.count('"""')
         if inside or quotes:
             inside = inside != bool(quotes % 2)
@@ -95,47 +130,41 @@ def candidates(file: Path) -> list[Mutant]:
         code = re.split(r"  # |//|/\*", line)[0]
         for pattern, new in FLIPS:
             found += [
-                Mutant(file, number, match.start(), match.end(), new)
+                Mutant(file, number, line, match.start(), match.end(), new)
                 for match in re.finditer(pattern, code)
             ]
     return found
 
 
+def level_of(mutant: Mutant) -> str:
+    """The instruction set of a line of simd_x86.h."""
+    lines = source(mutant.file).split("\n")[: mutant.line]
+    return "avx512" if any(line.startswith(AVX512_FROM) for line in lines) else "avx2"
+
+
 def dealt(seed: int) -> list[Mutant]:
-    """At most MUTANTS_MAX of all places, spread evenly over every file."""
-    chance = random.Random(seed)
+    """So many of all places as SHARES says, without the equivalent ones and other machines'."""
     chosen: list[Mutant] = []
-    files = [places for file in sources() if (places := candidates(file))]
-    total = sum(map(len, files))
-    for places in files:
-        share = max(1, MUTANTS_MAX * len(places) // total)
-        step = max(1.0, len(places) / share)
-        offset = chance.random() * step
-        chosen += [
-            places[int(offset + step * n)] for n in range(int((len(places) - offset) / step))
-        ]
-    return chosen[:MUTANTS_MAX]
+    unused = set(EQUIVALENT)
+    for (file, level), share in SHARES.items():
+        if level and level not in levels():
+            print(f"not tried, for this machine has no {level}: {share} mutants", flush=True)
+            continue
+        places = [mutant for mutant in candidates(file) if level in ("", level_of(mutant))]
+        unused -= {(file, mutant.flip) for mutant in places}
+        places = [mutant for mutant in places if (file, mutant.flip) not in EQUIVALENT]
+        places.sort(key=lambda mutant: hashlib.sha256(f"{seed} {mutant.flip}".encode()).digest())
+        chosen += sorted(places[:share], key=lambda mutant: mutant.line)
+    if unused:
+        raise SystemExit(f"mutate: equivalent, but not there any more: {sorted(unused)}")
+    return chosen
 
 
-def module_of(file: Path) -> list[str]:
-    """The compiled modules that a source is part of."""
-    if file.suffix == ".pyx":
-        return [file.stem]
-    modules = [pyx for pyx in ROOM.glob("*.pyx") if f"{file.stem}." in pyx.read_text("utf-8")]
-    users = [pyx.with_suffix(".pxd") for pyx in ROOM.glob("*.pyx")]
-    modules += [
-        pxd for pxd in users if f'"{file.stem}' in _read(pxd) or f"/{file.name}" in _read(pxd)
-    ]
-    named = sorted({module.stem for module in modules})
-    return named or ["kernels"]
+# ------------------------------------------------------------------------------------- building
 
 
-def _read(file: Path) -> str:
-    return file.read_text(encoding="utf-8") if file.exists() else ""
-
-
-def laid_out(mutant: Mutant, folder: Path) -> None:
-    """The tree below `folder`: links to the sources, the compiled modules, and the mutant."""
+def laid_out(folder: Path) -> None:
+    """The tree below `folder`: links to the sources and to the compiled modules."""
     import blaster.rules.program as compiled
 
     built = Path(compiled.__file__ or "").parents[2]
@@ -147,68 +176,107 @@ def laid_out(mutant: Mutant, folder: Path) -> None:
             for name in files:
                 link = here / name
                 if not link.exists() and (base == built or not name.endswith(".so")):
-                    link.symlink_to(Path(place) / name)
-    target = folder / mutant.file.relative_to(SRC)
+                    link.symlink_to((Path(place) / name).resolve())
+
+
+def ran(folder: Path, *command: str) -> None:
+    subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+
+
+def compiled(module: str, folder: Path, *, only_c: bool = False) -> None:
+    """Compiles a module in place of its twin; `only_c`: what Cython makes of it is there."""
+    made = folder / f"{module}.c"
+    if not only_c:
+        words = [word for directive in DIRECTIVES for word in ("-X", directive)]
+        source = f"{ROOM}/{module}.pyx"
+        ran(
+            folder, sys.executable, "-m", "cython", "-3", *words, "-I", ".", "-o", str(made), source
+        )
+    objects = []
+    for file in (made, folder / ROOM / "simd.c") if module == "kernels" else (made,):
+        objects.append(str(folder / f"{file.stem}.o"))
+        if only_c and file == made:
+            continue
+        headers = ("-I", ".", "-I", sysconfig.get_paths()["include"])
+        ran(folder, "gcc", *C_FLAGS, *headers, "-c", str(file), "-o", objects[-1])
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    target = folder / ROOM / f"{module}{suffix}"
+    target.unlink(missing_ok=True)
+    linker = shlex.split(sysconfig.get_config_var("LDSHARED"))
+    ran(folder, *linker, *objects, "-pthread", "-o", str(target))
+
+
+def mutated(mutant: Mutant, folder: Path, plain: Path) -> None:
+    """The tree with one module that has the flip."""
+    laid_out(folder)
+    target = folder / ROOM / mutant.file
     target.unlink()
     target.write_text(mutant.text(), encoding="utf-8")
+    only_c = not mutant.file.endswith(".pyx")
+    if only_c:
+        shutil.copy(plain / "kernels.o", folder)
+    compiled(mutant.module, folder, only_c=only_c)
 
 
-def compiled(mutant: Mutant, folder: Path) -> bool:
-    """Compiles the mutated module in place of its twin."""
-    for module in module_of(mutant.file):
-        for old in (folder / "blaster" / "rules").glob(f"{module}.*.so"):
-            old.unlink()
-        script = BUILD.format(module=module, folder=str(folder))
+# -------------------------------------------------------------------------------------- judging
+
+
+def bounded() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S_MAX, CPU_S_MAX))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def noticed(folder: Path, tests: tuple[str, ...]) -> str:
+    """The first test that fails on the tree, or nothing."""
+    files = [f"tests/rules/{name}.py" for name in tests]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files]
+    settings = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
+    try:
         done = subprocess.run(
-            [sys.executable, "-c", script, "-q", "build_ext", "--inplace"],
-            cwd=folder, capture_output=True, text=True, check=False,
+            command, cwd=ROOT, env=settings, timeout=WAIT_S_MAX, capture_output=True, text=True,
+            check=False, preexec_fn=bounded,
         )  # fmt: skip
-        if done.returncode or not list((folder / "blaster" / "rules").glob(f"{module}.*.so")):
-            return False
-    return True
+    except subprocess.TimeoutExpired:
+        return "it does not end"
+    if not done.returncode:
+        return ""
+    failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
+    return failed[1] if failed else f"exit code {done.returncode}"
 
 
-BUILD = """
-from glob import glob
-from Cython.Build import cythonize
-from setuptools import Extension, setup
-source = "blaster/rules/{module}.pyx"
-text = open(source).read()
-extra = [name for name in glob("blaster/rules/*.c") if name.rsplit("/", 1)[-1] != "{module}.c"]
-extra = extra if ".h\\"" in text or ".c\\"" in text else []
-extension = Extension(
-    "blaster.rules.{module}", [source, *extra], include_dirs=["."],
-    extra_compile_args=["-O1", "-std=gnu11", "-w"],
-)
-directives = dict(language_level=3, boundscheck=False, wraparound=False, cdivision=True)
-setup(name="mutant", packages=[], ext_modules=cythonize(
-    [extension], include_path=["."], compiler_directives=directives, build_dir="c", quiet=True,
-))
-"""
+class Verdict(NamedTuple):
+    """What became of a mutant, by which test, and in how many seconds."""
+
+    outcome: str
+    by: str
+    seconds: float
 
 
-def verdict(mutant: Mutant) -> str:
-    """killed, survived or broken (does not compile)."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        laid_out(mutant, folder)
-        if not compiled(mutant, folder):
-            return "broken"
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
-                   *(test for test in TESTS if (ROOT / test).exists())]  # fmt: skip
-        settings = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
-        try:
-            done = subprocess.run(
-                command,
-                cwd=ROOT,
-                env=settings,
-                timeout=TEST_S_MAX,
-                capture_output=True,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return "killed"
-        return "killed" if done.returncode else "survived"
+def verdict(number: int, mutant: Mutant) -> Verdict:
+    folder = FOLDER / str(number)
+    start = time.monotonic()
+    try:
+        mutated(mutant, folder, FOLDER / "plain")
+    except subprocess.CalledProcessError as error:
+        return Verdict("broken", error.stderr[-300:], time.monotonic() - start)
+    by = noticed(folder, TESTS[mutant.module])
+    shutil.rmtree(folder)
+    return Verdict("killed" if by else "survived", by, time.monotonic() - start)
+
+
+def prepared() -> None:
+    """The tree without a flip, compiled as mutants are: its tests must pass."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    plain = FOLDER / "plain"
+    laid_out(plain)
+    for module in TESTS:
+        compiled(module, plain)
+    failed = noticed(
+        plain, tuple(dict.fromkeys(name for names in TESTS.values() for name in names))
+    )
+    if failed:
+        raise SystemExit(f"mutate: {failed} fails without any flip, so nothing can be said")
 
 
 def main() -> int:
@@ -222,22 +290,19 @@ def main() -> int:
     if given.list:
         print("\n".join(map(str, mutants)))
         return 0
-    file = sources()[0]
-    if verdict(Mutant(file, 1, 0, 0, "")) != "survived":  # nothing flipped
-        raise SystemExit("mutate: the tests fail without any flip, so nothing can be said")
-    workers = os.cpu_count() or 1
-    print(f"{len(mutants)} mutants, about {len(mutants) * 20 // workers} s", flush=True)
-    start, survivors, broken = time.monotonic(), 0, 0
-    with ThreadPoolExecutor(workers) as pool:
-        for mutant, word in zip(mutants, pool.map(verdict, mutants), strict=True):
-            survivors += word == "survived"
-            broken += word == "broken"
-            print(f"{word:9}{mutant}", flush=True)
-    print(
-        f"{len(mutants) - survivors - broken} killed, {survivors} survived, {broken} did not "
-        f"compile, {time.monotonic() - start:.0f} s"
-    )
-    return 1 if survivors or broken > len(mutants) // 4 else 0
+    start = time.monotonic()
+    prepared()
+    print(f"{len(mutants)} mutants; ready after {time.monotonic() - start:.0f} s", flush=True)
+    counts = dict.fromkeys(OUTCOMES, 0)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        verdicts = pool.map(verdict, range(len(mutants)), mutants)
+        for mutant, (outcome, by, seconds) in zip(mutants, verdicts, strict=True):
+            counts[outcome] += 1
+            print(f"{outcome:9}{mutant}\n         {seconds:.0f} s, {by or 'no test'}", flush=True)
+    shutil.rmtree(FOLDER)
+    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items())
+    print(f"{told}, {time.monotonic() - start:.0f} s")
+    return 1 if counts["survived"] or counts["broken"] > len(mutants) // 4 else 0
 
 
 if __name__ == "__main__":

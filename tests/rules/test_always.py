@@ -18,6 +18,7 @@ from tests.oracle.rule_texts import Author
 from tests.oracle.rule_trial import Trial, drawn_batch
 from tests.rules import test_lower as lowering
 from tests.rules.scopes import scope
+from tests.volume import cases
 
 NEVER, ALWAYS = "this can never be true", "this is true for everyone"
 
@@ -200,10 +201,10 @@ def trial_of(dice: Dice, budget: int) -> int:
 
 
 def test_reports_hold_on_drawn_rules() -> None:
-    assert sum(trial_of(Seeded(seed), 6) for seed in range(60)) > 5
+    assert sum(trial_of(Seeded(seed), 6) for seed in range(cases(60))) > cases(6) - 1
 
 
-@settings(max_examples=25, deadline=None, derandomize=True, database=None,
+@settings(max_examples=cases(25), deadline=None, derandomize=True, database=None,
           suppress_health_check=tuple(HealthCheck))  # fmt: skip
 @given(st.data())
 def test_reports_hold_on_rules_that_hypothesis_draws(data: st.DataObject) -> None:
@@ -272,7 +273,7 @@ def reports_of(seeds: range) -> int:
 
 
 def test_reports_hold_where_they_are_common() -> None:
-    assert reports_of(range(600)) > 40
+    assert reports_of(range(cases(600))) > cases(40)
 
 
 @pytest.mark.long

@@ -20,6 +20,7 @@ from tests.oracle.rule_rows import drawn_case
 from tests.oracle.rule_texts import Author
 from tests.rules.examples import BROKEN, SYNTACTIC, rules_of_club
 from tests.rules.test_parser_fuzz import EXAMPLES, PIECES, mutated
+from tests.volume import cases
 
 GRAMMAR = (Path(__file__).parent / "grammar.lark").read_text(encoding="utf-8")
 ORACLE = lark.Lark(GRAMMAR, parser="lalr", maybe_placeholders=False, keep_all_tokens=True)
@@ -117,7 +118,7 @@ def drawn_texts(seeds: range) -> list[str]:
 
 
 def test_both_accept_what_the_author_of_rules_writes() -> None:
-    for text in drawn_texts(range(120)):
+    for text in drawn_texts(range(cases(120))):
         assert complaint(text) is None, text
         assert difference(text) is None, text
         assert accepted(text) or MARKS.search(text), text
@@ -136,7 +137,7 @@ def differences(seed: int, count: int) -> list[str]:
 
 
 def test_both_refuse_the_same_mutations() -> None:
-    assert differences(1, 1500) == []
+    assert differences(1, cases(1500)) == []
 
 
 @pytest.mark.long

@@ -15,6 +15,7 @@ from blaster.rules.leaves import truths_of
 from blaster.rules.lower import lower
 from blaster.rules.values import Evaluation
 from blaster.rules.vectors import FORM_DTYPES
+from tests.volume import cases
 
 NOW = 1_774_573_200  # 2026-03-27, an hour into the day of the change to summer time
 ZONES = Zones("Asia/Jerusalem")
@@ -236,7 +237,7 @@ def kleene(ev: Evaluation, node: t.Node) -> Any:
             return yes.astype(int) - no.astype(int)
 
 
-@pytest.mark.parametrize("seed", range(300))
+@pytest.mark.parametrize("seed", range(cases(300)))
 def test_leaves_and_trees(seed: int) -> None:
     """Program and plain leaves agree on both forms, whatever the number of rows."""
     rnd = random.Random(seed)
@@ -315,7 +316,7 @@ def test_a_hundred_thousand_numbers_are_one_look_up() -> None:
     rows[:4] = [-(2**63), 2**63 - 1, 0, -(2**63) + 1]
     valid = [row % 7 != 0 for row in range(5000)]
     vector = Vector(Kind.INT, 5000, rows, np.packbits(valid, bitorder="little"))
-    far = tuple(t.Literal(Kind.INT, int(n)) for n in (*rows[::2], *range(10**5)))
+    far = tuple(t.Literal(Kind.INT, int(n)) for n in (*rows[::2], *range(cases(10**5))))
     near = tuple(t.Literal(Kind.INT, n) for n in range(-40, 300, 3))
     for values in (far, near, far[:20]):
         wanted = {int(item.value) for item in values}

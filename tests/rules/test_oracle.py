@@ -1,7 +1,7 @@
 """Compiled rules against the plain-Python oracle: the same answer for every row.
 
-The seeded part is the same in every run, and counts what it compared; hypothesis looks for more,
-and makes what it finds small.
+Every instruction set of this machine has its turn. The seeded part is the same in every run, and
+counts what it compared; hypothesis looks for more, and makes what it finds small.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.oracle.dice import Drawn, Seeded
+from tests.oracle.instructions import LEVELS, Turns, instructions
 from tests.oracle.rule_texts import LEAVES
 from tests.oracle.rule_trial import VALUE_KINDS, Tally, Trial
+from tests.volume import TRACED, cases
 
 SEED = 20260301
 CASES = 440
@@ -22,23 +24,27 @@ HITS_MIN = 20
 HEALTH = tuple(HealthCheck)
 
 
-def run(dice, cases, *, budget=4):
+def run(dice, count, turns, *, budget=4):
     """Seeded cases, one after the other; what they compared."""
     tally = Tally()
     kinds = 0
-    for _ in range(cases):
-        Trial(dice, tally).rules(budget)
-        for _ in range(EXPRESSIONS):
-            Trial(dice, tally).values(VALUE_KINDS[kinds % len(VALUE_KINDS)])
-            kinds += 1
+    for _ in range(count):
+        with turns.next():
+            Trial(dice, tally).rules(budget)
+            for _ in range(EXPRESSIONS):
+                Trial(dice, tally).values(VALUE_KINDS[kinds % len(VALUE_KINDS)])
+                kinds += 1
     return tally
 
 
-def test_seeded_rules_agree_with_the_oracle(capsys):
-    tally = run(Seeded(SEED), CASES)
-    with capsys.disabled():
-        print("\nrows compared per operator and kind (leaves: true/false/unknown)")
-        print(tally.table())
+def test_seeded_rules_agree_with_the_oracle(record_property):
+    turns = Turns()
+    tally = run(Seeded(SEED), cases(CASES), turns)
+    head = "rows compared per operator and kind (leaves: true/false/unknown)"
+    record_property("figures", f"{head}\n{tally.table()}")
+    record_property("figures", f"cases of the oracle per instruction set: {turns}")
+    if TRACED:
+        return  # too few to reach everything
     hits = tally.hits()
     missing = {(leaf.operator, leaf.kind) for leaf in LEAVES} - hits.keys()
     assert not missing
@@ -52,21 +58,27 @@ def test_seeded_rules_agree_with_the_oracle(capsys):
 
 @pytest.mark.parametrize("length", [65_535, 65_536])
 def test_whole_batches_agree_with_the_oracle(length):
-    for seed in range(2):
-        Trial(Seeded(seed)).rules(budget=2, length=length)
+    for seed, level in enumerate(LEVELS[: cases(len(LEVELS))]):
+        with instructions(level):
+            Trial(Seeded(seed)).rules(budget=2, length=length)
 
 
 @st.composite
 def trials(draw):
     """Draws a case and compares it: hypothesis shrinks what disagrees."""
-    trial = Trial(Drawn(draw), distinct=3)
-    trial.rules(budget=4)
-    trial.values(draw(st.sampled_from(VALUE_KINDS)))
+    with instructions(draw(st.sampled_from(LEVELS))):
+        trial = Trial(Drawn(draw), distinct=3)
+        trial.rules(budget=4)
+        trial.values(draw(st.sampled_from(VALUE_KINDS)))
     return trial.case
 
 
 @settings(
-    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=HEALTH
+    max_examples=cases(60),
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=HEALTH,
 )
 @given(trials())
 def test_drawn_rules_agree_with_the_oracle(case):
@@ -76,7 +88,7 @@ def test_drawn_rules_agree_with_the_oracle(case):
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(20))
 def test_a_thousand_seeded_rules_agree(seed):
-    run(Seeded(seed), 1000)
+    run(Seeded(seed), 1000, Turns())
 
 
 @pytest.mark.long

@@ -14,6 +14,7 @@ from tests.oracle.dice import Seeded
 from tests.oracle.rule_rows import drawn_case
 from tests.oracle.rule_texts import Author
 from tests.rules.examples import SYNTACTIC, rules_of_club
+from tests.volume import cases
 from tools.schemas import FOLDER, rule_schema
 
 SCHEMA = json.loads(rule_schema())
@@ -81,7 +82,7 @@ def drawn(seeds: range) -> None:
 
 
 def test_drawn_rules_are_stable_and_fit_the_schema() -> None:
-    drawn(range(60))
+    drawn(range(cases(60)))
 
 
 @pytest.mark.long

@@ -14,6 +14,7 @@ from tests.sim.worlds import (
     run_engine,
     run_model,
 )
+from tests.volume import cases
 
 
 def compare(seed: int) -> None:
@@ -32,8 +33,8 @@ def compare(seed: int) -> None:
 
 @pytest.mark.parametrize("block", range(10))
 def test_engine_and_model_agree(block: int) -> None:
-    """A hundred worlds, ten to a test."""
-    for seed in range(block * 10, block * 10 + 10):
+    """Worlds, ten to a test."""
+    for seed in range(block * 10, block * 10 + cases(10)):
         compare(seed)
 
 

@@ -25,6 +25,7 @@ from tests.sim.worlds import (
     play_instant,
     start_engine,
 )
+from tests.volume import TRACED, cases
 
 ANSWERS = (
     (OutcomeCode.ACCEPTED, ""),
@@ -133,13 +134,13 @@ def one(seed: int) -> Play:
 
 @pytest.mark.parametrize("block", range(6))
 def test_every_ledger_balances_after_every_tick(block: int) -> None:
-    """Sixty worlds; a failure prints its seed."""
+    """Ten worlds; a failure prints its seed."""
     lines = 0
-    for seed in range(block * 10, block * 10 + 10):
+    for seed in range(block * 10, block * 10 + cases(10)):
         try:
             state = one(seed).state
         except BaseException:
             print(f"seed {seed}")
             raise
         lines += sum(key[0] == "ledger" for key in state.counts)
-    assert lines
+    assert lines or TRACED, "so few worlds may send nothing"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from blaster.errors import BlasterError, InputError
 from blaster.transport.dkim import Signer, relaxed_body, relaxed_head
 from blaster.transport.keys import make_key
+from tests.volume import cases
 
 PEM, VALUE = make_key(1024)
 NOW = 1_790_000_000
@@ -120,7 +121,7 @@ def test_rubbish_is_refused_or_taken(data):
 # --- signatures -----------------------------------------------------------------------------
 
 
-@settings(max_examples=40)
+@settings(max_examples=cases(40))
 @given(fields, lines)
 def test_signatures_are_good(given_fields, body):
     """Whatever stands in the message; names that are signed among the others."""
