@@ -24,6 +24,7 @@ from blaster.errors import InputError
 from blaster.model.fields import NEVER, Field, FieldType, Kind
 from blaster.rules.bitmap import from_bools
 from blaster.rules.dictionary import Dictionary
+from blaster.rules.kernels import present
 from blaster.rules.scope import Untyped
 from blaster.rules.vector import Vector
 
@@ -261,10 +262,7 @@ def _decimal(array: pa.Array) -> Vector:
 def _number(array: pa.Array, words: Words) -> Vector:
     dtype, form = _FORMS[array.type]
     values = values_of(array, dtype)
-    valid = valid_of(array)
-    if len(values) and np.isnan(values.min()):
-        valid = from_bools(bools_of(array) & ~np.isnan(values))
-    return _plain(Kind.NUMBER, values, valid, form)
+    return _plain(Kind.NUMBER, values, present(values, valid_of(array)), form)
 
 
 def _date(array: pa.Array, words: Words) -> Vector:
@@ -294,10 +292,9 @@ def _time(array: pa.Array, words: Words) -> Vector:
             raise InputError(f"{moment} is outside the engine's time, 1970 to 2106")
         values = np.where(bools_of(array), seconds, NEVER).astype(np.uint32)
         return Vector(Kind.TIME, len(array), values)
-    values, valid = values_of(array, np.uint32), None
-    if array.null_count:
-        there = bools_of(array) & (values != NEVER)
-        values, valid = np.where(there, values, np.uint32(NEVER)), from_bools(there)
+    values, valid = values_of(array, np.uint32), valid_of(array)
+    if valid is not None:
+        valid = present(values, valid)
     return Vector(Kind.TIME, len(array), values, valid)
 
 
