@@ -23,7 +23,14 @@ from blaster.rules import (
 NOW = 1_774_573_200
 ZONES = Zones("Asia/Jerusalem")
 SIZES = {"in_cache": BATCH_ROWS, "out_of_cache": 32 * BATCH_ROWS}
-CITIES = ("Tel Aviv", "חיפה", "Jerusalem", "Be'er Sheva", "straße", *(f"city{n}" for n in range(495)))
+CITIES = (
+    "Tel Aviv",
+    "חיפה",
+    "Jerusalem",
+    "Be'er Sheva",
+    "straße",
+    *(f"city{n}" for n in range(495)),
+)
 DOMAINS = ("gmail.com", "Gmail.com", "walla.co.il", "outlook.com", "yahoo.com")
 SCOPE = Scope(
     fields={

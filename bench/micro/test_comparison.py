@@ -7,12 +7,12 @@ import pytest
 from bench.vectors import NOW, SIZES, ZONES, bytes_of, prepared
 
 RULES = {
-    "integer": 'visits > 30',
-    "between": 'visits between 10 and 20',
-    "real": 'score >= 0.7',
-    "columns": 'seen > bought',
-    "boolean": 'vip == true',
-    "chain": 'visits > 30 and score >= 0.7 and not (visits == 50)',
+    "integer": "visits > 30",
+    "between": "visits between 10 and 20",
+    "real": "score >= 0.7",
+    "columns": "seen > bought",
+    "boolean": "vip == true",
+    "chain": "visits > 30 and score >= 0.7 and not (visits == 50)",
 }
 
 

@@ -7,12 +7,12 @@ import pytest
 from bench.vectors import NOW, SIZES, ZONES, bytes_of, prepared
 
 RULES = {
-    "in_last": 'seen in last 30d',
+    "in_last": "seen in last 30d",
     "joined_in_last": 'list("vip").joined in last 30d',
-    "date_window": 'birthday in next 14d',
-    "birthday": 'birthday anniversary is today',
-    "birthdays_to_come": 'birthday anniversary in next 7d',
-    "one_within_other": 'seen within 3d of bought',
+    "date_window": "birthday in next 14d",
+    "birthday": "birthday anniversary is today",
+    "birthdays_to_come": "birthday anniversary in next 7d",
+    "one_within_other": "seen within 3d of bought",
 }
 
 

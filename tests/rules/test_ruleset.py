@@ -84,9 +84,7 @@ def test_a_set_has_every_fact_once() -> None:
 def test_a_set_answers_as_its_rules_do(threads: int) -> None:
     together = RuleSet(RULES)
     for named, rows in BATCHES:
-        found = together.evaluate(
-            given(together, named, rows), rows, NOW, ZONES, threads=threads
-        )
+        found = together.evaluate(given(together, named, rows), rows, NOW, ZONES, threads=threads)
         assert len(found) == len(RULES)
         for rule, words in zip(RULES, found, strict=True):
             assert np.array_equal(words, alone(rule, named, rows)), (rule.text, rows)

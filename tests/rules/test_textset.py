@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from blaster.model.fields import Kind
-from blaster.rules import Fact, Rule, Vector, Zones, compile, to_bools, vector_of
+from blaster.rules import Fact, Rule, Vector, Zones, to_bools, vector_of
+from blaster.rules import compile as compile_arrow
 from blaster.rules import tree as t
 from blaster.rules.lower import IN_TEXTS_MAX
 from blaster.rules.textset import TextSet
@@ -87,7 +88,7 @@ def test_it_looks_only_where_it_must() -> None:
         "or n > 9990": [hit or row > 9990 for row, hit in enumerate(both)],
     }
     for more, hits in wanted.items():
-        assert compile(f"name in [{listed}] {more}", schema).mask(data).to_pylist() == hits
+        assert compile_arrow(f"name in [{listed}] {more}", schema).mask(data).to_pylist() == hits
 
 
 def test_the_same_text_twice_counts_once() -> None:

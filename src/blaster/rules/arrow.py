@@ -224,10 +224,17 @@ def values_of(
 # ------------------------------------------------------------------------------------ vectors
 
 
-def vector(array: pa.Array, kind: Kind, words: Words) -> Vector:
-    """An array as a vector of a kind that it fits. Raises InputError for what cannot be one."""
+def vector(array: pa.Array, kind: Kind, words: Words, by_range: bool = False) -> Vector:
+    """An array as a vector of a kind that it fits. Raises InputError for what cannot be one.
+
+    `by_range`: nothing is asked but whether values are in a range, so that those which say missing
+    (NaN, NEVER) need not be looked for.
+    """
     if pa.types.is_null(array.type):
         return Vector.missing(kind, len(array))
+    if by_range and kind in (Kind.NUMBER, Kind.TIME) and array.type in _FORMS:
+        dtype, form = _FORMS[array.type]
+        return _plain(kind, values_of(array, dtype), valid_of(array), form)
     return _MAKERS[kind](array, words)
 
 

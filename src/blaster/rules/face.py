@@ -198,21 +198,27 @@ class ArrowRule:
             raise InputError(f"threads={threads}: from 1 to {THREADS_MAX} can be asked for")
         # A small batch is done before another thread has begun.
         most = min(most, max(1, batch.num_rows // ROWS_PER_THREAD_MIN))
-        vectors = self._vectors(batch)
+        vectors = self._vectors(batch, self.rule.plan.by_range)
         return self.rule.evaluate(vectors, batch.num_rows, now, self._zones, threads=most)
 
-    def _vectors(self, batch: pa.RecordBatch) -> list[Vector]:
-        """One vector per fact; InputError where a column is not what was compiled."""
+    def _vectors(
+        self, batch: pa.RecordBatch, by_range: frozenset[int] = frozenset()
+    ) -> list[Vector]:
+        """One vector per fact; InputError where a column is not what was compiled.
+
+        `by_range`: the slots that are asked for nothing but ranges.
+        """
         schema = batch.schema
         if self._met is None or not schema.equals(self._met[0], check_metadata=True):
             self._met = schema, self._places(schema)
         out: list[Vector] = []
-        for (fact, _, column, words, _), place in zip(self._slots, self._met[1], strict=True):
+        for slot, place in enumerate(self._met[1]):
+            fact, _, column, words, _ = self._slots[slot]
             if place is None or column is None:
                 out.append(Vector.missing(Kind(fact.kind), batch.num_rows))
                 continue
             try:
-                out.append(vector(batch.column(place), fact.kind, words))
+                out.append(vector(batch.column(place), fact.kind, words, slot in by_range))
             except InputError as error:
                 raise InputError(f"column {column.name}: {error}") from None
         return out

@@ -34,7 +34,10 @@ from blaster.rules.values import INSTANTS
 MIRRORED: dict[tree.Order, tree.Order] = {
     "==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=",
 }  # fmt: skip
+OPPOSITE: dict[tree.Order, tree.Order] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 TEXT_OPS = {"eq": 0, "contains": 1, "starts": 2, "ends": 3}
+SLOTS_READ = {"gap": 2, "order": 2, "today": 2, "anniversary": 3}
+"""How many slots a leaf reads, where it is not one."""
 FOLDED = 8
 WHOLE = (Kind.INT, Kind.DATE, Kind.INSTANT, Kind.TIME)
 IN_RANGES_MAX = 8
@@ -90,7 +93,18 @@ class Lowering:
             tuple(self.tables),
             tuple(set_of(values) for values in self.sets),
             tuple(self.needles),
+            self.by_range(),
         )
+
+    def by_range(self) -> frozenset[int]:
+        """The slots of facts that are asked for nothing but whether they are in a range."""
+        if self.derived:
+            return frozenset()
+        asked: set[int] = set()
+        for step in self.steps:
+            if step.op not in ("range", "range_real") or step.negated:
+                asked.update(step[1 : 1 + SLOTS_READ.get(step.op, 1)])
+        return frozenset(set(self.fact_slots.values()) - asked)
 
     # ------------------------------------------------------------------------------ emitting
 
@@ -298,6 +312,9 @@ class Lowering:
     ) -> int:
         assert not isinstance(right.value, str)
         at = right.value / 10**right.scale  # of whole numbers: rounded once
+        if not want and op not in ("==", "!="):
+            # The numbers that are not so, as a range too: what is no number is in neither.
+            op, want = OPPOSITE[op], True
         low, high, open_ends = -math.inf, math.inf, 0
         if op in ("==", "!="):
             low = high = at

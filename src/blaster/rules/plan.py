@@ -84,7 +84,7 @@ class TextTable(NamedTuple):
 class Plan:
     """What lowering makes of trees. `run` gives, per tree, the rows where it is surely true."""
 
-    __slots__ = ("_cache", "_ints", "_wanted", "_yearly", "derived", "needles", "program",
+    __slots__ = ("_cache", "_ints", "_wanted", "_yearly", "by_range", "derived", "needles", "program",
                  "ranges", "reals", "sets", "tables")  # fmt: skip
 
     def __init__(
@@ -96,6 +96,7 @@ class Plan:
         tables: tuple[tuple[int, TextTable] | tree.Duration, ...],
         sets: tuple[TextSet | tuple[npt.NDArray[Any], int], ...],
         needles: tuple[bytes, ...],
+        by_range: frozenset[int] = frozenset(),
     ) -> None:
         self.program = program
         self.derived = derived
@@ -104,6 +105,8 @@ class Plan:
         self.tables = tables  # with the slot whose dictionary each is for; or a window of a year
         self.sets = sets
         self.needles = needles
+        # Facts of which nobody asks more than a range: a value that says missing is in none.
+        self.by_range = by_range
         self._cache: dict[tuple[int, int], tuple[Dictionary, int, _Bits]] = {}
         self._wanted: dict[int, frozenset[str]] = {}
         self._yearly: dict[tuple[int, tree.Duration], tuple[_Bits, int, int]] = {}

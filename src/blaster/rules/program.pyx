@@ -21,12 +21,12 @@ from blaster.rules.bitmap cimport tail_mask, words_of
 from blaster.rules.kernels cimport gap_between
 from blaster.rules.leafrows cimport (
     BLOCK_ROWS, BLOCK_WORDS, HOW_ALL, HOW_AMONG_BITS, HOW_AMONG_KEYS, HOW_AMONG_TEXTS, HOW_BITS,
-    HOW_BLANK, HOW_GAP32, HOW_GAP64, HOW_GAP_WIDE, HOW_LIST, HOW_NONE, HOW_ORDER, HOW_RANGE8, HOW_RANGE16,
-    HOW_RANGE32, HOW_RANGE64, HOW_REAL32, HOW_REAL64, HOW_SET, HOW_TABLE8, HOW_TABLE16,
-    HOW_TABLE32, HOW_TEXT, HOW_YEARLY, HOW_YEARLY_ROWS, MODE_AND, MODE_OR, MODE_SET, OP_AMONG,
-    OP_AND, OP_ANNIVERSARY, OP_BITS, OP_BLANK, OP_CONST, OP_END, OP_GAP, OP_LIST, OP_NOT, OP_OR,
-    OP_ORDER, OP_RANGE, OP_RANGE_REAL, OP_SET, OP_SKIP, OP_STORE, OP_TABLE, OP_TEXT, OP_TODAY, Job,
-    Leaf, Slot, Step, run_leaf, width_of,
+    HOW_BLANK, HOW_GAP32, HOW_GAP64, HOW_GAP_WIDE, HOW_LIST, HOW_NONE, HOW_ORDER, HOW_RANGE8,
+    HOW_RANGE16, HOW_RANGE32, HOW_RANGE64, HOW_REAL32, HOW_REAL64, HOW_SET, HOW_TABLE8,
+    HOW_TABLE16, HOW_TABLE32, HOW_TEXT, HOW_YEARLY, HOW_YEARLY_ROWS, MODE_AND, MODE_OR, MODE_SET,
+    OP_AMONG, OP_AND, OP_ANNIVERSARY, OP_BITS, OP_BLANK, OP_CONST, OP_END, OP_GAP, OP_LIST, OP_NOT,
+    OP_OR, OP_ORDER, OP_RANGE, OP_RANGE_REAL, OP_SET, OP_SKIP, OP_STORE, OP_TABLE, OP_TEXT,
+    OP_TODAY, Job, Leaf, Slot, Step, run_leaf, width_of,
 )
 from blaster.rules.textkernels cimport TextColumn
 from blaster.rules.textset cimport TextSet
@@ -370,9 +370,11 @@ cdef int bind_range(Leaf* leaf, const Slot* slot, int64_t low, int64_t high) noe
     low, high = max(low, first), min(high, last)
     if slot.known:
         first, last = max(first, slot.lowest), min(last, slot.highest)
+    # With validity bits a TIME that is there may be NEVER still, which is in no range.
+    cdef bint all_in = slot.kind != KIND_TIME or slot.valid == NULL
     if low > high or low > last or high < first:
         leaf.how = HOW_NONE
-    elif low <= first and high >= last:
+    elif all_in and low <= first and high >= last:
         leaf.how = HOW_ALL
     else:
         leaf.how = (

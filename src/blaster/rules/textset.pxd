@@ -22,7 +22,7 @@ cdef class TextSet:
 
     cdef bint add(self, const uint8_t* text, Py_ssize_t nbytes) noexcept nogil
 
-# As textkernels.text_rows: the rows that are in the set; -1 when memory for a very long row ran out.
+# As textkernels.text_rows: the rows that are in the set; -1 when memory ran out.
 cdef int among_texts(
     const Texts* table, const TextColumn* column, const uint64_t* wanted, Py_ssize_t first_row,
     Py_ssize_t rows, uint64_t* out,
