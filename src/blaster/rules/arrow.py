@@ -181,9 +181,9 @@ def bits(buffer: pa.Buffer, offset: int, length: int) -> Any:
     """A bitmap's bits from `offset` on, in bytes that begin with the first of them."""
     start, shift = offset >> 3, offset & 7
     count = (shift + length + 7) >> 3
-    source = np.frombuffer(buffer, np.uint8, count=count, offset=start)
     if not shift:
-        return source
+        return memoryview(buffer)[start : start + count]
+    source = np.frombuffer(buffer, np.uint8, count=count, offset=start)
     out = source >> shift
     out[:-1] |= source[1:] << (8 - shift)
     return out[: (length + 7) >> 3]
@@ -232,9 +232,10 @@ def vector(array: pa.Array, kind: Kind, words: Words, by_range: bool = False) ->
     """
     if pa.types.is_null(array.type):
         return Vector.missing(kind, len(array))
-    if by_range and kind in (Kind.NUMBER, Kind.TIME) and array.type in _FORMS:
-        dtype, form = _FORMS[array.type]
-        return _plain(kind, values_of(array, dtype), valid_of(array), form)
+    if kind in (Kind.INT, Kind.DATE) or (by_range and kind in (Kind.NUMBER, Kind.TIME)):
+        found = _FORMS.get(array.type)
+        if found is not None:
+            return _lying(array, kind, *found)
     return _MAKERS[kind](array, words)
 
 
@@ -243,20 +244,27 @@ def _plain(kind: Kind, values: npt.NDArray[Any], valid: Any, form: str) -> Vecto
     return Vector(kind, len(values), values, valid, form=form)
 
 
+def _lying(array: pa.Array, kind: Kind, dtype: type[np.generic], form: str) -> Vector:
+    """A vector of plain values where they are, without looking at one of them."""
+    rows, start = len(array), array.offset
+    bitmap, values = array.buffers()
+    if values is None or not rows:
+        return Vector.missing(kind, rows)
+    width = np.dtype(dtype).itemsize
+    valid = None
+    if bitmap is not None and array.null_count:
+        valid = bits(bitmap, start, rows)
+    held = memoryview(values)[start * width : (start + rows) * width]
+    return Vector(kind, rows, held, valid, form=form)
+
+
 def _bool(array: pa.Array, words: Words) -> Vector:
     data = array.buffers()[1]
     found = bits(data, array.offset, len(array)) if data is not None and len(array) else b""
     return Vector(Kind.BOOL, len(array), found, valid_of(array))
 
 
-def _int(array: pa.Array, words: Words) -> Vector:
-    if pa.types.is_decimal(array.type):
-        return _decimal(array)
-    dtype, form = _FORMS[array.type]
-    return _plain(Kind.INT, values_of(array, dtype), valid_of(array), form)
-
-
-def _decimal(array: pa.Array) -> Vector:
+def _decimal(array: pa.Array, words: Words) -> Vector:
     if array.type.bit_width == 32:
         return _plain(Kind.INT, values_of(array, np.int32), valid_of(array), "i32")
     if array.type.bit_width == 64:
@@ -270,10 +278,6 @@ def _number(array: pa.Array, words: Words) -> Vector:
     dtype, form = _FORMS[array.type]
     values = values_of(array, dtype)
     return _plain(Kind.NUMBER, values, present(values, valid_of(array)), form)
-
-
-def _date(array: pa.Array, words: Words) -> Vector:
-    return _plain(Kind.DATE, values_of(array, np.int32), valid_of(array), "")
 
 
 def _seconds(array: pa.Array) -> npt.NDArray[np.int64]:
@@ -390,9 +394,8 @@ def _list(array: pa.Array, words: Words) -> Vector:
 
 _MAKERS: dict[Kind, Callable[[pa.Array, Words], Vector]] = {
     Kind.BOOL: _bool,
-    Kind.INT: _int,
+    Kind.INT: _decimal,
     Kind.NUMBER: _number,
-    Kind.DATE: _date,
     Kind.INSTANT: _instant,
     Kind.TEXT: _text,
     Kind.CODE: _code,

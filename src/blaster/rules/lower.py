@@ -103,7 +103,7 @@ class Lowering:
         asked: set[int] = set()
         for step in self.steps:
             if step.op not in ("range", "range_real") or step.negated:
-                asked.update(step[1 : 1 + SLOTS_READ.get(step.op, 1)])
+                asked.update((step.a, step.b, step.c)[: SLOTS_READ.get(step.op, 1)])
         return frozenset(set(self.fact_slots.values()) - asked)
 
     # ------------------------------------------------------------------------------ emitting

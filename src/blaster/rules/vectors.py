@@ -203,7 +203,8 @@ _VIEW = np.dtype("V16")
 def _bits_at(buffer: memoryview, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
     """Chosen bits of a bitmap."""
     packed = np.frombuffer(buffer, dtype=np.uint8)
-    return (packed[rows >> 3] >> (rows & 7).astype(np.uint8) & 1).astype(bool)
+    found: npt.NDArray[np.bool_] = (packed[rows >> 3] >> (rows & 7).astype(np.uint8) & 1) == 1
+    return found
 
 
 def _texts_at(
