@@ -46,6 +46,7 @@ MODULES: list[str] = [
     "blaster.rules.leafrows",
     "blaster.rules.program",
     "blaster.rules.textkernels",
+    "blaster.rules.textset",
     "blaster.rules.vector",
     "blaster.transport.dkim",
     "blaster.transport.ring",

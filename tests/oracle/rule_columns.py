@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from blaster.model.fields import Kind
 from blaster.rules import EventLists, Fact, Vector, to_bools, vector_of
-from blaster.rules.gather import gather
+from blaster.rules.vectors import gather
 from tests.oracle.rule_facts import Path, Raw
 
 _EPOCH = dt.date(1970, 1, 1)

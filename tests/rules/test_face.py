@@ -347,3 +347,58 @@ def test_kinds_of_facts_are_all_known():
     from blaster.rules.face import _ARROW
 
     assert set(_ARROW) == set(Kind) - {Kind.EVENTS}
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float64()])
+def test_what_is_no_number_is_missing_however_it_is_asked(kind):
+    nan = float("nan")
+    data = pa.table({"x": pa.array([nan, 1.0, None, 3.0, float("inf")], kind)})
+    for rule, hits in {
+        "x > 1": [0, 0, 0, 1, 1], "not (x > 1)": [0, 1, 0, 0, 0], "not (x >= 3)": [0, 1, 0, 0, 0],
+        "not (x < 3)": [0, 0, 0, 1, 1], "not (x <= 1)": [0, 0, 0, 1, 1], "x == 1": [0, 1, 0, 0, 0],
+        "x != 1": [0, 0, 0, 1, 1], "x is set": [0, 1, 0, 1, 1], "x is not set": [1, 0, 1, 0, 0],
+        "not (x between 1 and 3)": [0, 0, 0, 0, 1], "x > 1 or x is not set": [1, 0, 1, 1, 1],
+        "not (x == x)": [0, 0, 0, 0, 0],
+    }.items():  # fmt: skip
+        assert mask(rule, data) == [hit == 1 for hit in hits], rule
+
+
+def test_an_engines_instant_may_be_null_or_never():
+    """Whether a rule asks for a range, for all of time, or for whether there is one."""
+    second = int(NOW.timestamp())
+    schema = pa.schema([pa.field("t", pa.uint32(), metadata=INSTANT)])
+    data = pa.record_batch([pa.array([second, NEVER, None, 0, NEVER - 1], pa.uint32())], schema)
+    for rule, hits in {
+        "t in last 1d": [1, 0, 0, 0, 0], "not (t in last 1d)": [0, 0, 0, 1, 1],
+        "t >= 1970-01-01 00:00": [1, 0, 0, 1, 1], "t < 2200-01-01 00:00": [1, 0, 0, 1, 1],
+        "not (t < 1970-01-01 00:00)": [1, 0, 0, 1, 1], "t is set": [1, 0, 0, 1, 1],
+        "t is not set": [0, 1, 1, 0, 0], "t in last 1d or t is not set": [1, 1, 1, 0, 0],
+    }.items():  # fmt: skip
+        found = compile_arrow(rule, schema).mask(data, now=NOW).to_pylist()
+        assert found == [hit == 1 for hit in hits], rule
+
+
+def test_batches_of_other_schemas_one_after_another():
+    """Columns in another order, of another width, and one that does not fit."""
+    compiled = compile_arrow("x > 1 and y == 2", pa.schema([("x", pa.int64()), ("y", pa.int64())]))
+    one = pa.table({"x": [1, 2], "y": [2, 2]}).to_batches()[0]
+    other = pa.table({"y": pa.array([2, 2], pa.int8()), "z": [0, 0], "x": [2, 1]}).to_batches()[0]
+    for _ in range(2):
+        assert compiled.mask(one).to_pylist() == [False, True]
+        assert compiled.mask(other).to_pylist() == [True, False]
+        with pytest.raises(InputError, match="no column y"):
+            compiled.mask(one.drop_columns("y"))
+
+
+def test_a_boolean_is_compared_without_numpy():
+    data = pa.table({"v": [True, False, None]})
+    for rule, hits in {
+        "v == true": [1, 0, 0],
+        "v == false": [0, 1, 0],
+        "v != true": [0, 1, 0],
+        "v != false": [1, 0, 0],
+        "not (v == true)": [0, 1, 0],
+        "not (v != true)": [1, 0, 0],
+    }.items():
+        assert mask(rule, data) == [hit == 1 for hit in hits], rule
+        assert not compile_arrow(rule, data.schema).rule.plan.derived

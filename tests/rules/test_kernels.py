@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from blaster.rules.kernels import anniversary_bits, hashed, levels, try_kernel, use
+from blaster.rules.kernels import anniversary_bits, hashed, levels, present, try_kernel, use
 from tests.volume import TRACED
 
 LENGTHS = [*range(0, 201, 13 if TRACED else 1), 65_535, 65_536]
@@ -134,3 +134,28 @@ def test_anniversary_tables() -> None:
     days = np.flatnonzero(np.unpackbits(bits.view(np.uint8), bitorder="little"))
     dates = [str(np.datetime64("1970-01-01") + int(n)) for n in days]
     assert dates == ["1970-02-28", "1971-02-28", "1972-02-28", "1972-02-29"]
+
+
+@pytest.mark.parametrize("dtype", [np.uint32, np.float32, np.float64])
+def test_rows_whose_value_says_missing(level: str, dtype: type[np.generic]) -> None:
+    """NEVER and NaN take their rows out of the validity; without any it stays as it is."""
+    mark = np.nan if dtype != np.uint32 else 0xFFFFFFFF
+    for rows in (0, 1, 7, 8, 63, 64, 65, 200):
+        values = rng.integers(0, 1000, rows).astype(dtype)
+        given = rng.random(rows) < 0.5
+        valid = np.packbits(given, bitorder="little")
+        assert present(values, valid) is valid
+        assert present(values, None) is None
+        values[~given] = mark
+        assert present(values, valid) is valid
+        for row in range(rows):
+            changed = values.copy()
+            changed[row] = mark
+            there = np.ones(rows, dtype=bool)
+            there[row] = False
+            found = present(changed, valid)
+            assert (found is valid) == (not given[row])
+            assert np.array_equal(
+                np.unpackbits(np.asarray(found).view(np.uint8), count=rows, bitorder="little"),
+                given & there,
+            )

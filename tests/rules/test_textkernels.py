@@ -6,11 +6,14 @@ import random
 import sys
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from blaster.model.fields import Kind
 from blaster.rules import Fact, Rule, Vector, Zones, to_bools, vector_of
+from blaster.rules import compile as compile_arrow
 from blaster.rules import tree as t
+from blaster.rules.kernels import levels, use
 from blaster.rules.textkernels import needle_bytes, text_lengths
 
 NAME = t.FactRef(Fact("contact", Kind.TEXT, ("field", "name")))
@@ -51,6 +54,46 @@ def test_every_pair_of_tricky_texts(op: str, exact: bool) -> None:
         assert ask(test, texts) == want
         unwant = [text is not None and not expected(op, text, needle, exact) for text in texts]
         assert ask(t.Not(test), texts) == unwant
+
+
+@pytest.mark.parametrize("level", levels())
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("exact", [False, True])
+def test_texts_between_offsets(level: str, large: bool, exact: bool) -> None:
+    """Arrow's own texts, slices of them too, by every instruction set."""
+    texts: list[str | None] = [*TRICKY, None, "", *(f"{n}@Gmail.com" for n in range(150)), None]
+    texts += [
+        "@GMAIL.COM",
+        "gmail.com",
+        "é@gmail.com",
+        "@gmaiſ.com",
+        "x@gmail.com ",
+        "xx@gmail.cOm",
+    ]
+    whole = pa.array(texts, pa.large_string() if large else pa.string())
+    schema = pa.schema([("name", whole.type)])
+    before = use(level)
+    try:
+        for needle in (
+            "@gmail.com",
+            "bcdefgh",
+            "abcdefgh",
+            "thirteen byte",
+            "ss",
+            "@gmail.com@gmail",
+        ):
+            for word, op in (("==", "eq"), ("contains", "contains"), ("starts with", "starts"),
+                             ("ends with", "ends")):  # fmt: skip
+                rule = compile_arrow(f'name {word} "{needle}"' + " exactly" * exact, schema)
+                for start, stop in ((0, len(texts)), (1, len(texts) - 1), (7, 71), (70, 70)):
+                    batch = pa.record_batch([whole.slice(start, stop - start)], schema=schema)
+                    wanted = [
+                        text is not None and expected(op, text, needle, exact)
+                        for text in texts[start:stop]
+                    ]
+                    assert rule.mask(batch).to_pylist() == wanted, (needle, op, start)
+    finally:
+        use(before)
 
 
 def test_random_texts_of_many_scripts() -> None:

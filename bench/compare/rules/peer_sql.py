@@ -167,17 +167,16 @@ class DuckDB:
             data[k] = cols[k]
         n = len(data["visits"])
         data["id"] = pa.array(np.arange(n, dtype=np.int32))
-        pa.table(data)
+        con.register("src", pa.table(data))
         con.execute("CREATE TABLE t AS SELECT * FROM src")
-        pa.table(
-            {
-                "k": np.arange(len(LUT), dtype=np.int32),
-                "s": OUT_STEP[LUT],
-                "d": OUT_DUE[LUT],
-                "x": OUT_SEND[LUT],
-            }
-        )
-        con.execute("CREATE TABLE lut AS SELECT * FROM lut")
+        moves = {
+            "k": np.arange(len(LUT), dtype=np.int32),
+            "s": OUT_STEP[LUT],
+            "d": OUT_DUE[LUT],
+            "x": OUT_SEND[LUT],
+        }
+        con.register("moves", pa.table(moves))
+        con.execute("CREATE TABLE lut AS SELECT * FROM moves")
         self.sql = sql_rules(ends="suffix(email, '@gmail.com')")
 
     def rule(self, rule):

@@ -21,12 +21,11 @@ from blaster.model.fields import Kind
 from blaster.rules import tree
 from blaster.rules.bitmap import to_bools
 from blaster.rules.facts import Fact
-from blaster.rules.gather import gather
 from blaster.rules.lower import lower
 from blaster.rules.plan import Plan
 from blaster.rules.values import INT64_MAX, Bools, Column, Evaluation, as_real
 from blaster.rules.vector import Vector
-from blaster.rules.vectors import plain
+from blaster.rules.vectors import gather, plain
 
 _Ints = npt.NDArray[np.int64]
 COMPILED_MAX = 1024

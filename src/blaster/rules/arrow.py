@@ -24,6 +24,7 @@ from blaster.errors import InputError
 from blaster.model.fields import NEVER, Field, FieldType, Kind
 from blaster.rules.bitmap import from_bools
 from blaster.rules.dictionary import Dictionary
+from blaster.rules.kernels import present
 from blaster.rules.scope import Narrow, Untyped
 from blaster.rules.vector import Vector
 
@@ -182,9 +183,9 @@ def bits(buffer: pa.Buffer, offset: int, length: int) -> Any:
     """A bitmap's bits from `offset` on, in bytes that begin with the first of them."""
     start, shift = offset >> 3, offset & 7
     count = (shift + length + 7) >> 3
-    source = np.frombuffer(buffer, np.uint8, count=count, offset=start)
     if not shift:
-        return source
+        return memoryview(buffer)[start : start + count]
+    source = np.frombuffer(buffer, np.uint8, count=count, offset=start)
     out = source >> shift
     out[:-1] |= source[1:] << (8 - shift)
     return out[: (length + 7) >> 3]
@@ -225,10 +226,18 @@ def values_of(
 # ------------------------------------------------------------------------------------ vectors
 
 
-def vector(array: pa.Array, kind: Kind, words: Words) -> Vector:
-    """An array as a vector of a kind that it fits. Raises InputError for what cannot be one."""
+def vector(array: pa.Array, kind: Kind, words: Words, by_range: bool = False) -> Vector:
+    """An array as a vector of a kind that it fits. Raises InputError for what cannot be one.
+
+    `by_range`: nothing is asked but whether values are in a range, so that those which say missing
+    (NaN, NEVER) need not be looked for.
+    """
     if pa.types.is_null(array.type):
         return Vector.missing(kind, len(array))
+    if kind in (Kind.INT, Kind.DATE) or (by_range and kind in (Kind.NUMBER, Kind.TIME)):
+        found = _FORMS.get(array.type)
+        if found is not None:
+            return _lying(array, kind, *found)
     return _MAKERS[kind](array, words)
 
 
@@ -237,20 +246,27 @@ def _plain(kind: Kind, values: npt.NDArray[Any], valid: Any, form: str) -> Vecto
     return Vector(kind, len(values), values, valid, form=form)
 
 
+def _lying(array: pa.Array, kind: Kind, dtype: type[np.generic], form: str) -> Vector:
+    """A vector of plain values where they are, without looking at one of them."""
+    rows, start = len(array), array.offset
+    bitmap, values = array.buffers()
+    if values is None or not rows:
+        return Vector.missing(kind, rows)
+    width = np.dtype(dtype).itemsize
+    valid = None
+    if bitmap is not None and array.null_count:
+        valid = bits(bitmap, start, rows)
+    held = memoryview(values)[start * width : (start + rows) * width]
+    return Vector(kind, rows, held, valid, form=form)
+
+
 def _bool(array: pa.Array, words: Words) -> Vector:
     data = array.buffers()[1]
     found = bits(data, array.offset, len(array)) if data is not None and len(array) else b""
     return Vector(Kind.BOOL, len(array), found, valid_of(array))
 
 
-def _int(array: pa.Array, words: Words) -> Vector:
-    if pa.types.is_decimal(array.type):
-        return _decimal(array)
-    dtype, form = _FORMS[array.type]
-    return _plain(Kind.INT, values_of(array, dtype), valid_of(array), form)
-
-
-def _decimal(array: pa.Array) -> Vector:
+def _decimal(array: pa.Array, words: Words) -> Vector:
     if array.type.bit_width == 32:
         return _plain(Kind.INT, values_of(array, np.int32), valid_of(array), "i32")
     if array.type.bit_width == 64:
@@ -263,14 +279,7 @@ def _decimal(array: pa.Array) -> Vector:
 def _number(array: pa.Array, words: Words) -> Vector:
     dtype, form = _FORMS[array.type]
     values = values_of(array, dtype)
-    valid = valid_of(array)
-    if len(values) and np.isnan(values.min()):
-        valid = from_bools(bools_of(array) & ~np.isnan(values))
-    return _plain(Kind.NUMBER, values, valid, form)
-
-
-def _date(array: pa.Array, words: Words) -> Vector:
-    return _plain(Kind.DATE, values_of(array, np.int32), valid_of(array), "")
+    return _plain(Kind.NUMBER, values, present(values, valid_of(array)), form)
 
 
 def _seconds(array: pa.Array) -> npt.NDArray[np.int64]:
@@ -296,10 +305,9 @@ def _time(array: pa.Array, words: Words) -> Vector:
             raise InputError(f"{moment} is outside the engine's time, 1970 to 2106")
         values = np.where(bools_of(array), seconds, NEVER).astype(np.uint32)
         return Vector(Kind.TIME, len(array), values)
-    values, valid = values_of(array, np.uint32), None
-    if array.null_count:
-        there = bools_of(array) & (values != NEVER)
-        values, valid = np.where(there, values, np.uint32(NEVER)), from_bools(there)
+    values, valid = values_of(array, np.uint32), valid_of(array)
+    if valid is not None:
+        valid = present(values, valid)
     return Vector(Kind.TIME, len(array), values, valid)
 
 
@@ -388,9 +396,8 @@ def _list(array: pa.Array, words: Words) -> Vector:
 
 _MAKERS: dict[Kind, Callable[[pa.Array, Words], Vector]] = {
     Kind.BOOL: _bool,
-    Kind.INT: _int,
+    Kind.INT: _decimal,
     Kind.NUMBER: _number,
-    Kind.DATE: _date,
     Kind.INSTANT: _instant,
     Kind.TEXT: _text,
     Kind.CODE: _code,

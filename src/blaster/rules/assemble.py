@@ -36,6 +36,8 @@ COSTS = {"const": 0, "bits": 1, "set": 2, "range": 4, "today": 4, "range_real": 
 """About how long a leaf takes per row; only their order matters."""
 WIDE_COST = 3
 """What a column of 8 bytes a value adds."""
+TEXT_SET_COST = 40
+"""What looking texts up adds to looking numbers up."""
 WIDE_KINDS = (Kind.INT, Kind.INSTANT, Kind.NUMBER)
 
 _Placed = tuple[int, int, int, int, int, int, int, int]
@@ -64,6 +66,9 @@ class Assembly:
         self.costs: list[int] = []
         for node in nodes:
             wide = node.a < len(kinds) and kinds[node.a] in WIDE_KINDS
+            if node.op == "among" and node.a < len(kinds) and kinds[node.a] == Kind.TEXT:
+                self.costs.append(COSTS["among"] + TEXT_SET_COST)
+                continue
             own = COSTS.get(node.op, 0) + (WIDE_COST if wide and not node.parts else 0)
             self.costs.append(own + sum(self.costs[part] for part in node.parts))
         seen: set[int] = set()
@@ -134,7 +139,13 @@ class Assembly:
             self.step("not", dst, dst)
         elif node.parts:
             first, *others = sorted(node.parts, key=self.now_costs)
-            self.fill(first, dst)
+            if first in self.home and others[0] in self.home:
+                second = others.pop(0)
+                self.step(node.op, dst, self.home[first], self.home[second])
+                self.used(first)
+                self.used(second)
+            else:
+                self.fill(first, dst)
             for part in others:
                 self.add(node.op, part, dst)
         else:

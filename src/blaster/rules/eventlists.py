@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from blaster.model.fields import Kind
-from blaster.rules.gather import gather
 from blaster.rules.vector import Vector
+from blaster.rules.vectors import gather
 
 
 class EventLists:

@@ -75,7 +75,8 @@ class ArrowRule:
     `threads` is how many processors one batch may take at once (default: all).
     """
 
-    __slots__ = ("_now", "_slots", "_zones", "columns", "facts", "rule", "text", "time_dependent")
+    __slots__ = ("_met", "_now", "_slots", "_zones", "columns", "facts", "rule", "text",
+                 "time_dependent")  # fmt: skip
 
     def __init__(
         self, rule: Rule, slots: tuple[Slot, ...], zone: str, now: Instant | None = None
@@ -89,6 +90,7 @@ class ArrowRule:
         self._slots = slots
         self._zones = Zones(zone)
         self._now = now
+        self._met: tuple[pa.Schema, list[int | None]] | None = None  # the last schema
 
     def __repr__(self) -> str:
         return f"ArrowRule({self.text!r})"
@@ -195,32 +197,50 @@ class ArrowRule:
             raise InputError(f"threads={threads}: from 1 to {THREADS_MAX} can be asked for")
         # A small batch is done before another thread has begun.
         most = min(most, max(1, batch.num_rows // ROWS_PER_THREAD_MIN))
-        vectors = self._vectors(batch)
+        vectors = self._vectors(batch, self.rule.plan.by_range)
         return self.rule.evaluate(vectors, batch.num_rows, now, self._zones, threads=most)
 
-    def _vectors(self, batch: pa.RecordBatch) -> list[Vector]:
-        """One vector per fact; InputError where a column is not what was compiled."""
+    def _vectors(
+        self, batch: pa.RecordBatch, by_range: frozenset[int] = frozenset()
+    ) -> list[Vector]:
+        """One vector per fact; InputError where a column is not what was compiled.
+
+        `by_range`: the slots that are asked for nothing but ranges.
+        """
+        schema = batch.schema
+        if self._met is None or not schema.equals(self._met[0], check_metadata=True):
+            self._met = schema, self._places(schema)
         out: list[Vector] = []
-        for fact, scale, column, words, optional in self._slots:
-            place = None if column is None else _place(batch.schema, column.name)
-            if column is None or (place is None and optional):
+        for slot, place in enumerate(self._met[1]):
+            fact, _, column, words, _ = self._slots[slot]
+            if place is None or column is None:
                 out.append(Vector.missing(Kind(fact.kind), batch.num_rows))
                 continue
+            try:
+                out.append(vector(batch.column(place), fact.kind, words, slot in by_range))
+            except InputError as error:
+                raise InputError(f"column {column.name}: {error}") from None
+        return out
+
+    def _places(self, schema: pa.Schema) -> list[int | None]:
+        """Where the column of each slot stands in batches of a schema; None: nowhere."""
+        places: list[int | None] = []
+        for fact, scale, column, _, optional in self._slots:
+            place = None if column is None else _place(schema, column.name)
+            places.append(place)
+            if column is None or (place is None and optional):
+                continue
             if place is None:
-                hint = nearest(column.name, batch.schema.names)
+                hint = nearest(column.name, schema.names)
                 what = f"there is no column {column.name}, which the rule reads as {column.type}"
                 raise InputError(f"{what}; {hint}" if hint else what)
-            given = batch.schema.field(place)
+            given = schema.field(place)
             if not _same(given, column) and not fits(fact.kind, scale, given):
                 raise InputError(
                     f"column {column.name} is {_type(given)}; "
                     f"the rule was compiled for {_type(column)}"
                 )
-            try:
-                out.append(vector(batch.column(place), fact.kind, words))
-            except InputError as error:
-                raise InputError(f"column {column.name}: {error}") from None
-        return out
+        return places
 
     def _row(self, row: Mapping[str, Any]) -> pa.RecordBatch:
         """A mapping as a batch of one row, in the compiled types; a key left out is missing."""

@@ -13,6 +13,11 @@ cdef extern from "blaster/rules/simd.h" nogil:
         int32_t pos
         int32_t neg
         int32_t is_signed
+    ctypedef struct simd_ending:
+        uint64_t first
+        uint64_t last
+        int32_t size
+        int32_t fold
     ctypedef struct simd_kernels:
         const char* name
         void range8(const void*, size_t, uint64_t, uint64_t, uint64_t*) noexcept nogil
@@ -35,6 +40,10 @@ cdef extern from "blaster/rules/simd.h" nogil:
         ) noexcept nogil
         void table32(
             const void*, size_t, uint64_t, const uint32_t*, size_t, uint64_t*
+        ) noexcept nogil
+        void ends32(
+            const int32_t*, size_t, const uint8_t*, const simd_ending*, const uint64_t*,
+            uint64_t*, uint64_t*
         ) noexcept nogil
 
 # What this process uses now.

@@ -7,9 +7,11 @@ bits (tests hold them against each other).
 
 import numpy as np
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memcpy
 
-from blaster.rules.bitmap cimport pack64
+from blaster.rules.bitmap cimport pack64, tail_mask
 from blaster.rules.vector cimport (
     FORM_F32, FORM_I8, FORM_I16, FORM_I32, FORM_U8, FORM_U16, FORM_U32,
 )
@@ -20,6 +22,7 @@ cdef extern from "blaster/rules/simd.h" nogil:
 
 cdef int64_t INT64_FIRST = <int64_t>(<uint64_t>1 << 63)
 cdef int64_t INT64_LAST = 0x7FFFFFFFFFFFFFFF
+cdef uint64_t NEVER = 0xFFFFFFFF
 
 cdef const simd_kernels* in_use = simd_at(simd_best())
 
@@ -342,6 +345,51 @@ def anniversary_bits(today, limit, base, size):
     for index in range(view.shape[0]):
         view[index] = table.hit[day_of_march_year(first + index)]
     return np.packbits(flags, bitorder="little").view(np.uint32)
+
+
+cdef inline uint64_t bits_at(const uint8_t* bits, Py_ssize_t nbytes) noexcept nogil:
+    """A word of a bitmap that may end with these bytes."""
+    cdef uint64_t word = 0
+    if nbytes == 8:
+        memcpy(&word, bits, 8)
+    else:
+        memcpy(&word, bits, nbytes)
+    return word
+
+
+def present(values, valid):
+    """A column's validity bits (None: all valid) without the rows whose value says missing.
+
+    That is NEVER in a uint32 column, and what is no number in one of floats. Gives `valid` itself
+    when no valid row says so; else new words.
+    """
+    cdef Py_ssize_t rows = len(values)
+    cdef Py_ssize_t count = (rows + 63) >> 6
+    if rows == 0:
+        return valid
+    cdef const uint8_t[::1] view = values.view(np.uint8)
+    out = np.empty(count, dtype=np.uint64)
+    cdef uint64_t[::1] words = out
+    cdef int width = values.itemsize if values.dtype.kind == "f" else 0
+    with nogil:
+        if width == 8:
+            in_use.real64(&view[0], rows, -INFINITY, INFINITY, &words[0])
+        elif width == 4:
+            in_use.real32(&view[0], rows, -INFINITY, INFINITY, &words[0])
+        else:
+            in_use.range32(&view[0], rows, 0, NEVER - 1, &words[0])
+    cdef const uint8_t[::1] bits = None if valid is None else np.frombuffer(valid, np.uint8)
+    cdef uint64_t here
+    cdef uint64_t lost = 0
+    cdef Py_ssize_t word
+    with nogil:
+        for word in range(count):
+            here = tail_mask(rows) if word == count - 1 else <uint64_t>-1
+            if bits is not None:
+                here &= bits_at(&bits[8 * word], min(<Py_ssize_t>8, ((rows + 7) >> 3) - 8 * word))
+            lost |= here & ~words[word]
+            words[word] &= here
+    return out if lost else valid
 
 
 # Every C kernel by its name, for the tests that hold the instruction sets against each other.

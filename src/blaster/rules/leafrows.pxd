@@ -4,6 +4,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 from blaster.rules.kernels cimport simd_gap
 from blaster.rules.textkernels cimport TextColumn
+from blaster.rules.textset cimport Texts
 
 cdef enum Op:
     OP_CONST = 0         # dst = all ones where c, else zeros
@@ -19,7 +20,7 @@ cdef enum Op:
     OP_GAP = 10          # a, b: slots of whole kinds; ints[k] <= a - b <= ints[k + 1]
     OP_ORDER = 11        # a, b: NUMBER slots; c: 0 ==, 1 <, 2 <=
     OP_TABLE = 12        # a: CODE slot; tables[k]
-    OP_AMONG = 13        # a: slot of a whole kind; sets[k]
+    OP_AMONG = 13        # a: slot of a whole kind, or TEXT; sets[k]
     OP_LIST = 14         # a: LIST slot; any entry in tables[k]
     OP_TEXT = 15         # a: TEXT slot; needles[k]; c: op, plus 8 with folding
     OP_BLANK = 16        # a: TEXT slot; never missing
@@ -69,6 +70,7 @@ cdef enum How:
     HOW_BLANK = 21
     HOW_YEARLY = 22
     HOW_YEARLY_ROWS = 23
+    HOW_AMONG_TEXTS = 24
 
 cdef struct Leaf:
     int32_t how
@@ -82,6 +84,7 @@ cdef struct Leaf:
     const int64_t* keys
     Py_ssize_t size       # bits, keys, or bytes of the text
     const uint8_t* needle
+    const Texts* texts
     int32_t today
     int32_t limit
 

@@ -15,6 +15,7 @@ from blaster.rules.kernels cimport (
     simd_kernels, widen,
 )
 from blaster.rules.textkernels cimport blank_rows, text_rows
+from blaster.rules.textset cimport among_texts
 from blaster.rules.vector cimport (
     FORM_F32, FORM_I8, FORM_I16, FORM_I32, FORM_U8, FORM_U16, FORM_U32, KIND_ID,
 )
@@ -176,6 +177,8 @@ cdef int hit_words(
         return text_rows(
             step.c & 7, step.c & 8, &a.text, wanted, first_row, rows, leaf.needle, leaf.size, out
         )
+    elif leaf.how == HOW_AMONG_TEXTS:
+        return among_texts(leaf.texts, &a.text, wanted, first_row, rows, out)
     elif leaf.how == HOW_BLANK:
         blank_rows(&a.text, wanted, first_row, rows, out)
     elif leaf.how == HOW_YEARLY_ROWS:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,21 +28,34 @@ from blaster.rules.facts import Fact
 from blaster.rules.kernels import hashed
 from blaster.rules.plan import INT64_MAX, INT64_MIN, Bound, Derived, Plan, TextTable, packed
 from blaster.rules.textkernels import needle_bytes
+from blaster.rules.textset import TextSet
 from blaster.rules.values import INSTANTS
 
 MIRRORED: dict[tree.Order, tree.Order] = {
     "==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=",
 }  # fmt: skip
+OPPOSITE: dict[tree.Order, tree.Order] = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 TEXT_OPS = {"eq": 0, "contains": 1, "starts": 2, "ends": 3}
+SLOTS_READ = {"gap": 2, "order": 2, "today": 2, "anniversary": 3}
+"""How many slots a leaf reads, where it is not one."""
 FOLDED = 8
 WHOLE = (Kind.INT, Kind.DATE, Kind.INSTANT, Kind.TIME)
 IN_RANGES_MAX = 8
 """A longer `in [..]` of whole numbers is one look-up instead of a kernel per value."""
-IN_TEXTS_MAX = 64
-"""A longer `in [..]` of texts or reals is one pass in NumPy instead of a kernel per value."""
+IN_TEXTS_MAX = 8
+"""A longer `in [..]` of texts is one look-up in a hash table instead of a kernel per value."""
+IN_REALS_MAX = 64
+"""A longer `in [..]` of reals is one pass in NumPy instead of a kernel per value."""
 BITS_PER_VALUE_MAX, BITS_MAX = 64, 2**24
 """A set of numbers is a bitmap when that costs no more, else a hash table."""
 OPEN = Bound(None)
+
+
+class TextKey(NamedTuple):
+    """A set of texts, and how it compares."""
+
+    words: tuple[str, ...]
+    exact: bool
 
 
 def lower(node: tree.Node, facts: tuple[Fact, ...]) -> Plan:
@@ -67,7 +80,7 @@ class Lowering:
         self.ranges: dict[tuple[Bound, Bound], int] = {}
         self.reals: dict[tuple[float, float], int] = {}
         self.tables: dict[tuple[int, TextTable] | tree.Duration, int] = {}
-        self.sets: dict[tuple[int, ...], int] = {}
+        self.sets: dict[tuple[int, ...] | TextKey, int] = {}
         self.needles: dict[bytes, int] = {}
 
     def plan(self, answers: list[int]) -> Plan:
@@ -78,9 +91,20 @@ class Lowering:
             tuple(self.ranges),
             tuple(end for pair in self.reals for end in pair),
             tuple(self.tables),
-            tuple(set_table(values) for values in self.sets),
+            tuple(set_of(values) for values in self.sets),
             tuple(self.needles),
+            self.by_range(),
         )
+
+    def by_range(self) -> frozenset[int]:
+        """The slots of facts that are asked for nothing but whether they are in a range."""
+        if self.derived:
+            return frozenset()
+        asked: set[int] = set()
+        for step in self.steps:
+            if step.op not in ("range", "range_real") or step.negated:
+                asked.update((step.a, step.b, step.c)[: SLOTS_READ.get(step.op, 1)])
+        return frozenset(set(self.fact_slots.values()) - asked)
 
     # ------------------------------------------------------------------------------ emitting
 
@@ -238,7 +262,7 @@ class Lowering:
             left, right, op = right, left, MIRRORED[op]
         kinds = (tree.kind_of(left), tree.kind_of(right))
         if Kind.BOOL in kinds:
-            return self.plain(leaf, want)
+            return self.compare_bools(leaf, op, left, right, want)
         if Kind.DATE in kinds:
             return self.compare_days(op, left, right, want)
         if kinds[0] == Kind.NUMBER and isinstance(right, tree.Literal):
@@ -254,6 +278,18 @@ class Lowering:
         if instants or (kinds[0] == kinds[1] and tree.scale_of(left) == tree.scale_of(right)):
             return self.compare_columns(op, left, right, want)
         return self.plain(leaf, want)
+
+    def compare_bools(
+        self, leaf: tree.Leaf, op: tree.Order, left: tree.Value, right: tree.Value, want: bool
+    ) -> int:
+        if isinstance(left, tree.Literal):
+            left, right, op = right, left, MIRRORED[op]
+        if not isinstance(left, tree.FactRef) or not isinstance(right, tree.Literal):
+            return self.plain(leaf, want)
+        if op not in ("==", "!=") or right.kind != Kind.BOOL:
+            return self.plain(leaf, want)
+        sought = (right.value is True) == (op == "==")
+        return self.emit("bits", self.slot(left), negated=want != sought)
 
     def compare_days(self, op: tree.Order, left: tree.Value, right: tree.Value, want: bool) -> int:
         if today_and(left)[0] and not today_and(right)[0]:
@@ -278,6 +314,9 @@ class Lowering:
     ) -> int:
         assert not isinstance(right.value, str)
         at = right.value / 10**right.scale  # of whole numbers: rounded once
+        if not want and op not in ("==", "!="):
+            # The numbers that are not so, as a range too: what is no number is in neither.
+            op, want = OPPOSITE[op], True
         low, high, open_ends = -math.inf, math.inf, 0
         if op in ("==", "!="):
             low = high = at
@@ -314,7 +353,11 @@ class Lowering:
             if found is not None:
                 place = self.sets.setdefault(found, len(self.sets))
                 return self.emit("among", self.slot(subject), k=place, negated=not want)
-        if len(leaf.values) > IN_TEXTS_MAX or not leaf.values:
+        if kind == Kind.TEXT and len(leaf.values) > IN_TEXTS_MAX:
+            words = tuple(str(item.value) for item in leaf.values)
+            place = self.sets.setdefault(TextKey(words, leaf.exact), len(self.sets))
+            return self.emit("among", self.slot(subject), k=place, negated=not want)
+        if len(leaf.values) > IN_REALS_MAX or not leaf.values:
             return self.plain(leaf, want)
         parts: tuple[tree.Node, ...]
         if kind == Kind.TEXT:
@@ -453,6 +496,13 @@ def whole_values(leaf: tree.InSet) -> tuple[int, ...] | None:
         if exact.denominator == 1 and -(2**63) <= exact < 2**63:
             found.add(int(exact))
     return tuple(sorted(found))
+
+
+def set_of(values: tuple[int, ...] | TextKey) -> TextSet | tuple[npt.NDArray[Any], int]:
+    """A set for the program."""
+    if isinstance(values, TextKey):
+        return TextSet(values.words, fold=not values.exact)
+    return set_table(values)
 
 
 def set_table(values: tuple[int, ...]) -> tuple[npt.NDArray[Any], int]:

@@ -20,6 +20,7 @@ from blaster.rules.dictionary import Dictionary
 from blaster.rules.kernels import anniversary_bits
 from blaster.rules.leaves import folded, text_hits, truths_of
 from blaster.rules.program import Call, Constants, Program, Stats, run
+from blaster.rules.textset import TextSet
 from blaster.rules.values import Column, Evaluation
 from blaster.rules.vector import Vector
 from blaster.rules.vectors import DTYPES, vector_of
@@ -66,11 +67,16 @@ class TextTable(NamedTuple):
     words: tuple[str, ...]
     exact: bool
 
-    def hits(self, texts: list[str]) -> npt.NDArray[np.bool_]:
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The words as they are compared."""
+        return frozenset(folded(word, self.exact) for word in self.words)
+
+    def hits(self, texts: list[str], wanted: frozenset[str]) -> npt.NDArray[np.bool_]:
+        """Which texts are hits; `wanted` is its own, made once by who asks often."""
         if self.op == "blank":
             return np.array([not text.strip() for text in texts], dtype=bool)
         if self.op == "in":
-            wanted = {folded(word, self.exact) for word in self.words}
             return np.array([folded(text, self.exact) in wanted for text in texts], dtype=bool)
         return text_hits(self.op, texts, [self.words[0]] * len(texts), self.exact)
 
@@ -78,8 +84,8 @@ class TextTable(NamedTuple):
 class Plan:
     """What lowering makes of trees. `run` gives, per tree, the rows where it is surely true."""
 
-    __slots__ = ("_cache", "_ints", "_yearly", "derived", "needles", "program", "ranges", "reals",
-                 "sets", "tables")  # fmt: skip
+    __slots__ = ("_cache", "_ints", "_wanted", "_yearly", "by_range", "derived", "needles", "program",
+                 "ranges", "reals", "sets", "tables")  # fmt: skip
 
     def __init__(
         self,
@@ -88,8 +94,9 @@ class Plan:
         ranges: tuple[tuple[Bound, Bound], ...],
         reals: tuple[float, ...],
         tables: tuple[tuple[int, TextTable] | tree.Duration, ...],
-        sets: tuple[tuple[npt.NDArray[Any], int], ...],
+        sets: tuple[TextSet | tuple[npt.NDArray[Any], int], ...],
         needles: tuple[bytes, ...],
+        by_range: frozenset[int] = frozenset(),
     ) -> None:
         self.program = program
         self.derived = derived
@@ -98,7 +105,10 @@ class Plan:
         self.tables = tables  # with the slot whose dictionary each is for; or a window of a year
         self.sets = sets
         self.needles = needles
+        # Facts of which nobody asks more than a range: a value that says missing is in none.
+        self.by_range = by_range
         self._cache: dict[tuple[int, int], tuple[Dictionary, int, _Bits]] = {}
+        self._wanted: dict[int, frozenset[str]] = {}
         self._yearly: dict[tuple[int, tree.Duration], tuple[_Bits, int, int]] = {}
         self._ints: tuple[int | None, npt.NDArray[np.int64]] = None, np.zeros(0, dtype=np.int64)
 
@@ -158,7 +168,9 @@ class Plan:
         kept = self._cache.get(key)
         _, known, bits = (None, 0, EMPTY) if kept is None else kept
         if kept is None or known < len(dictionary):
-            more = rule.hits(dictionary.values[known:])
+            if place not in self._wanted:
+                self._wanted[place] = rule.wanted
+            more = rule.hits(dictionary.values[known:], self._wanted[place])
             old = np.unpackbits(bits.view(np.uint8), count=known, bitorder="little")
             bits = packed(np.concatenate([old, more.astype(np.uint8)]))
             if kept is None and len(self._cache) >= TABLES_CACHED_MAX:

@@ -5,6 +5,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import disjoint_base
 
+from blaster.rules.textset import TextSet
 from blaster.rules.vector import Vector
 
 OPS: dict[str, int]
@@ -15,7 +16,7 @@ class Constants(NamedTuple):
     ints: npt.NDArray[np.int64]
     reals: npt.NDArray[np.float64]
     tables: Sequence[tuple[npt.NDArray[np.uint32], int, int] | None]
-    sets: Sequence[tuple[npt.NDArray[Any], int]]
+    sets: Sequence[TextSet | tuple[npt.NDArray[Any], int]]
     needles: Sequence[bytes]
     today: int | None
 

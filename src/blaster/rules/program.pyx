@@ -20,15 +20,16 @@ from libc.string cimport memcpy, memset
 from blaster.rules.bitmap cimport tail_mask, words_of
 from blaster.rules.kernels cimport gap_between
 from blaster.rules.leafrows cimport (
-    BLOCK_ROWS, BLOCK_WORDS, HOW_ALL, HOW_AMONG_BITS, HOW_AMONG_KEYS, HOW_BITS, HOW_BLANK,
-    HOW_GAP32, HOW_GAP64, HOW_GAP_WIDE, HOW_LIST, HOW_NONE, HOW_ORDER, HOW_RANGE8, HOW_RANGE16,
-    HOW_RANGE32, HOW_RANGE64, HOW_REAL32, HOW_REAL64, HOW_SET, HOW_TABLE8, HOW_TABLE16,
-    HOW_TABLE32, HOW_TEXT, HOW_YEARLY, HOW_YEARLY_ROWS, MODE_AND, MODE_OR, MODE_SET, OP_AMONG,
-    OP_AND, OP_ANNIVERSARY, OP_BITS, OP_BLANK, OP_CONST, OP_END, OP_GAP, OP_LIST, OP_NOT, OP_OR,
-    OP_ORDER, OP_RANGE, OP_RANGE_REAL, OP_SET, OP_SKIP, OP_STORE, OP_TABLE, OP_TEXT, OP_TODAY, Job,
-    Leaf, Slot, Step, run_leaf, width_of,
+    BLOCK_ROWS, BLOCK_WORDS, HOW_ALL, HOW_AMONG_BITS, HOW_AMONG_KEYS, HOW_AMONG_TEXTS, HOW_BITS,
+    HOW_BLANK, HOW_GAP32, HOW_GAP64, HOW_GAP_WIDE, HOW_LIST, HOW_NONE, HOW_ORDER, HOW_RANGE8,
+    HOW_RANGE16, HOW_RANGE32, HOW_RANGE64, HOW_REAL32, HOW_REAL64, HOW_SET, HOW_TABLE8,
+    HOW_TABLE16, HOW_TABLE32, HOW_TEXT, HOW_YEARLY, HOW_YEARLY_ROWS, MODE_AND, MODE_OR, MODE_SET,
+    OP_AMONG, OP_AND, OP_ANNIVERSARY, OP_BITS, OP_BLANK, OP_CONST, OP_END, OP_GAP, OP_LIST, OP_NOT,
+    OP_OR, OP_ORDER, OP_RANGE, OP_RANGE_REAL, OP_SET, OP_SKIP, OP_STORE, OP_TABLE, OP_TEXT,
+    OP_TODAY, Job, Leaf, Slot, Step, run_leaf, width_of,
 )
 from blaster.rules.textkernels cimport TextColumn
+from blaster.rules.textset cimport TextSet
 from blaster.rules.vector cimport (
     FORM_F32, FORM_I8, FORM_I16, FORM_I32, FORM_I64, FORM_U8, FORM_U16, FORM_U32, KIND_BOOL,
     KIND_CODE, KIND_DATE, KIND_ID, KIND_INSTANT, KIND_INT, KIND_LIST, KIND_NUMBER, KIND_TEXT,
@@ -80,7 +81,7 @@ class Constants(NamedTuple):
     ints: object
     reals: object
     tables: object   # (bits in whole 512s, first value, limit) or None
-    sets: object     # (bits, first value), or (keys, empty mark)
+    sets: object     # (bits, first value), (keys, empty mark), or a TextSet
     needles: object
     today: object    # of every row; None where rows differ
 
@@ -334,8 +335,10 @@ cdef void kinds_of(int op, int* a, int* b, int* c) noexcept nogil:
         a[0] = 1 << KIND_BOOL
     elif op == OP_SET:
         a[0] = 0x7FE
-    elif op in (OP_RANGE, OP_AMONG):
+    elif op == OP_RANGE:
         a[0] = WHOLE
+    elif op == OP_AMONG:
+        a[0] = WHOLE | 1 << KIND_TEXT
     elif op == OP_RANGE_REAL:
         a[0] = 1 << KIND_NUMBER
     elif op == OP_GAP:
@@ -367,9 +370,11 @@ cdef int bind_range(Leaf* leaf, const Slot* slot, int64_t low, int64_t high) noe
     low, high = max(low, first), min(high, last)
     if slot.known:
         first, last = max(first, slot.lowest), min(last, slot.highest)
+    # With validity bits a TIME that is there may be NEVER still, which is in no range.
+    cdef bint all_in = slot.kind != KIND_TIME or slot.valid == NULL
     if low > high or low > last or high < first:
         leaf.how = HOW_NONE
-    elif low <= first and high >= last:
+    elif all_in and low <= first and high >= last:
         leaf.how = HOW_ALL
     else:
         leaf.how = (
@@ -557,6 +562,7 @@ cdef class Program:
     ) except -1:
         cdef const int64_t[::1] keys
         cdef const uint8_t[::1] needle
+        cdef object texts
         if step.op in (OP_TABLE, OP_LIST):
             bits = constant(constants[2], step.k)[0]
             leaf.bits, leaf.size = bits_at(bits), 32 * len(bits)
@@ -564,6 +570,11 @@ cdef class Program:
                 HOW_LIST if step.op == OP_LIST else HOW_TABLE8 if a.layout == FORM_I8
                 else HOW_TABLE16 if a.layout == FORM_I16 else HOW_TABLE32
             )
+        elif step.op == OP_AMONG and a.kind == KIND_TEXT:
+            texts = constant(constants[3], step.k)
+            if not isinstance(texts, TextSet):
+                raise ValueError("texts are looked up in a TextSet")
+            leaf.texts, leaf.how = &(<TextSet>texts).table, HOW_AMONG_TEXTS
         elif step.op == OP_AMONG:
             table, first = constant(constants[3], step.k)
             leaf.base = <uint64_t><int64_t>first

@@ -94,6 +94,37 @@ PLAIN_TABLE(table16, uint16_t, int16_t)
 PLAIN_TABLE(table32_small, uint32_t, int32_t)
 PLAIN_TABLE(table32_large, uint32_t, int32_t)
 
+#define BYTES(value) (UINT64_C(0x0101010101010101) * (value))
+
+/* Eight bytes with the ASCII letters among them in lower case; right where all are ASCII. */
+WORD lower8(uint64_t eight)
+{
+    const uint64_t from_a = eight + BYTES(0x80 - 'A'), past_z = eight + BYTES(0x7F - 'Z');
+    return eight | (from_a & ~past_z & BYTES(0x80)) >> 2;
+}
+
+WORD SIMD(ends32_word)(const int32_t *ends, const uint8_t *arena, const simd_ending *ending,
+                       uint64_t *others)
+{
+    static const uint8_t nothing[16];
+    const int32_t size = ending->size;
+    uint64_t word = 0, rest = 0;
+    int row;
+    for (row = 0; row < 64; row++) {
+        const uint64_t enough = ends[row + 1] - ends[row] >= size;
+        const uint8_t *text = enough ? arena + (ends[row + 1] - size) : nothing;
+        uint64_t x, y;
+        memcpy(&x, text, 8);
+        memcpy(&y, text + size - 8, 8);
+        rest |= (uint64_t)(((x | y) & BYTES(0x80)) != 0 || !enough) << row;
+        if (ending->fold)
+            x = lower8(x), y = lower8(y);
+        word |= (enough & (((x ^ ending->first) | (y ^ ending->last)) == 0)) << row;
+    }
+    *others = rest;
+    return word;
+}
+
 #include "simd_drive.h"
 
 #if defined(__x86_64__) && defined(__GNUC__)

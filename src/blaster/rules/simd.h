@@ -18,6 +18,13 @@ typedef struct {
     int32_t pos, neg, is_signed;
 } simd_gap;
 
+/* What texts are to end with, 8 to 16 bytes: the first 8 of them and the last 8, as they lie.
+ * `fold`: in lower case already, and those of a text are made so. */
+typedef struct {
+    uint64_t first, last;
+    int32_t size, fold;
+} simd_ending;
+
 typedef struct {
     const char *name;
     /* value - base <= span, unsigned and modulo the width: any range of either signedness. */
@@ -38,6 +45,12 @@ typedef struct {
                     size_t size, uint64_t *out);
     void (*table32)(const void *data, size_t rows, uint64_t base, const uint32_t *bits,
                     size_t size, uint64_t *out);
+    /* Text `row` lies in `arena` from ends[row] to ends[row + 1]. In `others` are the rows that are
+     * too short, or whose last bytes are not all ASCII: folded, those are not decided here. Words
+     * of which no row is wanted are 0 in both. */
+    void (*ends32)(const int32_t *ends, size_t rows, const uint8_t *arena,
+                   const simd_ending *ending, const uint64_t *wanted, uint64_t *out,
+                   uint64_t *others);
 } simd_kernels;
 
 /* By level: 0 plain C, 1 AVX2, 2 AVX-512; NULL where this machine has none. */

@@ -64,9 +64,31 @@ ATTR static void SIMD(table32)(const void *data, size_t rows, uint64_t base, con
         SIMD(table32_large)(data, rows, base, bits, size, out);
 }
 
+ATTR static void SIMD(ends32)(const int32_t *ends, size_t rows, const uint8_t *arena,
+                              const simd_ending *given, const uint64_t *wanted, uint64_t *out,
+                              uint64_t *others)
+{
+    const simd_ending ending = *given;
+    size_t word, row, words = rows / 64, left = rows % 64;
+    for (word = 0; word < words; word++) {
+        out[word] = others[word] = 0;
+        if (wanted[word])
+            out[word] = SIMD(ends32_word)(ends + 64 * word, arena, &ending, others + word);
+    }
+    if (left) {
+        int32_t last[65]; /* the rows behind the last one are empty */
+        for (row = 0; row < 65; row++)
+            last[row] = ends[64 * words + (row < left ? row : left)];
+        out[words] = SIMD(ends32_word)(last, arena, &ending, others + words);
+        out[words] &= ((uint64_t)1 << left) - 1;
+        others[words] &= ((uint64_t)1 << left) - 1;
+    }
+}
+
 static const simd_kernels SIMD(kernels) = {
     SIMD_NAME,    SIMD(range8), SIMD(range16), SIMD(range32), SIMD(range64), SIMD(real32),
     SIMD(real64), SIMD(gap32),  SIMD(gap64),   SIMD(table8),  SIMD(table16), SIMD(table32),
+    SIMD(ends32),
 };
 
 #undef DRIVE

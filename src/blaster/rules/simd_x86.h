@@ -251,6 +251,44 @@ WORD SIMD(table32_large_word)(const uint32_t *data, uint32_t base, const uint32_
     return word;
 }
 
+/* Bytes of ASCII letters in lower case, the others as they are. */
+VALUES lower256(__m256i x)
+{
+    __m256i letter = _mm256_sub_epi8(x, _mm256_set1_epi8((char)('A' + 0x80)));
+    letter = _mm256_cmpgt_epi8(_mm256_set1_epi8(26 - 0x80), letter);
+    return _mm256_or_si256(x, _mm256_and_si256(letter, _mm256_set1_epi8(0x20)));
+}
+
+WORD SIMD(ends32_word)(const int32_t *ends, const uint8_t *arena, const simd_ending *ending,
+                       uint64_t *others)
+{
+    const __m128i size = _mm_set1_epi32(ending->size), reach = _mm_set1_epi32(ending->size - 8);
+    const __m256i first = _mm256_set1_epi64x((long long)ending->first);
+    const __m256i last = _mm256_set1_epi64x((long long)ending->last);
+    uint64_t word = 0, rest = 0;
+    int part;
+    for (part = 0; part < 16; part++) {
+        __m128i from = _mm_loadu_si128((const __m128i *)(const void *)(ends + 4 * part));
+        __m128i to = _mm_loadu_si128((const __m128i *)(const void *)(ends + 4 * part + 1));
+        __m128i at = _mm_sub_epi32(to, size);
+        __m256i less = _mm256_cvtepi32_epi64(_mm_cmpgt_epi32(from, at));
+        __m256i enough = _mm256_xor_si256(less, _mm256_set1_epi32(-1));
+        __m256i none = _mm256_setzero_si256(), x, y;
+        const long long *base = (const long long *)(const void *)arena;
+        x = _mm256_mask_i32gather_epi64(none, base, at, enough, 1);
+        y = _mm256_mask_i32gather_epi64(none, base, _mm_add_epi32(at, reach), enough, 1);
+        __m256i high = _mm256_and_si256(_mm256_or_si256(x, y), _mm256_set1_epi8((char)0x80));
+        high = _mm256_cmpeq_epi64(high, none);
+        if (ending->fold)
+            x = lower256(x), y = lower256(y);
+        x = _mm256_and_si256(_mm256_cmpeq_epi64(x, first), _mm256_cmpeq_epi64(y, last));
+        word |= SIMD(mask64)(_mm256_and_si256(x, enough)) << (4 * part);
+        rest |= SIMD(mask64)(_mm256_and_si256(high, enough)) << (4 * part);
+    }
+    *others = ~rest;
+    return word;
+}
+
 #undef VALUES
 #include "simd_drive.h"
 
@@ -440,4 +478,41 @@ WORD SIMD(table32_large_word)(const uint32_t *data, uint32_t base, const uint32_
     return word;
 }
 
+#define VALUES static inline __attribute__((always_inline, target(TARGET_512))) __m512i
+
+VALUES lower512(__m512i x)
+{
+    __m512i letter = _mm512_sub_epi8(x, _mm512_set1_epi8('A'));
+    __mmask64 upper = _mm512_cmplt_epu8_mask(letter, _mm512_set1_epi8(26));
+    return _mm512_mask_add_epi8(x, upper, x, _mm512_set1_epi8(0x20));
+}
+
+WORD SIMD(ends32_word)(const int32_t *ends, const uint8_t *arena, const simd_ending *ending,
+                       uint64_t *others)
+{
+    const __m256i size = _mm256_set1_epi32(ending->size);
+    const __m256i reach = _mm256_set1_epi32(ending->size - 8);
+    const __m512i first = _mm512_set1_epi64((long long)ending->first);
+    const __m512i last = _mm512_set1_epi64((long long)ending->last);
+    uint64_t word = 0, rest = 0;
+    int part;
+    for (part = 0; part < 8; part++) {
+        __m256i at = _mm256_sub_epi32(load256(ends + 8 * part + 1), size);
+        __mmask8 enough = _mm256_cmple_epi32_mask(load256(ends + 8 * part), at);
+        __m512i none = _mm512_setzero_si512(), x, y;
+        x = _mm512_mask_i32gather_epi64(none, enough, at, arena, 1);
+        y = _mm512_mask_i32gather_epi64(none, enough, _mm256_add_epi32(at, reach), arena, 1);
+        __mmask8 ascii = _mm512_mask_testn_epi64_mask(enough, _mm512_or_si512(x, y),
+                                                      _mm512_set1_epi8((char)0x80));
+        if (ending->fold)
+            x = lower512(x), y = lower512(y);
+        enough = _mm512_mask_cmpeq_epi64_mask(enough, x, first);
+        word |= (uint64_t)_mm512_mask_cmpeq_epi64_mask(enough, y, last) << (8 * part);
+        rest |= (uint64_t)ascii << (8 * part);
+    }
+    *others = ~rest;
+    return word;
+}
+
+#undef VALUES
 #include "simd_drive.h"

@@ -10,10 +10,24 @@ cdef enum:
     TEXT_STARTS = 2
     TEXT_ENDS = 3
 
+cdef enum:
+    # Folding makes no text longer than three times its bytes; asserted when the table is made.
+    FOLD_GROWTH = 3
+    SCRATCH_NBYTES = 1024
+
 cdef struct TextColumn:
     int layout               # FORM_VIEW, FORM_O32 or FORM_O64
     const uint8_t* data
     const uint8_t* arena
+
+# The bytes of a row that is there.
+cdef const uint8_t* text_at(
+    const TextColumn* column, Py_ssize_t row, Py_ssize_t* nbytes
+) noexcept nogil
+
+# Case-folds into `out` (room for FOLD_GROWTH * nbytes + 8) and gives the length; the fold table is
+# ready once `needle_bytes` was asked to fold.
+cdef Py_ssize_t fold_into(const uint8_t* text, Py_ssize_t nbytes, uint8_t* out) noexcept nogil
 
 # -1 when memory for a very long row ran out, else 0. With `fold` the needle must be folded already.
 cdef int text_rows(

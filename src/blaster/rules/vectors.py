@@ -1,4 +1,7 @@
-"""Vectors from and to Python values: for tests, for explaining one row, never on a hot path."""
+"""Vectors from and to Python values, for tests and for explaining one row; and chosen rows of one.
+
+Only `gather` is for many rows.
+"""
 
 from __future__ import annotations
 
@@ -168,19 +171,51 @@ def to_list(vector: Vector) -> list[Any]:
 
 
 def row_of(vector: Vector, row: int) -> Vector:
-    """One row as a vector of length 1, in memory of its own."""
-    kind = Kind(vector.kind)
-    data, valid_bits, sizes, arena = vector.buffers
-    valid = None if valid_bits is None else _bit(valid_bits, row)
+    """One row as a vector of length 1."""
+    return gather(vector, np.array([row], dtype=np.int64))
+
+
+def gather(vector: Vector, rows: npt.NDArray[np.int64]) -> Vector:
+    """The vector whose row i is row `rows[i]` of this one, in memory of its own.
+
+    Views and entries of lists stay in the arena of the old one, which it keeps alive; texts between
+    offsets are copied. It takes time by its own rows only.
+    """
+    kind, form = Kind(vector.kind), vector.form
+    data, bits, sizes, arena = vector.buffers
+    valid = None if bits is None else from_bools(_bits_at(bits, rows))
     if kind == Kind.BOOL:
-        return Vector(kind, 1, _bit(data, row), valid)
-    form = vector.form
-    width = 16 if form == "view" else np.dtype(FORM_DTYPES[form]).itemsize
-    items = 2 if form in ("o32", "o64") else 1
-    own = bytes(memoryview(data).cast("B")[width * row : width * (row + items)])
-    size = None if sizes is None else bytes(memoryview(sizes).cast("B")[4 * row : 4 * row + 4])
-    return Vector(kind, 1, own, valid, size, arena, vector.dictionary, form)
+        return Vector(kind, len(rows), from_bools(_bits_at(data, rows)), valid)
+    if form in ("o32", "o64"):
+        ends, own = _texts_at(vector, rows)
+        return Vector(kind, len(rows), ends, valid, arena=own, form=form)
+    dtype = _VIEW if form == "view" else FORM_DTYPES[form]
+    taken = np.frombuffer(data, dtype, vector.length)[rows]
+    lengths = None if sizes is None else np.frombuffer(sizes, np.int32, vector.length)[rows]
+    held = taken.tobytes() if form == "view" else taken
+    return Vector(kind, len(rows), held, valid, lengths, arena, vector.dictionary, form)
 
 
-def _bit(buffer: memoryview, row: int) -> bytes:
-    return bytes([memoryview(buffer).cast("B")[row >> 3] >> (row & 7) & 1])
+_VIEW = np.dtype("V16")
+"""An Arrow string view."""
+
+
+def _bits_at(buffer: memoryview, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Chosen bits of a bitmap."""
+    packed = np.frombuffer(buffer, dtype=np.uint8)
+    found: npt.NDArray[np.bool_] = (packed[rows >> 3] >> (rows & 7).astype(np.uint8) & 1) == 1
+    return found
+
+
+def _texts_at(
+    vector: Vector, rows: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.uint8]]:
+    """Offsets and bytes of chosen texts that lie between offsets."""
+    ends = np.frombuffer(vector.buffers[0], FORM_DTYPES[vector.form], vector.length + 1)
+    starts = ends[rows].astype(np.int64)
+    sizes = ends[rows + 1] - starts
+    out = np.zeros(len(rows) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=out[1:])
+    places = np.repeat(starts - out[:-1], sizes) + np.arange(out[-1])
+    arena = np.frombuffer(vector.buffers[3] or b"", dtype=np.uint8)
+    return out.astype(ends.dtype), arena[places]

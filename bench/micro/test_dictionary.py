@@ -1,0 +1,22 @@
+"""Conditions on words that repeat: decided once per word, then looked up."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.vectors import NOW, SIZES, ZONES, bytes_of, prepared
+
+RULES = {
+    "equal": 'city == "חיפה"',
+    "few": 'city in ["חיפה", "Tel Aviv", "city7"]',
+    "contains": 'city contains "ב"',
+    "lists": 'tags contains any of ["city7", "city8"]',
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", RULES)
+def test_rule(measured, name, size):
+    rows = SIZES[size]
+    rule, vectors = prepared(RULES[name], rows)
+    measured(lambda: rule.evaluate(vectors, rows, NOW, ZONES), rows, bytes_of(vectors))
