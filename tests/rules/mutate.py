@@ -56,7 +56,7 @@ TESTS = {
     "leafrows": ("test_program", *WHOLE),
     "program": ("test_program", *WHOLE),
 }
-CPU_S_MAX, WAIT_S_MAX = 400, 3600
+CPU_S_MAX, WAIT_S_MAX = 240, 3600
 """A mutant that makes a loop endless fails by the first, one that waits for ever by the second."""
 MEMORY_BYTES_MAX = 16 << 30
 """What a mutant that asks for ever more gets."""
