@@ -10,7 +10,7 @@ RULES = {
     "equal": 'city == "חיפה"',
     "few": 'city in ["חיפה", "Tel Aviv", "city7"]',
     "contains": 'city contains "ב"',
-    "lists": 'tags contains any of ["city7", "city8"]',
+    "lists": 'tags any of ["city7", "city8"]',
 }
 
 

@@ -84,8 +84,8 @@ class TextTable(NamedTuple):
 class Plan:
     """What lowering makes of trees. `run` gives, per tree, the rows where it is surely true."""
 
-    __slots__ = ("_cache", "_ints", "_wanted", "_yearly", "by_range", "derived", "needles", "program",
-                 "ranges", "reals", "sets", "tables")  # fmt: skip
+    __slots__ = ("_cache", "_ints", "_wanted", "_yearly", "by_range", "derived", "needles",
+                 "program", "ranges", "reals", "sets", "tables")  # fmt: skip
 
     def __init__(
         self,

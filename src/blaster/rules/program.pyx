@@ -47,24 +47,10 @@ cdef enum:
     WHOLE = 1 << KIND_INT | 1 << KIND_INSTANT | 1 << KIND_DATE | 1 << KIND_TIME
 
 OPS = {
-    "const": OP_CONST,
-    "and": OP_AND,
-    "or": OP_OR,
-    "not": OP_NOT,
-    "skip": OP_SKIP,
-    "store": OP_STORE,
-    "bits": OP_BITS,
-    "set": OP_SET,
-    "range": OP_RANGE,
-    "range_real": OP_RANGE_REAL,
-    "gap": OP_GAP,
-    "order": OP_ORDER,
-    "table": OP_TABLE,
-    "among": OP_AMONG,
-    "list": OP_LIST,
-    "text": OP_TEXT,
-    "blank": OP_BLANK,
-    "today": OP_TODAY,
+    "const": OP_CONST, "and": OP_AND, "or": OP_OR, "not": OP_NOT, "skip": OP_SKIP,
+    "store": OP_STORE, "bits": OP_BITS, "set": OP_SET, "range": OP_RANGE,
+    "range_real": OP_RANGE_REAL, "gap": OP_GAP, "order": OP_ORDER, "table": OP_TABLE,
+    "among": OP_AMONG, "list": OP_LIST, "text": OP_TEXT, "blank": OP_BLANK, "today": OP_TODAY,
     "anniversary": OP_ANNIVERSARY,
 }
 MODES = {"set": MODE_SET, "and": MODE_AND, "or": MODE_OR}
