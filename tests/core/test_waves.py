@@ -189,9 +189,7 @@ def test_the_first_true_rule_is_taken(dense: bool, threads: int) -> None:
     if not dense:
         looks = [(np.pad(words, ((0, 0), (0, 1))), 7) for words, _ in looks]
     final, here = np.maximum(KEYS, 0), counts(PARTS, np.maximum(KEYS, 0), STEPS)
-    out, came, taken = choose(
-        PARTS, KEYS, looks, FIRST, SLOTS, VALUES, final, here, threads
-    )
+    out, came, taken = choose(PARTS, KEYS, looks, FIRST, SLOTS, VALUES, final, here, threads)
     edges = np.zeros(8, np.int64)
     for part in range(PARTS.count):
         low, high = PARTS.bounds[part], PARTS.bounds[part + 1]

@@ -125,8 +125,7 @@ class Decisions:
         if target == GONE:
             self.emit(records.Ended(journey.version, runs, how, -1))
         else:
-            targets = np.full(len(runs), target, np.int32)
-            self.arrivals.append(Travellers(journey, runs, targets, len(self.ended)))
+            self.arrivals.append(self.travellers(journey, runs, target))
 
     def go_on(self, journey: JourneyState, runs: Array, targets: Array) -> None:
         """As `go`, each run to a step of its own."""
@@ -139,7 +138,13 @@ class Decisions:
             self.emit(records.Ended(journey.version, runs[gone], "finished", -1))
             runs, targets = runs[~gone], targets[~gone]
         if len(runs):
-            self.arrivals.append(Travellers(journey, runs, targets, len(self.ended)))
+            self.arrivals.append(self.travellers(journey, runs, targets))
+
+    def travellers(self, journey: JourneyState, runs: Array, targets: Array | int) -> Travellers:
+        """Runs that set off now; `targets` are the steps they go to, one each or one for all."""
+        if isinstance(targets, int):
+            targets = np.full(len(runs), targets, np.int32)
+        return Travellers(journey, runs, targets, len(self.ended))
 
     def staying(self, journey: JourneyState, runs: Array) -> Array:
         """Those of the runs that are not on their way into another step."""

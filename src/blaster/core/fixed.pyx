@@ -44,6 +44,8 @@ cdef dict ARROW_TYPES = {
     CODE: pa.int32(), TIME: pa.timestamp("s"), ID: pa.uint64(),
 }
 cdef uint32_t NEVER_TIME = NEVER
+cdef enum:
+    FEW_ROWS = 16       # looked at together for somebody who is due
 
 
 # --- kernels ----------------------------------------------------------------------------------
@@ -126,29 +128,36 @@ cdef void add_values(
             set_bit(place.valid, row, True)
 
 
-cdef void due_rows(
-    const uint32_t* values, Py_ssize_t count, uint32_t limit, int64_t first, int64_t* out,
-    Py_ssize_t room
+cdef inline Py_ssize_t count_due(
+    const uint32_t* values, Py_ssize_t count, uint32_t limit
 ) noexcept nogil:
-    """Row numbers whose value is at most `limit`, into `out`, which has room for `room`."""
-    cdef Py_ssize_t i, found = 0
-    if room == count:
-        for i in range(count):
-            out[i] = first + i
-        return
-    for i in range(count):
-        if found == room:
-            return
-        out[found] = first + i
-        found += values[i] <= limit
-
-
-cdef Py_ssize_t count_due(const uint32_t* values, Py_ssize_t count, uint32_t limit) noexcept nogil:
+    """How many values are at most `limit`."""
     cdef Py_ssize_t i
     cdef uint32_t found = 0     # as wide as the values, so that the compiler takes many at once
     for i in range(count):
         found += values[i] <= limit
     return found
+
+
+cdef void due_rows(
+    const uint32_t* values, Py_ssize_t count, uint32_t limit, int64_t first, int64_t* out,
+    Py_ssize_t room
+) noexcept nogil:
+    """Row numbers whose value is at most `limit`, into `out`, which has room for `room`."""
+    cdef Py_ssize_t i, start, stop, found = 0
+    if room == count:
+        for i in range(count):
+            out[i] = first + i
+        return
+    for start in range(0, count, FEW_ROWS):
+        stop = min(start + FEW_ROWS, count)
+        if room * FEW_ROWS < count and count_due(values + start, stop - start, limit) == 0:
+            continue
+        for i in range(start, stop):    # each goes to the next place; who is due stays there
+            if found == room:
+                return
+            out[found] = first + i
+            found += values[i] <= limit
 
 
 cdef uint32_t least(const uint32_t* values, Py_ssize_t count) noexcept nogil:

@@ -12,13 +12,12 @@ import numpy as np
 
 from blaster.core.decide import Decisions
 from blaster.core.onward import Wave
-from blaster.core.plan import Outgoing, SendStep
 from blaster.core.parts import Parts
+from blaster.core.plan import Outgoing, SendStep
 from blaster.core.rows import is_ascending
 from blaster.core.runs import JourneyState
 from blaster.core.sends import is_allowed, permitted
 from blaster.core.sites import Room
-from blaster.core.state import State
 from blaster.core.waves import counts, grouped, number_orders, starts
 from blaster.model import records
 from blaster.model.fields import NEVER

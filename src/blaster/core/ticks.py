@@ -213,9 +213,7 @@ def _due_runs(tick: Decisions, journey: JourneyState, runs: Array) -> None:
     runs = tick.exits_of_time(journey, runs)
     tick.rows += len(runs)
     step, until, routes = journey.column("step"), journey.column("until"), journey.routes
-    targets, left = ready(
-        step, until, Parts(runs), routes.onward, tick.now, UNSET, tick.threads
-    )
+    targets, left = ready(step, until, Parts(runs), routes.onward, tick.now, UNSET, tick.threads)
     if not left:
         tick.go_on(journey, runs, targets)
         return

@@ -69,9 +69,7 @@ def starts(came: _Longs) -> tuple[_Longs, _Longs]:
     The steps lie one after another, the parts of each too.
     """
 
-def grouped(
-    parts: Parts, keys: _Keys, came: _Longs, threads: int = 1
-) -> tuple[_Longs, _Longs]:
+def grouped(parts: Parts, keys: _Keys, came: _Longs, threads: int = 1) -> tuple[_Longs, _Longs]:
     """The rows by key, each key's in their order, and where those of each key begin (and end).
 
     `came` is what `counts` would say.

@@ -96,17 +96,21 @@ cdef void find_ready(void* given, Py_ssize_t part, Py_ssize_t member) noexcept n
     cdef int64_t batch = job.rows.row[start] >> BATCH_BITS
     cdef const int64_t* step = <const int64_t*>job.steps[batch].data
     cdef const uint32_t* until = <const uint32_t*>job.untils[batch].data
+    cdef const int64_t* rows = job.rows.row
+    cdef const int32_t* onward = job.onward
+    cdef int32_t* out = job.out
+    cdef uint64_t key, steps = job.rows.steps
+    cdef uint32_t now = job.now
+    cdef int32_t target, unready = job.unready
     cdef int64_t row, left = 0
-    cdef uint64_t key
-    cdef int32_t target
     for i in range(start, job.rows.bound[part + 1]):
-        row = job.rows.row[i] & BATCH_MASK
+        row = rows[i] & BATCH_MASK
         key = <uint64_t>step[row]
-        target = job.unready
-        if key < job.rows.steps and until[row] <= job.now:
-            target = job.onward[key]
-        job.out[i] = target
-        left += target == job.unready
+        target = unready
+        if key < steps and until[row] <= now:
+            target = onward[key]
+        out[i] = target
+        left += target == unready
     job.left[part] = left
 
 
@@ -153,13 +157,15 @@ cdef void look_over(void* given, Py_ssize_t part, Py_ssize_t member) noexcept no
     cdef uint64_t steps = job.rows.steps
     cdef int64_t* pairs = job.pairs + <uint64_t>member * (steps + 1) * steps
     cdef int64_t* came = job.came + <uint64_t>part * steps
-    cdef int64_t row, shift = contact[job.rows.row[start] & BATCH_MASK] - job.rows.row[start]
+    cdef const int64_t* rows = job.rows.row
+    cdef const int32_t* keys = job.rows.key
+    cdef int64_t row, shift = contact[rows[start] & BATCH_MASK] - rows[start]
     cdef uint64_t source, target
     cdef int64_t differs = shift & BATCH_MASK
     for i in range(start, job.rows.bound[part + 1]):
-        row = job.rows.row[i]
+        row = rows[i]
         differs |= contact[row & BATCH_MASK] - row ^ shift
-        source, target = <uint64_t>(step[row & BATCH_MASK] + 1), <uint64_t>job.rows.key[i]
+        source, target = <uint64_t>(step[row & BATCH_MASK] + 1), <uint64_t>keys[i]
         if source > steps or target >= steps:
             job.rows.bad[member] = 1
             return
@@ -168,7 +174,7 @@ cdef void look_over(void* given, Py_ssize_t part, Py_ssize_t member) noexcept no
         came[target] = 0
     job.shifts[part] = -1 if differs or shift < 0 else shift
     for i in range(start, job.rows.bound[part + 1]):
-        came[job.rows.key[i]] += 1
+        came[keys[i]] += 1
 
 
 def survey(
@@ -264,6 +270,14 @@ cdef void choose_part(void* given, Py_ssize_t part, Py_ssize_t member) noexcept 
     cdef int64_t edges = job.case_count + <int64_t>job.rows.steps
     cdef int64_t* taken = job.taken + part * edges
     cdef Py_ssize_t i, start = job.rows.bound[part]
+    cdef const int64_t* rows = job.rows.row
+    cdef const int32_t* keys = job.rows.key
+    cdef const int32_t* first = job.first
+    cdef const int32_t* values = job.values
+    cdef int32_t* out = job.out
+    cdef int32_t* final = job.final
+    cdef uint64_t steps = job.rows.steps
+    cdef int64_t dense = bits.offset < 0, offset = bits.offset - start, limit = bits.limit
     cdef int64_t bit, case, low, edge, hit
     cdef int32_t key, value
     for case in range(job.case_count):
@@ -271,25 +285,24 @@ cdef void choose_part(void* given, Py_ssize_t part, Py_ssize_t member) noexcept 
     for edge in range(edges):
         taken[edge] = 0
     for i in range(start, job.rows.bound[part + 1]):
-        key = job.rows.key[i]
-        job.out[i] = -1
-        if <uint64_t>key >= job.rows.steps or job.first[key] == job.first[key + 1]:
+        key = keys[i]
+        out[i] = -1
+        if <uint64_t>key >= steps or first[key] == first[key + 1]:
             continue
-        bit = (job.rows.row[i] & BATCH_MASK) if bits.offset < 0 else bits.offset + i - start
-        if bit >= bits.limit:
+        bit = rows[i] & BATCH_MASK if dense else offset + i
+        if bit >= limit:
             job.rows.bad[member] = 1
             return
-        low, case = job.first[key], job.first[key + 1]
+        low, case = first[key], first[key + 1]
         edge = case + key
         while case > low:       # backwards, without a jump: the first true one stays
             case -= 1
             hit = -<int64_t>(cases[case][bit >> 6] >> (bit & 63) & 1)
             edge ^= (edge ^ (case + key)) & hit
         taken[edge] += 1
-        value = job.values[edge]
-        job.out[i] = value
-        if value >= 0:
-            job.final[i] = value
+        value = values[edge]
+        out[i] = value
+        final[i] = value if value >= 0 else final[i]
     note_moves(job, part)
 
 
@@ -371,19 +384,23 @@ cdef struct Groups:
 cdef void group_part(void* given, Py_ssize_t part, Py_ssize_t member) noexcept nogil:
     cdef const Groups* job = <const Groups*>given
     cdef int64_t* next_place = job.next_place + <uint64_t>part * job.rows.steps
+    cdef const int64_t* rows = job.rows.row
+    cdef const int32_t* keys = job.rows.key
+    cdef int64_t* out = job.out
+    cdef uint64_t steps = job.rows.steps
+    cdef int64_t place, size = job.size
     cdef Py_ssize_t i
-    cdef int64_t place
     cdef int32_t key
     for i in range(job.rows.bound[part], job.rows.bound[part + 1]):
-        key = job.rows.key[i]
+        key = keys[i]
         if key < 0:
             continue
-        if <uint64_t>key >= job.rows.steps or next_place[key] >= job.size:
+        place = next_place[key] if <uint64_t>key < steps else size
+        if place >= size:
             job.rows.bad[member] = 1
             return
-        place = next_place[key]
         next_place[key] = place + 1
-        job.out[place] = job.rows.row[i]
+        out[place] = rows[i]
 
 
 def grouped(Parts parts, const int32_t[::1] keys, came, Py_ssize_t threads=1):
@@ -508,19 +525,23 @@ cdef void place_part(void* given, Py_ssize_t part, Py_ssize_t member) noexcept n
     cdef uint32_t* due = <uint32_t*>job.dues[batch].data
     cdef uint32_t* until = <uint32_t*>job.untils[batch].data
     cdef uint32_t due_was = job.due_minima[batch], until_was = job.until_minima[batch]
+    cdef const int64_t* rows = job.rows.row
+    cdef const int32_t* keys = job.rows.key
+    cdef const uint32_t* due_of = job.due_of
+    cdef const uint32_t* until_of = job.until_of
     cdef uint32_t value, due_least = NEVER_TIME, until_least = NEVER_TIME
     cdef bint due_lost = False, until_lost = False
     cdef int32_t key
     for i in range(start, job.rows.bound[part + 1]):
-        row, key = job.rows.row[i] & BATCH_MASK, job.rows.key[i]
+        row, key = rows[i] & BATCH_MASK, keys[i]
         step[row] = key
         if order[row]:
             order[row] = 0
-        value = job.due_of[key]
+        value = due_of[key]
         due_least = min(due_least, value)
         due_lost |= due[row] == due_was
         due[row] = value
-        value = job.until_of[key]
+        value = until_of[key]
         until_least = min(until_least, value)
         until_lost |= until[row] == until_was
         until[row] = value
