@@ -32,6 +32,7 @@ MODULES: list[str] = [
     "blaster.core.column",
     "blaster.core.crew",
     "blaster.core.fixed",
+    "blaster.core.groups",
     "blaster.core.index",
     "blaster.core.keys",
     "blaster.core.lists",

@@ -8,19 +8,10 @@ import numpy as np
 import pytest
 
 from blaster.core.column import Column
+from blaster.core.groups import counts, grouped, number_orders, sift, starts
 from blaster.core.orders import ORDER, Orders
 from blaster.core.parts import THREAD_ROWS, Parts
-from blaster.core.waves import (
-    choose,
-    counts,
-    grouped,
-    number_orders,
-    place,
-    ready,
-    sift,
-    starts,
-    survey,
-)  # fmt: skip
+from blaster.core.waves import choose, place, ready, survey
 from blaster.model.fields import BATCH_ROWS, NEVER, Kind
 from blaster.rules import from_bools
 

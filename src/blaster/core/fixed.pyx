@@ -144,20 +144,20 @@ cdef void due_rows(
     Py_ssize_t room
 ) noexcept nogil:
     """Row numbers whose value is at most `limit`, into `out`, which has room for `room`."""
-    cdef Py_ssize_t i, start, stop, found = 0
+    cdef Py_ssize_t i, stop, start = 0, found = 0
     if room == count:
         for i in range(count):
             out[i] = first + i
         return
-    for start in range(0, count, FEW_ROWS):
+    while found < room:
         stop = min(start + FEW_ROWS, count)
-        if room * FEW_ROWS < count and count_due(values + start, stop - start, limit) == 0:
-            continue
-        for i in range(start, stop):    # each goes to the next place; who is due stays there
-            if found == room:
-                return
-            out[found] = first + i
-            found += values[i] <= limit
+        if room * FEW_ROWS >= count or count_due(values + start, stop - start, limit):
+            for i in range(start, stop):
+                if found == room:
+                    return
+                out[found] = first + i      # goes to the next place, and stays if it is due
+                found += values[i] <= limit
+        start = stop
 
 
 cdef uint32_t least(const uint32_t* values, Py_ssize_t count) noexcept nogil:

@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blaster.core.binding import Rows
+from blaster.core.groups import grouped, sift
 from blaster.core.moving import Level, Stay
 from blaster.core.parts import Parts
 from blaster.core.routes import BRANCH, SEND, WAIT
 from blaster.core.runs import JourneyState
 from blaster.core.sends import POLICY_WAIT_S
 from blaster.core.timing import as_times
-from blaster.core.waves import choose, grouped, sift, survey
+from blaster.core.waves import choose, survey
 from blaster.model import records
 from blaster.model.fields import BATCH_ROWS, NEVER
 from blaster.rules import RuleSet, evaluate_many
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-DENSE_SHARE = 8
+DENSE_SHARE = 12
 """A batch of which one row in so many is looked at is read whole."""
 LOOKS_MAX = 64
 """Batches that are looked at together: so many may lie gathered at a time."""

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from blaster.core.decide import Decisions
+from blaster.core.groups import counts, grouped, number_orders, starts
 from blaster.core.onward import Wave
 from blaster.core.parts import Parts
 from blaster.core.plan import Outgoing, SendStep
@@ -18,7 +19,6 @@ from blaster.core.rows import is_ascending
 from blaster.core.runs import JourneyState
 from blaster.core.sends import is_allowed, permitted
 from blaster.core.sites import Room
-from blaster.core.waves import counts, grouped, number_orders, starts
 from blaster.model import records
 from blaster.model.fields import NEVER
 

@@ -5,11 +5,12 @@ once, here, so that a pass need look at the first and the last of a part only; r
 are cut by their number, and a pass that needs batches refuses them.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 import numpy as np
 
-from blaster.core.store cimport BATCH_BITS, ROWS_PER_BATCH
+from blaster.core.column cimport Column
+from blaster.core.store cimport BATCH_BITS, ROWS_PER_BATCH, Store
 
 # Rows that are worth a thread of their own: starting one costs as much as a pass over these.
 THREAD_ROWS = 32_768
@@ -72,3 +73,33 @@ cdef class Parts:
         if threads < 1:
             raise ValueError(f"{threads} threads")
         return max(1, min(threads, self.count, self.row.shape[0] // <Py_ssize_t>THREAD_ROWS))
+
+
+# --- what passes share ---------------------------------------------------------------------------
+
+cdef Store store_of(Column column, int kind):
+    if column.store.kind != kind:
+        raise TypeError(f"a {column.kind.name} column where another kind belongs")
+    return column.store
+
+
+cdef int same_length(Py_ssize_t one, Py_ssize_t other) except -1:
+    if one != other:
+        raise ValueError(f"{one} rows and {other} values")
+    return 0
+
+
+cdef int refuse_steps(bint bad, Py_ssize_t steps) except -1:
+    if bad:
+        raise IndexError(f"a step outside the journey's {steps}")
+    return 0
+
+
+cdef Span span_of(Parts parts, const int32_t[::1] keys, Py_ssize_t steps, uint8_t[::1] bad):
+    cdef Span span
+    span.row = &parts.row[0] if parts.count else NULL
+    span.bound = &parts.bound[0]
+    span.key = &keys[0] if keys is not None and keys.shape[0] else NULL
+    span.steps = <uint64_t>steps
+    span.bad = NULL if bad is None else &bad[0]
+    return span

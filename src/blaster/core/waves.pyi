@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,9 +38,6 @@ def survey(
     whole batches from 0 on; else -1.
     """
 
-def counts(parts: Parts, keys: _Keys, steps: int, threads: int = 1) -> _Longs:
-    """How many there are of each step, by part: int64[parts, steps]. Keys below 0 are left out."""
-
 def choose(
     parts: Parts,
     keys: _Keys,
@@ -63,31 +59,6 @@ def choose(
     stand where, by part) is kept true.
     """
 
-def starts(came: _Longs) -> tuple[_Longs, _Longs]:
-    """Of counts by part and step: where each step begins (and the last ends), and each part in it.
-
-    The steps lie one after another, the parts of each too.
-    """
-
-def grouped(parts: Parts, keys: _Keys, came: _Longs, threads: int = 1) -> tuple[_Longs, _Longs]:
-    """The rows by key, each key's in their order, and where those of each key begin (and end).
-
-    `came` is what `counts` would say.
-    """
-
-def sift(
-    parts: Parts,
-    keys: _Keys,
-    contact: Column,
-    chosen: npt.NDArray[np.uint8],
-    here: _Longs,
-    threads: int = 1,
-) -> tuple[_Longs, _Keys, _Longs]:
-    """Those whose key is chosen, in their order: rows, keys and contacts.
-
-    `here` is what `counts` would say.
-    """
-
 def place(
     step: Column,
     due: Column,
@@ -100,19 +71,3 @@ def place(
     threads: int = 1,
 ) -> None:
     """Puts runs into the steps `keys`, with the instants of each step and without an order."""
-
-def number_orders(
-    order: Column,
-    parts: Parts,
-    contacts: _Longs,
-    keys: _Keys,
-    numbers: npt.NDArray[np.uint64],
-    blocks: Sequence[npt.NDArray[Any]],
-    version: int,
-    at: int,
-    threads: int = 1,
-) -> None:
-    """Numbers an order for each run, counting on from `numbers` (by part and step; moved on).
-
-    `blocks` are those of the orders from the least number's block on.
-    """
