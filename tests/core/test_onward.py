@@ -189,6 +189,25 @@ def test_an_instant_of_all_is_written_once() -> None:
     assert max(len(op.runs) for op in moved) > PEOPLE // 2
 
 
+def test_a_watcher_is_told_of_sends_that_are_not_made() -> None:
+    """And of nothing else; each before it applies."""
+    state, told, now = replayed(), [], START
+
+    def watch(operation: records.Withheld | records.Revoked) -> None:
+        assert isinstance(operation, records.Withheld)
+        until = state.by_version[operation.journey].column("until").take(operation.runs)
+        assert (until != NEVER).all()
+        told.append(operation)
+
+    made = []
+    for _ in range(4):
+        now = max(now, min(state.next_due(), now + DAY))
+        made += tick(state, now, {}, LIMIT, watch=watch).operations
+    withheld = [operation for operation in made if isinstance(operation, records.Withheld)]
+    assert [id(one) for one in told] == [id(one) for one in withheld]
+    assert told
+
+
 def test_a_wait_without_a_next_look_is_not_due() -> None:
     """Who waits to be sent has no due instant of his own."""
     play = peopled()
