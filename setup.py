@@ -30,11 +30,14 @@ MODULES: list[str] = [
     "blaster.core.chains",
     "blaster.core.chunk",
     "blaster.core.column",
+    "blaster.core.crew",
     "blaster.core.fixed",
+    "blaster.core.groups",
     "blaster.core.index",
     "blaster.core.keys",
     "blaster.core.lists",
     "blaster.core.overlay",
+    "blaster.core.parts",
     "blaster.core.readers",
     "blaster.core.store",
     "blaster.core.text",
@@ -55,6 +58,7 @@ MODULES: list[str] = [
 
 # C of our own beside a module: included as it lies below src, and looked at for changes.
 HEADERS = {
+    "blaster.core": ["src/blaster/rules/crew.h"],
     "blaster.transport": ["src/blaster/transport/atomics.h"],
     "blaster.rules": [
         "src/blaster/rules/crew.h",

@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from blaster.core import onward, parts
 from blaster.core.apply import apply_entry
 from blaster.core.state import State
 from blaster.core.ticks import has_work, tick
+from blaster.log import encode_entry
 from blaster.model import records
-from blaster.model.fields import NEVER
+from blaster.model.fields import BATCH_ROWS, NEVER
 from tests.core.world import (
     DAY,
     LIMIT,
@@ -89,31 +91,121 @@ def test_one_order_for_everybody_who_came() -> None:
     assert held.tolist() == np.sort(numbers).tolist()
 
 
+def replayed() -> State:
+    """The state of `peopled`, from its log."""
+    state = State()
+    for _, entry in peopled().log.read():
+        apply_entry(state, entry)
+    state.rebuild_caches()
+    return state
+
+
 @pytest.mark.parametrize("room", [{}, {"email": 50}, {"email": LIMIT}])
 @pytest.mark.parametrize("limit", [LIMIT, 90])
 def test_at_once_is_as_one_after_another(room: dict[str, int], limit: int) -> None:
-    """A watched tick applies record by record; both come to the same state."""
-    alone, together = State(), State()
-    for entry in [entry for _, entry in peopled().log.read()]:
-        apply_entry(alone, entry)
-        apply_entry(together, entry)
-    alone.rebuild_caches()
-    together.rebuild_caches()
+    """What a tick leaves behind is what applying its records one by one gives."""
+    alone, together = replayed(), replayed()
     now = START
     for _ in range(12):
         now = max(now, min(together.next_due(), now + DAY))
         for _ in range(3):
             if not has_work(together, now, room):
                 break
-            one = tick(alone, now, room, limit, watch=lambda operation: None)
-            all_of_them = tick(together, now, room, limit)
-            if limit == LIMIT:
-                assert [type(op) for op in one.operations] == [
-                    type(op) for op in all_of_them.operations
-                ]
+            apply_entry(alone, tick(together, now, room, limit))
             assert together.next_due() == alone.next_due()
             assert together.digest() == alone.digest()
     assert together.orders.next > 50
+
+
+def decided(state: State, days: int, threads: int) -> list[bytes]:
+    """What is decided day by day, as the log has it, and the digest that it comes to."""
+    found, now = [], START
+    for _ in range(days):
+        now = max(now, min(state.next_due(), now + DAY))
+        entries = (tick(state, now, {}, limit, threads=threads) for limit in (90, LIMIT))
+        found += [encode_entry(entry) for entry in entries]
+    return [*found, state.digest().encode()]
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_threads_change_nothing(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "THREAD_ROWS", 1)
+    assert decided(replayed(), 6, threads) == decided(replayed(), 6, 1)
+
+
+@pytest.mark.parametrize("share", [0, 1, 1 << 40])
+def test_whole_batches_and_gathered_rows_answer_alike(
+    share: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is read whole, only what is all due, everything."""
+    wanted = decided(replayed(), 6, 1)
+    monkeypatch.setattr(onward, "DENSE_SHARE", share)
+    assert decided(replayed(), 6, 1) == wanted
+
+
+@pytest.mark.parametrize("looks", [1, 2])
+@pytest.mark.parametrize("count", [BATCH_ROWS - 1, BATCH_ROWS, BATCH_ROWS + 1])
+def test_batches_end_where_they_end(
+    count: int, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everybody is due, in the last row of a batch and in the first of the next too."""
+    monkeypatch.setattr(onward, "LOOKS_MAX", looks)
+    play = Play(
+        workspace(
+            journey(
+                "j",
+                on_event("go"),
+                wait("w", "b", span=(0, 1, 0)),
+                branch("b", {"visits > 2": "x", "visits == 1": "y"}, "z"),
+                *(wait(name, "b", span=(7200, days, 0)) for days, name in enumerate("xyz")),
+            )
+        )
+    )
+    visits = np.arange(count) % 4
+    play.create(count, visits=visits.astype(str).tolist())
+    play.event("go", *range(count))
+    state = play.state
+    for threads in (1, 2):
+        entry = tick(state, START + threads * 10 * DAY, {}, LIMIT, threads=threads)
+        went = {
+            play.state.current["j"].plan.steps[op.step].source: op.runs
+            for op in entry.operations
+            if isinstance(op, records.Moved)
+        }
+        assert went["x"].tolist() == np.flatnonzero(visits > 2).tolist()
+        assert went["y"].tolist() == np.flatnonzero(visits == 1).tolist()
+        assert went["z"].tolist() == np.flatnonzero(visits % 2 == 0).tolist()
+        assert went["b"].tolist() == list(range(count))
+
+
+def test_an_instant_of_all_is_written_once() -> None:
+    play = peopled()
+    play.after(DAY)
+    moved = [op for e in play.entries for op in e.operations if isinstance(op, records.Moved)]
+    steps = play.state.current["j"].plan.steps
+    late = next(n for n, step in enumerate(steps) if step.source == "late")  # each at his own
+    moved = [op for op in moved if op.step != late]
+    assert {(len(op.due), len(op.until)) for op in moved} == {(1, 1)}
+    assert max(len(op.runs) for op in moved) > PEOPLE // 2
+
+
+def test_a_watcher_is_told_of_sends_that_are_not_made() -> None:
+    """And of nothing else; each before it applies."""
+    state, told, now = replayed(), [], START
+
+    def watch(operation: records.Withheld | records.Revoked) -> None:
+        assert isinstance(operation, records.Withheld)
+        until = state.by_version[operation.journey].column("until").take(operation.runs)
+        assert (until != NEVER).all()
+        told.append(operation)
+
+    made = []
+    for _ in range(4):
+        now = max(now, min(state.next_due(), now + DAY))
+        made += tick(state, now, {}, LIMIT, watch=watch).operations
+    withheld = [operation for operation in made if isinstance(operation, records.Withheld)]
+    assert [id(one) for one in told] == [id(one) for one in withheld]
+    assert told
 
 
 def test_a_wait_without_a_next_look_is_not_due() -> None:

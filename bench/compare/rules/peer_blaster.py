@@ -80,7 +80,7 @@ class Blaster:
         parts = [batches[first : first + per] for first in range(0, len(batches), per)]
         return [mask for part in self.pool.map(work, parts) for mask in part]
 
-    # --- J1: the core's own tick, which runs on one thread ------------------------------------
+    # --- J1: the core's own tick --------------------------------------------------------------
 
     def before_tick(self, limit):
         """The state as it was before a tick (not measured)."""
@@ -89,7 +89,7 @@ class Blaster:
         self.world.restore(limit)
 
     def tick(self, limit):
-        self.entry = self.world.tick()
+        self.entry = self.world.tick(self.threads)
 
     def check(self):
         return checksum(decisions(self.world, self.entry))

@@ -133,8 +133,8 @@ class World:
         self.state.orders = Orders()
         self.state.counts.clear()
 
-    def tick(self) -> records.Entry:
-        return tick(self.state, NOW, {}, LIMIT)
+    def tick(self, threads: int = 1) -> records.Entry:
+        return tick(self.state, NOW, {}, LIMIT, threads=threads)
 
 
 def decisions(world: World, entry: records.Entry) -> list[np.ndarray]:

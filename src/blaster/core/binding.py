@@ -26,13 +26,14 @@ class Rows:
 
     `columns` are attributes of an event, row by row, for looks before a run exists; `extras` are
     columns that a caller adds by name. `batch` says that the contacts are the whole of that batch,
-    and `run_batch` that the runs are: their columns are read where they stand.
+    and `run_batch` that the runs are: their columns are read where they stand, and their numbers
+    are made when somebody asks for them.
     """
 
     def __init__(
         self,
         state: State,
-        contacts: Array,
+        contacts: Array | None,
         journey: JourneyState | None = None,
         runs: Array | None = None,
         columns: pa.RecordBatch = NO_COLUMNS,
@@ -41,9 +42,9 @@ class Rows:
         run_batch: int | None = None,
     ) -> None:
         self.state = state
-        self.contacts = contacts
+        self._contacts = contacts
         self.journey = journey
-        self.runs = runs
+        self._runs = runs
         self.columns = columns
         self.extras = extras or {}
         self.batch = batch
@@ -61,7 +62,7 @@ class Rows:
 
         To be dropped before the engine goes on: while it lives, who writes there copies first.
         """
-        return cls(state, _rows_of(state.contacts, batch), batch=batch)
+        return cls(state, None, batch=batch)
 
     @classmethod
     def of_run_batch(cls, state: State, journey: JourneyState, batch: int, other: int) -> Rows:
@@ -69,11 +70,34 @@ class Rows:
 
         Both batches have as many rows.
         """
-        contacts, runs = _rows_of(state.contacts, other), _rows_of(journey.table, batch)
-        return cls(state, contacts, journey, runs, batch=other, run_batch=batch)
+        return cls(state, None, journey, batch=other, run_batch=batch)
+
+    @property
+    def contacts(self) -> Array:
+        """int64[]: a contact each."""
+        if self._contacts is None:
+            assert self.batch is not None
+            self._contacts = _rows_of(self.state.contacts, self.batch)
+        return self._contacts
+
+    @property
+    def runs(self) -> Array | None:
+        """int64[]: a run each, if these are runs."""
+        if self._runs is None and self.run_batch is not None:
+            assert self.journey is not None
+            self._runs = _rows_of(self.journey.table, self.run_batch)
+        return self._runs
+
+    @property
+    def of_a_run(self) -> bool:
+        """Whether these are runs."""
+        return self._runs is not None or self.run_batch is not None
 
     def __len__(self) -> int:
-        return len(self.contacts)
+        if self._contacts is not None:
+            return len(self._contacts)
+        assert self.batch is not None
+        return min(self.state.contacts.rows - self.batch * BATCH_ROWS, BATCH_ROWS)
 
     def vectors(self, facts: tuple[Fact, ...]) -> list[Any]:
         """What each fact is over these rows: a Vector, for EVENTS the EventLists.
@@ -91,11 +115,11 @@ class Rows:
             return self.extras[key[1]].gather(self.contacts)
         if fact.kind is Kind.EVENTS:
             return self._lists(fact)
-        if key[0] == "attribute" and self.runs is None:
+        if key[0] == "attribute" and not self.of_a_run:
             return self._attribute(key[1], fact.kind)
-        if fact.space == "run" and self.journey is not None and self.runs is not None:
+        if fact.space == "run" and self.journey is not None and self.of_a_run:
             return self._run_vector(fact)
-        found = derive(self.state, key, self.contacts)
+        found = derive(self.state, key, self)
         if found is not None:
             return found
         column = self.state.find(key)
@@ -105,18 +129,21 @@ class Rows:
 
     def _run_vector(self, fact: Fact) -> Vector:
         assert self.journey is not None
-        assert self.runs is not None
         table = self.journey.table
-        if fact.key == ("journey", self.journey.plan.name, "step"):
-            return own_step(self.journey, self.runs)
         key: Any = "entered" if fact.key == ("entered",) else fact.key
-        if not table.has(key):
+        column = table.column(key) if table.has(key) else None
+        typed = column is not None and column.kind is Kind.TEXT and fact.kind is not Kind.TEXT
+        if column is not None and self.run_batch is not None and not typed:
+            return column.vector(self.run_batch)
+        runs = self.runs
+        assert runs is not None
+        if fact.key == ("journey", self.journey.plan.name, "step"):
+            return own_step(self.journey, runs)
+        if column is None:
             return absent(fact, len(self))
-        column = table.column(key)
-        if column.kind is Kind.TEXT and fact.kind is not Kind.TEXT:
-            return _typed(fact.kind, pa.array(column.take(self.runs), pa.string()))
-        whole = self.run_batch
-        return column.gather(self.runs) if whole is None else column.vector(whole)
+        if typed:
+            return _typed(fact.kind, pa.array(column.take(runs), pa.string()))
+        return column.gather(runs)
 
     # --- happenings ---------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ def _cut(operation: records.Operation, mine: Array) -> records.Operation:
     for name in operation.__struct_fields__:
         value = getattr(operation, name)
         if isinstance(value, np.ndarray):
-            changes[name] = value[mine]
+            changes[name] = value[mine] if len(value) == len(mine) else value  # one for all
         elif isinstance(value, pa.RecordBatch) and value.num_columns:
             changes[name] = value.take(pa.array(positions))
         elif isinstance(value, tuple) and name in _PER_ROW and value:

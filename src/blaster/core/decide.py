@@ -16,8 +16,9 @@ import numpy as np
 
 from blaster.core.apply import apply_operation
 from blaster.core.binding import Rows
-from blaster.core.moving import move_on
+from blaster.core.moving import Level, Stay, move_on
 from blaster.core.onward import Wave
+from blaster.core.parts import Parts
 from blaster.core.plan import GONE, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.runs import JourneyState
 from blaster.core.sends import POLICY_WAIT_S
@@ -31,60 +32,61 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Travellers:
-    """Runs, with their numbers: a row may be another run by the time it is looked at again."""
+    """Runs on their way; `ended` is how many times runs had ended in this tick when they set off.
+
+    A row whose run ended since then may be another run's by the time it is looked at again.
+    """
 
     journey: JourneyState
     runs: Array
     targets: Array
-    numbers: Array
     ended: int
-
-    @classmethod
-    def of(cls, journey: JourneyState, runs: Array, targets: Array | int) -> Travellers:
-        """`targets` are the steps they go to, one each or one for all."""
-        if isinstance(targets, int):
-            targets = np.full(len(runs), targets, np.int32)
-        numbers = journey.column("number").take(runs)
-        return cls(journey, runs, targets, numbers, journey.ended)
 
     def without(self, journey: JourneyState, runs: Array) -> Travellers:
         """All but these runs of that journey."""
         if journey is not self.journey:
             return self
-        return self._only(~np.isin(self.runs, runs))
+        keep = ~np.isin(self.runs, runs)
+        return Travellers(self.journey, self.runs[keep], self.targets[keep], self.ended)
 
-    def left(self) -> Travellers:
-        """Those that have not ended meanwhile."""
-        if self.ended == self.journey.ended:
-            return self
-        return self._only(self.journey.column("number").take(self.runs) == self.numbers)
-
-    def _only(self, keep: Array) -> Travellers:
-        return Travellers(
-            self.journey, self.runs[keep], self.targets[keep], self.numbers[keep], self.ended
-        )
+    def left(self, ended: list[tuple[JourneyState, Array]]) -> Travellers:
+        """Those that have not ended meanwhile; `ended` is the tick's."""
+        gone = [runs for journey, runs in ended[self.ended :] if journey is self.journey]
+        return self.without(self.journey, np.concatenate(gone)) if gone else self
 
 
 class Decisions:
-    """The operations of one tick at `now`, in order; `watch` is told of each before it applies."""
+    """The operations of one tick at `now`, in order, and the runs that it ended.
+
+    `watch` is told of sends that are finally not made, each before it applies.
+    """
 
     def __init__(
-        self, state: State, now: int, watch: Callable[[records.Operation], None] | None = None
+        self,
+        state: State,
+        now: int,
+        watch: Callable[[records.Withheld | records.Revoked], None] | None = None,
+        threads: int = 1,
     ) -> None:
         self.state = state
         self.now = now
         self.watch = watch
+        self.threads = threads
         self.operations: list[records.Operation] = []
         self.effects: list[Effect] = []
         self.arrivals: list[Travellers] = []
+        self.ended: list[tuple[JourneyState, Array]] = []
         self.waves: list[Wave] = []
         self.parked: list[tuple[PlanStep, Travellers]] = []
         self.rows = 0
 
     def emit(self, operation: records.Operation) -> None:
         """Takes a decision: applies it, keeps it, and notes what changed."""
-        if self.watch is not None:
-            self.watch(operation)
+        if isinstance(operation, records.Withheld | records.Revoked):
+            if self.watch is not None:
+                self.watch(operation)
+        elif isinstance(operation, records.Ended):
+            self.ended.append((self.state.by_version[operation.journey], operation.runs))
         self.effects.extend(apply_operation(self.state, self.now, operation))
         self.operations.append(operation)
 
@@ -92,22 +94,20 @@ class Decisions:
         self,
         journey: JourneyState,
         moves: list[records.Operation],
-        levels: list[tuple[Array, Array, Array]],
-        final: Array,
-        due: Array,
-        until: Array,
+        parts: Parts,
+        levels: list[Level],
+        stay: Stay,
     ) -> bool:
         """Takes moves that follow each other (see `onward.advance`); applies them as one if it can.
 
-        Who leaves a reset is counted anew move by move, a watcher is told of each before it, and
-        so is who looks at the steps of this journey behind it.
+        Who leaves a reset is counted anew move by move, and who looks at the steps of this journey
+        is told of each. Whether they were applied at once: then no queue knows of them yet.
         """
-        seen = self.watch is not None or journey.plan.name in self.state.steps_read
-        if seen or journey.plan.resets:
+        if journey.plan.name in self.state.steps_read or journey.plan.resets:
             for move in moves:
                 self.emit(move)
             return False
-        move_on(self.state, journey, levels, final, due, until)
+        move_on(self.state, journey, parts, levels, stay, self.threads)
         self.operations.extend(moves)
         return True
 
@@ -125,7 +125,7 @@ class Decisions:
         if target == GONE:
             self.emit(records.Ended(journey.version, runs, how, -1))
         else:
-            self.arrivals.append(Travellers.of(journey, runs, target))
+            self.arrivals.append(self.travellers(journey, runs, target))
 
     def go_on(self, journey: JourneyState, runs: Array, targets: Array) -> None:
         """As `go`, each run to a step of its own."""
@@ -138,7 +138,13 @@ class Decisions:
             self.emit(records.Ended(journey.version, runs[gone], "finished", -1))
             runs, targets = runs[~gone], targets[~gone]
         if len(runs):
-            self.arrivals.append(Travellers.of(journey, runs, targets))
+            self.arrivals.append(self.travellers(journey, runs, targets))
+
+    def travellers(self, journey: JourneyState, runs: Array, targets: Array | int) -> Travellers:
+        """Runs that set off now; `targets` are the steps they go to, one each or one for all."""
+        if isinstance(targets, int):
+            targets = np.full(len(runs), targets, np.int32)
+        return Travellers(journey, runs, targets, len(self.ended))
 
     def staying(self, journey: JourneyState, runs: Array) -> Array:
         """Those of the runs that are not on their way into another step."""
@@ -153,7 +159,7 @@ class Decisions:
         """Records where runs are now, and when they are looked at again."""
         if len(runs):
             times = (
-                np.full(len(runs), when, np.uint32) if isinstance(when, int) else when
+                np.full(1, when, np.uint32) if isinstance(when, int) else when
                 for when in (due, until)
             )
             self.emit(records.Moved(journey.version, step, runs, *times))

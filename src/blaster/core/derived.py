@@ -6,7 +6,7 @@ its own. Nothing here is state; `state.provider_words` only keeps codes the same
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -32,29 +32,37 @@ ACTIVITY = {
 """What the words of the policy's `activity` mean beside the event of that name."""
 
 
-def derive(state: State, key: Key, contacts: Array) -> Vector | None:
-    """The values of a derived fact."""
+class HasContacts(Protocol):
+    """Rows of an evaluation."""
+
+    @property
+    def contacts(self) -> Array:
+        """int64[]: a contact each."""
+
+
+def derive(state: State, key: Key, rows: HasContacts) -> Vector | None:
+    """The values of a derived fact; whose they are is asked only if it is one."""
     match key:
         case ("number",):
-            return Vector(Kind.ID, len(contacts), (contacts + 1).astype(np.uint64))
+            return Vector(Kind.ID, len(rows.contacts), (rows.contacts + 1).astype(np.uint64))
         case ("consent", channel, topic):
-            given = permits(state, channel, topic, contacts)
-            return Vector(Kind.BOOL, len(contacts), from_bools(given))
+            given = permits(state, channel, topic, rows.contacts)
+            return Vector(Kind.BOOL, len(given), from_bools(given))
         case ("field", name, "changed"):
-            return _times(changed(state, name, contacts))
+            return _times(changed(state, name, rows.contacts))
         case ("last_activity",):
-            return _times(last_activity(state, contacts))
+            return _times(last_activity(state, rows.contacts))
         case ("provider",):
-            return _provider(state, contacts)
+            return _provider(state, rows.contacts)
         case ("journey", name, "step"):
-            return _newest_step(state, name, contacts)
+            return _newest_step(state, name, rows.contacts)
         case ("message", channel, name, what) if ":any" in what:
             plain, machine = what.replace(":any", ""), what.replace(":any", ":machine")
             head = ("message", channel, name)
             return _times(
                 np.minimum(
-                    _instants(state, (*head, plain), contacts),
-                    _instants(state, (*head, machine), contacts),
+                    _instants(state, (*head, plain), rows.contacts),
+                    _instants(state, (*head, machine), rows.contacts),
                 )
             )
     return None

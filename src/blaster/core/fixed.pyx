@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from blaster.core.chunk cimport Chunk
 from blaster.core.store cimport (
-    BATCH_BITS, BATCH_MASK, CODE, DATE, ID, INSTANT, INT, NUMBER, ROWS_PER_BATCH, TIME, Place,
+    BATCH_BITS, BATCH_MASK, CODE, DATE, ID, INSTANT, INT, NUMBER, TIME, Place,
     Store, checked_valid, collect_bits, get_bit, set_bit,
 )
 
@@ -44,6 +44,8 @@ cdef dict ARROW_TYPES = {
     CODE: pa.int32(), TIME: pa.timestamp("s"), ID: pa.uint64(),
 }
 cdef uint32_t NEVER_TIME = NEVER
+cdef enum:
+    FEW_ROWS = 16       # looked at together for somebody who is due
 
 
 # --- kernels ----------------------------------------------------------------------------------
@@ -126,15 +128,36 @@ cdef void add_values(
             set_bit(place.valid, row, True)
 
 
-cdef Py_ssize_t due_rows(
-    const uint32_t* values, Py_ssize_t count, uint32_t limit, int64_t first, int64_t* out
+cdef inline Py_ssize_t count_due(
+    const uint32_t* values, Py_ssize_t count, uint32_t limit
 ) noexcept nogil:
-    """Row numbers whose value is at most `limit`, into `out` (room for `count`); how many."""
-    cdef Py_ssize_t i, found = 0
+    """How many values are at most `limit`."""
+    cdef Py_ssize_t i
+    cdef uint32_t found = 0     # as wide as the values, so that the compiler takes many at once
     for i in range(count):
-        out[found] = first + i
         found += values[i] <= limit
     return found
+
+
+cdef void due_rows(
+    const uint32_t* values, Py_ssize_t count, uint32_t limit, int64_t first, int64_t* out,
+    Py_ssize_t room
+) noexcept nogil:
+    """Row numbers whose value is at most `limit`, into `out`, which has room for `room`."""
+    cdef Py_ssize_t i, stop, start = 0, found = 0
+    if room == count:
+        for i in range(count):
+            out[i] = first + i
+        return
+    while found < room:
+        stop = min(start + FEW_ROWS, count)
+        if room * FEW_ROWS >= count or count_due(values + start, stop - start, limit):
+            for i in range(start, stop):
+                if found == room:
+                    return
+                out[found] = first + i      # goes to the next place, and stays if it is due
+                found += values[i] <= limit
+        start = stop
 
 
 cdef uint32_t least(const uint32_t* values, Py_ssize_t count) noexcept nogil:
@@ -373,27 +396,28 @@ cdef class TimeStore(FixedStore):
         return 0
 
     cdef object due_before(self, int64_t now):
-        cdef Py_ssize_t batch, found
+        cdef Py_ssize_t batch, count, place = 0
         cdef uint32_t limit = <uint32_t>min(now, <int64_t>NEVER_TIME - 1)
-        cdef int64_t[::1] scratch
+        cdef int64_t[::1] out
+        cdef list due = []
         if now < 0:
             return np.empty(0, np.int64)
-        parts = []
-        scratch_array = None
         for batch in range(self.batches):
-            if self.minima[batch] > limit or self.tighten(batch) > limit:
-                continue
-            if scratch_array is None:
-                scratch_array = np.empty(ROWS_PER_BATCH, np.int64)
-                scratch = scratch_array
-            found = due_rows(
+            if self.minima[batch] <= limit and self.tighten(batch) <= limit:
+                count = count_due(
+                    <uint32_t*>self.places[batch].data, self.length(batch), limit
+                )
+                due.append((batch, count))
+                place += count
+        rows = np.empty(place, np.int64)
+        out, place = rows, 0
+        for batch, count in due:
+            due_rows(
                 <uint32_t*>self.places[batch].data, self.length(batch), limit,
-                batch << BATCH_BITS, &scratch[0],
+                batch << BATCH_BITS, &out[place], count,
             )
-            parts.append(scratch_array[:found].copy())
-        if len(parts) == 1:
-            return parts[0]
-        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+            place += count
+        return rows
 
     cdef uint32_t minimum(self):
         cdef Py_ssize_t batch

@@ -6,59 +6,75 @@ queues, which are a cache: the tick files what it does not send.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from blaster.core.ledger import LEFT, count_sends, waits
+from blaster.core.parts import Parts
 from blaster.core.plan import SendStep
 from blaster.core.runs import JourneyState
 from blaster.core.state import State
-from blaster.core.waves import place, tally
+from blaster.core.waves import place
 
 Array = np.ndarray[Any, Any]
 
 
-def move_on(
-    state: State,
-    journey: JourneyState,
-    levels: list[tuple[Array, Array, Array]],
-    final: Array,
-    due: Array,
-    until: Array,
-) -> None:
-    """Runs went on through steps: `levels` says who, from where, to where, one move at a time.
+class Level(NamedTuple):
+    """One move of many runs, each to a step of its own."""
 
-    `final` is where each run of the first level came to stand; `due` and `until` are by step.
-    """
+    keys: Array  # int32[], by run: the step it went to; below 0 none
+    came: Array  # int64[], by part of the runs and step: how many went there
+    pairs: list[tuple[int, int, int]]  # source (-1: none), target, how many
+
+    def into(self) -> Array:
+        """int64[], by step: how many came."""
+        total: Array = self.came.sum(axis=0)
+        return total
+
+
+class Stay(NamedTuple):
+    """Where runs come to stand: a step each, and by step the instants that they wait for."""
+
+    keys: Array
+    due: Array
+    until: Array
+
+
+def move_on(
+    state: State, journey: JourneyState, parts: Parts, levels: list[Level], stay: Stay, threads: int
+) -> None:
+    """Runs went on through steps: `levels` says from where to where, one move at a time."""
     steps = journey.plan.steps
-    runs, origin, _ = levels[0]
-    for index in np.flatnonzero(np.bincount(origin + 1, minlength=len(steps) + 1)[1:]).tolist():
-        step = steps[index]
-        if isinstance(step, SendStep):
-            here = origin == index
-            undecided = here.copy()
-            undecided[here] = waits(journey, runs[here])
-            stays = undecided & (levels[0][2] == index)
-            count_sends(
-                state, journey, step, int(undecided.sum() - stays.sum()), "suppressed", LEFT
-            )
-            count_sends(state, journey, step, -int(stays.sum()), "audience")
-    for _, sources, targets in levels:
-        counts = tally(sources, targets, len(steps))
-        for source, target in zip(*np.nonzero(counts), strict=True):
-            count_steps(
-                state, journey, int(source) - 1, int(target) - 1, int(counts[source, target])
-            )
-        for index, came in enumerate(counts.sum(axis=0)[1:].tolist()):
-            into = steps[index]
+    _leave_sends(state, journey, parts.rows, levels[0])
+    for level in levels:
+        for source, target, count in level.pairs:
+            count_steps(state, journey, source, target, count)
+            into = steps[target]
             if isinstance(into, SendStep):
-                count_sends(state, journey, into, came, "audience")
+                count_sends(state, journey, into, count, "audience")
     journey.changes += 1
     column = journey.column
     place(
-        column("step"), column("due"), column("until"), column("order"), runs, final, due, until
+        column("step"), column("due"), column("until"), column("order"), parts, *stay, threads
     )  # fmt: skip
+
+
+def _leave_sends(state: State, journey: JourneyState, runs: Array, first: Level) -> None:
+    """Who leaves a send step before it was decided, or comes into it again."""
+    origin: Array | None = None
+    for index in sorted({source for source, _, _ in first.pairs if source >= 0}):
+        step = journey.plan.steps[index]
+        if not isinstance(step, SendStep):
+            continue
+        if origin is None:
+            origin = journey.column("step").take(runs)
+        here = origin == index
+        undecided = here.copy()
+        undecided[here] = waits(journey, runs[here])
+        stays = undecided & (first.keys == index)
+        count_sends(state, journey, step, int(undecided.sum() - stays.sum()), "suppressed", LEFT)
+        count_sends(state, journey, step, -int(stays.sum()), "audience")
 
 
 def count_steps(

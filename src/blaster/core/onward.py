@@ -14,22 +14,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blaster.core.binding import Rows
-from blaster.core.routes import BRANCH, OTHER, SEND, WAIT
-from blaster.core.rows import is_ascending
+from blaster.core.groups import grouped, sift
+from blaster.core.moving import Level, Stay
+from blaster.core.parts import Parts
+from blaster.core.routes import BRANCH, SEND, WAIT
 from blaster.core.runs import JourneyState
 from blaster.core.sends import POLICY_WAIT_S
 from blaster.core.timing import as_times
-from blaster.core.waves import choose, counts_of, grouped, shift_of, sift, steps_of
+from blaster.core.waves import choose, survey
 from blaster.model import records
 from blaster.model.fields import BATCH_ROWS, NEVER
+from blaster.rules import RuleSet, evaluate_many
 
 if TYPE_CHECKING:
     from blaster.core.decide import Decisions
 
 Array = np.ndarray[Any, Any]
 
-DENSE_SHARE = 8
+DENSE_SHARE = 12
 """A batch of which one row in so many is looked at is read whole."""
+LOOKS_MAX = 64
+"""Batches that are looked at together: so many may lie gathered at a time."""
+Look = tuple[Array, int]
+"""Bitmap words by rule, and the bit of a part's first row; below 0: a row's place in its batch."""
 
 
 @dataclass(slots=True)
@@ -57,56 +64,53 @@ LEVELS_MAX = 8
 
 def advance(tick: Decisions, journey: JourneyState, runs: Array, targets: Array) -> None:
     """Brings runs on their way into waits, send steps and branches to where they stay."""
-    routes = journey.routes
-    size = len(routes.kind)
-    contacts = journey.contacts(runs)
-    levels = [(runs, steps_of(journey.column("step"), runs), targets)]
-    here: Array | None = None  # positions of those still on the way; None: all of them
+    parts = Parts(runs)
+    if not parts.ascending:
+        order = np.argsort(runs)
+        parts, targets = Parts(runs[order]), targets[order]
+    routes, column, threads = journey.routes, journey.column, tick.threads
+    pairs, here, shifts = survey(
+        column("step"), column("contact"), parts, targets, len(routes.kind), threads
+    )
+    levels = [Level(targets, here.copy(), _pairs_of(pairs))]
     final = targets
     away: list[tuple[Array, Array]] = []
-    mine, counts = runs, counts_of(targets, size)
-    while BRANCH in routes.kinds_in(counts):
-        keys = levels[-1][2]
-        if routes.kinds_in(counts) != {BRANCH}:
-            branching = routes.kind[keys] == BRANCH
-            here = np.flatnonzero(branching) if here is None else here[branching]
-            mine, keys = mine[branching], keys[branching]
-            counts = counts_of(keys, size)
-        asked = contacts if here is None else contacts[here]
-        target = _decide(tick, journey, mine, asked, keys, counts)
-        tick.rows += len(mine)
-        counts = counts_of(target, size)
-        far = len(levels) > LEVELS_MAX and BRANCH in routes.kinds_in(counts)
-        if far or OTHER in routes.kinds_in(counts):
-            stays = (target >= 0) & (routes.kind[target] != OTHER)
-            if far:  # perhaps a circle: the tick bounds its rounds
-                stays &= routes.kind[target] != BRANCH
-            away.append((mine[~stays], target[~stays]))
-            here = np.flatnonzero(stays) if here is None else here[stays]
-            mine, keys, target = mine[stays], keys[stays], target[stays]
-            counts = counts_of(target, size)
-        levels.append((mine, keys, target))
-        if here is None:
-            final = target
-        else:
-            final = final.copy()
-            final[here] = target
-    at_once = _record(tick, journey, levels, final)
-    if at_once and SEND in routes.kinds_in(counts_of(final, size)):
-        sent = sift(runs, final, contacts, (routes.kind == SEND).astype(np.uint8))
+    if BRANCH in routes.kinds_in(levels[0].into()):
+        rules, slots = routes.asked(levels[0].into())
+        looks = _look(tick, journey, parts, shifts, rules)
+        final = targets.copy()
+    while BRANCH in routes.kinds_in(levels[-1].into()):
+        values = routes.values(far=len(levels) > LEVELS_MAX)
+        keys, came, taken = choose(
+            parts, levels[-1].keys, looks, routes.first, slots, values, final, here, threads
+        )
+        tick.rows += int(taken.sum())
+        if taken[values < 0].any():
+            gone = np.flatnonzero(keys < -1)
+            away.append((parts.rows[gone], -3 - keys[gone]))
+        edges = np.flatnonzero((taken > 0) & (values >= 0))
+        ways = (routes.edge_source[edges], values[edges], taken[edges])
+        levels.append(Level(keys, came, list(zip(*(way.tolist() for way in ways), strict=True))))
+    stay = _stay(tick, journey, final)
+    moves = _moves(tick, journey, parts, levels, stay)
+    at_once = tick.emit_moves(journey, moves, parts, levels, stay)
+    if at_once and SEND in routes.kinds_in(here.sum(axis=0)):
+        sent = sift(parts, final, column("contact"), routes.is_send, here, threads)
         tick.waves.append(Wave(journey, *sent, journey.changes))
-    for gone, where in away:
-        tick.rows -= len(gone)
-        tick.go_on(journey, gone, where)
+    for who, where in away:
+        tick.rows -= len(who)
+        tick.go_on(journey, who, where)
 
 
-def _record(
-    tick: Decisions, journey: JourneyState, levels: list[tuple[Array, Array, Array]], final: Array
-) -> bool:
-    """The moves step by step for the log; the columns get where each run ends up.
+def _pairs_of(table: Array) -> list[tuple[int, int, int]]:
+    """Of counts by source (from -1 on) and target those that are not 0, with both."""
+    sources, targets = np.nonzero(table)
+    counts = table[sources, targets]
+    return list(zip((sources - 1).tolist(), targets.tolist(), counts.tolist(), strict=True))
 
-    Whether they were applied at once: then no queue knows of them yet.
-    """
+
+def _stay(tick: Decisions, journey: JourneyState, final: Array) -> Stay:
+    """The instants of each step for who comes into it now."""
     routes = journey.routes
     waits, sends = routes.kind == WAIT, routes.kind == SEND
     due = np.full(len(routes.kind), tick.now, np.int64)
@@ -114,81 +118,76 @@ def _record(
     until = due.copy()
     due[sends] = NEVER
     until[sends] = tick.now + POLICY_WAIT_S
-    due, until = as_times(due), as_times(until)
+    return Stay(final, as_times(due), as_times(until))
+
+
+def _moves(
+    tick: Decisions, journey: JourneyState, parts: Parts, levels: list[Level], stay: Stay
+) -> list[records.Operation]:
+    """The moves step by step, for the log."""
     moves: list[records.Operation] = []
-    for runs, _, keys in levels:
-        rows, bounds = grouped(runs, keys, len(due))
-        widths = np.diff(bounds)
-        for index in np.flatnonzero(widths).tolist():
-            times = [np.full(widths[index], due[index])]
-            times.append(
-                times[0] if due[index] == until[index] else np.full(widths[index], until[index])
-            )
+    for level in levels:
+        rows, bounds = grouped(parts, level.keys, level.came, tick.threads)
+        for index in np.flatnonzero(np.diff(bounds)).tolist():
             mine = rows[bounds[index] : bounds[index + 1]]
+            times = stay.due[index : index + 1], stay.until[index : index + 1]
             moves.append(records.Moved(journey.version, index, mine, *times))
-    return tick.emit_moves(journey, moves, levels, final, due, until)
+    return moves
 
 
 # --- branches -------------------------------------------------------------------------------------
 
 
-def _decide(
-    tick: Decisions, journey: JourneyState, runs: Array, contacts: Array, keys: Array, counts: Array
-) -> Array:
-    """Where each run's branch leads: the first of its rules that is surely true."""
-    routes, state = journey.routes, tick.state
-    asked = routes.rules_of(counts)
-    none = np.zeros(BATCH_ROWS // 64, np.uint64)
-    out = np.empty(len(runs), np.int32)
+def _look(
+    tick: Decisions, journey: JourneyState, parts: Parts, shifts: Array, rules: RuleSet
+) -> list[Look]:
+    """Where the rules are surely true, part by part: whole batches where many are asked."""
+    state, bounds = tick.state, parts.bounds
+    looks: list[Look] = [(np.empty((0, 0), np.uint64), 0)] * parts.count
+    groups: list[tuple[list[int], Rows | None]] = []
+    few: list[int] = []
+    rows_of_few = 0
+    for part in range(parts.count):
+        batch, count = int(parts.rows[bounds[part]]) // BATCH_ROWS, int(np.diff(bounds)[part])
+        whole = _whole(tick, journey, batch, count, int(shifts[part]))
+        if whole is not None:
+            groups.append(([part], whole))
+            continue
+        if rows_of_few + count > BATCH_ROWS:
+            groups.append((few, None))
+            few, rows_of_few = [], 0
+        few.append(part)
+        rows_of_few += count
+    if few:
+        groups.append((few, None))
+    for first in range(0, len(groups), LOOKS_MAX):
+        asked = groups[first : first + LOOKS_MAX]
+        rows = [whole or _gathered(tick, journey, parts, mine) for mine, whole in asked]
+        batches = [(each.vectors(rules.facts), len(each)) for each in rows]
+        found = evaluate_many(rules, batches, tick.now, state.zones, tick.threads)
+        for (mine, whole), words in zip(asked, found, strict=True):
+            bit = 0
+            for part in mine:
+                looks[part] = words, bit if whole is None else -1
+                bit += int(bounds[part + 1] - bounds[part])
+    return looks
 
-    def look(part: tuple[int, int, Rows, int, bool]) -> None:
-        start, stop, rows, length, dense = part
-        words = [
-            rule.evaluate(rows.vectors(rule.facts), length, tick.now, state.zones)
-            if number in asked
-            else none
-            for number, rule in enumerate(routes.rules)
-        ]
-        choose(
-            keys, runs, start, stop, dense, words, routes.first, routes.case_rules,
-            routes.case_targets, routes.otherwise, out,
-        )  # fmt: skip
 
-    for part in _parts(tick, journey, runs, contacts):
-        look(part)
-    return out
+def _whole(
+    tick: Decisions, journey: JourneyState, batch: int, count: int, shift: int
+) -> Rows | None:
+    """The batch of runs, if so many of its rows are asked that reading all of them is less work."""
+    length = min(journey.table.rows - batch * BATCH_ROWS, BATCH_ROWS)
+    if shift < 0 or count * DENSE_SHARE < length:
+        return None
+    other = batch + shift // BATCH_ROWS
+    if min(tick.state.contacts.rows - other * BATCH_ROWS, BATCH_ROWS) != length:
+        return None
+    return Rows.of_run_batch(tick.state, journey, batch, other)
 
 
-def _parts(
-    tick: Decisions, journey: JourneyState, runs: Array, contacts: Array
-) -> list[tuple[int, int, Rows, int, bool]]:
-    """Row spans to look at together: whole batches where many are asked, else gathered rows."""
-    parts: list[tuple[int, int, Rows, int, bool]] = []
-    start = 0
-
-    def gather(stop: int) -> None:
-        for first in range(start, stop, BATCH_ROWS):
-            last = min(first + BATCH_ROWS, stop)
-            rows = Rows(tick.state, contacts[first:last], journey, runs[first:last])
-            parts.append((first, last, rows, last - first, False))
-
-    if is_ascending(runs):
-        batches = range(int(runs[0]) >> 16, (int(runs[-1]) >> 16) + 1) if len(runs) else range(0)
-        for batch in batches:
-            low = int(np.searchsorted(runs, batch * BATCH_ROWS))
-            high = int(np.searchsorted(runs, (batch + 1) * BATCH_ROWS))
-            length = min(journey.table.rows - batch * BATCH_ROWS, BATCH_ROWS)
-            if (high - low) * DENSE_SHARE < length:
-                continue
-            shift = shift_of(runs[low:high], contacts[low:high])
-            if shift is None:
-                continue
-            other = batch + shift // BATCH_ROWS
-            if min(tick.state.contacts.rows - other * BATCH_ROWS, BATCH_ROWS) != length:
-                continue
-            gather(low)
-            rows = Rows.of_run_batch(tick.state, journey, batch, other)
-            parts.append((low, high, rows, length, True))
-            start = high
-    gather(len(runs))
-    return parts
+def _gathered(tick: Decisions, journey: JourneyState, parts: Parts, mine: list[int]) -> Rows:
+    """The rows of these parts, one after another."""
+    bounds = parts.bounds
+    runs = np.concatenate([parts.rows[bounds[part] : bounds[part + 1]] for part in mine])
+    return Rows.of_runs(tick.state, journey, runs)

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from blaster.core.decide import Decisions
+from blaster.core.groups import counts, grouped, number_orders, starts
 from blaster.core.onward import Wave
+from blaster.core.parts import Parts
 from blaster.core.plan import Outgoing, SendStep
 from blaster.core.rows import is_ascending
 from blaster.core.runs import JourneyState
 from blaster.core.sends import is_allowed, permitted
 from blaster.core.sites import Room
-from blaster.core.state import State
-from blaster.core.waves import grouped, number_orders, steps_of
 from blaster.model import records
 from blaster.model.fields import NEVER
 
@@ -28,7 +28,9 @@ Array = np.ndarray[Any, Any]
 def queue(tick: Decisions) -> None:
     """Who came into a send step and is not sent yet waits in its queue."""
     for wave in tick.waves:
-        rows, bounds = grouped(wave.runs, wave.steps, len(wave.journey.plan.steps))
+        parts = Parts(wave.runs)
+        came = counts(parts, wave.steps, len(wave.journey.plan.steps), tick.threads)
+        rows, bounds = grouped(parts, wave.steps, came, tick.threads)
         for index in np.flatnonzero(np.diff(bounds)).tolist():
             wave.journey.queues.add(index, rows[bounds[index] : bounds[index + 1]].copy())
     tick.waves.clear()
@@ -52,7 +54,7 @@ def standing(tick: Decisions) -> list[Wave]:
 
 
 def _looked_up(journey: JourneyState, runs: Array) -> Wave:
-    steps = steps_of(journey.column("step"), runs)
+    steps = journey.column("step").take(runs).astype(np.int32)
     queued = (
         (steps >= 0)
         & (journey.column("order").take(runs) == 0)
@@ -80,7 +82,9 @@ def order_wave(tick: Decisions, wave: Wave, outgoing: Outgoing, room: Room) -> N
         wave = wave.only(allowed)
     if not len(wave.runs):
         return
-    rows, bounds = grouped(wave.runs, wave.steps, len(journey.plan.steps))
+    parts = Parts(wave.runs)
+    came = counts(parts, wave.steps, len(journey.plan.steps), tick.threads)
+    rows, bounds = grouped(parts, wave.steps, came, tick.threads)
     first = state.orders.next
     numbers = np.arange(first, first + len(rows), dtype=np.uint64)
     made = [
@@ -95,30 +99,30 @@ def order_wave(tick: Decisions, wave: Wave, outgoing: Outgoing, room: Room) -> N
     site = state.sites.of_everybody(outgoing.channel)
     room.use(room.key(outgoing.channel, outgoing.category, site), len(rows))
     tick.rows += len(rows)
-    if tick.watch is not None:
-        for operation in made:
-            tick.emit(operation)
-        return
-    apply_orders(state, wave, bounds, tick.now)
+    apply_orders(tick, wave, parts, came)
     tick.operations.extend(made)
 
 
-def apply_orders(state: State, wave: Wave, bounds: Array, now: int) -> None:
-    """What applying the wave's `Ordered` one by one gives; no cap covers them."""
-    journey = wave.journey
+def apply_orders(tick: Decisions, wave: Wave, parts: Parts, came: Array) -> None:
+    """What applying the wave's `Ordered` one by one gives; no cap covers them.
+
+    `came`: by part of its runs and step, how many there are.
+    """
+    state, journey = tick.state, wave.journey
     journey.changes += 1
     first, blocks = state.orders.open_next(len(wave.runs))
     number_orders(
         journey.column("order"),
-        wave.runs,
+        parts,
         wave.contacts,
         wave.steps,
-        (bounds[:-1] + first).astype(np.uint64),
+        (starts(came)[1] + first).astype(np.uint64),
         blocks,
         state.versions.index(journey),
-        now,
+        tick.now,
+        tick.threads,
     )
-    for index, count in enumerate(np.diff(bounds).tolist()):
+    for index, count in enumerate(came.sum(axis=0).tolist()):
         if count:
             step = journey.plan.steps[index]
             assert isinstance(step, SendStep)

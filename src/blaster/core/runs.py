@@ -44,7 +44,7 @@ NONE_IS_MINUS_1: dict[str, Any] = {"default": -1, "never_missing": True}
 class JourneyState:
     """One version of a journey and everybody inside it. `heads` is a column of the contacts.
 
-    `changes` counts whatever moves, orders or ends runs, `ended` what ends them; both only here.
+    `changes` counts whatever moves, orders or ends runs; only here.
     `queues` are of runs that wait for an order, `tries` of orders (by number) whose next try came.
     """
 
@@ -55,7 +55,6 @@ class JourneyState:
         self.open = True
         self.running = 0
         self.changes = 0
-        self.ended = 0
         self.routes = Routes(plan)
         self.table = Table()
         for name, kind in _OWN_COLUMNS:
@@ -162,20 +161,20 @@ class JourneyState:
     def move(self, runs: Array, step: int, due: Array, until: Array) -> None:
         """Puts runs into a step; a send step without a due instant queues them.
 
+        `due` and `until` are one each, or one for all.
         An order that is still in flight for the step before is theirs no more.
         """
         self.changes += 1
         self.column("order").put(runs, 0)
         self.column("step").put(runs, step)
-        self.column("due").put(runs, due)
-        self.column("until").put(runs, until)
+        for name, times in (("due", due), ("until", until)):
+            self.column(name).put(runs, times if len(times) == len(runs) else times[0])
         if isinstance(self.plan.steps[step], SendStep):
-            self.queues.add(step, runs[due == NEVER])
+            self.queues.add(step, runs[np.broadcast_to(due == NEVER, len(runs))])
 
     def end(self, runs: Array) -> None:
         """Frees the rows, in this order."""
         self.changes += 1
-        self.ended += 1
         contacts = self.contacts(runs)
         for positions in rounds_of(contacts):
             self._unlink(runs[positions], contacts[positions])

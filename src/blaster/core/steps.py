@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.binding import Rows
-from blaster.core.decide import Decisions, Travellers
+from blaster.core.decide import Decisions
 from blaster.core.fitting import ARROW_TYPES, fit, refit
 from blaster.core.normalise import normalise_emails, normalise_phones
 from blaster.core.plan import (
@@ -63,7 +63,7 @@ def act(tick: Decisions, journey: JourneyState, step: PlanStep, runs: Array) -> 
     first, *later = rounds_of(journey.contacts(runs))
     for positions in later:
         # Parked, due now: looked at again when the consequences of the first are done.
-        tick.parked.append((step, Travellers.of(journey, runs[positions], step.index)))
+        tick.parked.append((step, tick.travellers(journey, runs[positions], step.index)))
     runs = runs[first]
     match step:
         case SetStep():

@@ -17,6 +17,7 @@ from blaster.core.decide import Decisions, Travellers
 from blaster.core.entering import fire, publish, trigger
 from blaster.core.onward import advance
 from blaster.core.ordering import queue, withhold
+from blaster.core.parts import Parts
 from blaster.core.plan import UNSET, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.routes import OTHER
 from blaster.core.rows import distinct
@@ -26,12 +27,14 @@ from blaster.core.sites import Room
 from blaster.core.state import Change, Settled, State
 from blaster.core.steps import act, arrive
 from blaster.core.timing import wait_target
-from blaster.core.waves import counts_of, ready, steps_of
+from blaster.core.waves import ready
 from blaster.limits import TICK_IMMEDIATE_ROUNDS_MAX
 from blaster.model import records
 from blaster.model.fields import NEVER
 
 Array = np.ndarray[Any, Any]
+
+NOBODY: Array = np.zeros(0, bool)
 
 
 def tick(
@@ -39,14 +42,16 @@ def tick(
     now: int,
     room: Mapping[str, int],
     limit: int,
-    watch: Callable[[records.Operation], None] | None = None,
+    watch: Callable[[records.Withheld | records.Revoked], None] | None = None,
+    threads: int = 1,
 ) -> records.Entry:
     """Decides about `limit` rows at most; `room` is orders per gate (see `Room`).
 
     The entry names the room of the gates that were looked at. A slice is a whole tick: what it does
-    not reach is still queued or due. `watch` is told of each decision before it is applied.
+    not reach is still queued or due. `watch` is told of each send that is finally not made before
+    that is applied. What is decided is the same for any number of threads.
     """
-    decisions, open_room = Decisions(state, now, watch), Room(room)
+    decisions, open_room = Decisions(state, now, watch, threads), Room(room)
     while state.inbox and decisions.rows < limit:
         queued = state.inbox[0]
         decisions.emit(records.Took(queued.number, queued.turn))
@@ -84,7 +89,7 @@ def settle(tick: Decisions) -> None:
         for step, journey, runs in parked:
             act(tick, journey, step, runs)
         for travellers in arrivals:
-            _arrive(tick, travellers.left())
+            _arrive(tick, travellers.left(tick.ended))
     while tick.effects:
         effects, tick.effects = tick.effects, []
         _wake(tick, effects)
@@ -96,8 +101,8 @@ def _arrive(tick: Decisions, travellers: Travellers) -> None:
     journey, runs, targets = travellers.journey, travellers.runs, travellers.targets
     if not len(runs):
         return
-    if OTHER in journey.routes.kinds_in(counts_of(targets, len(journey.plan.steps))):
-        other = journey.routes.kind[targets] == OTHER
+    other = journey.routes.kind[targets] == OTHER if journey.routes.any_other else NOBODY
+    if other.any():
         for index in distinct(targets[other]).tolist():
             arrive(tick, journey, index, runs[targets == index])
         runs, targets = runs[~other], targets[~other]
@@ -107,7 +112,7 @@ def _arrive(tick: Decisions, travellers: Travellers) -> None:
 
 def _still(tick: Decisions, step: PlanStep, travellers: Travellers) -> Array:
     """Parked runs that nothing led away meanwhile."""
-    journey, runs = travellers.journey, travellers.left().runs
+    journey, runs = travellers.journey, travellers.left(tick.ended).runs
     here: Array = runs[journey.column("step").take(runs) == step.index]
     return tick.staying(journey, here)
 
@@ -117,7 +122,7 @@ def _park(tick: Decisions) -> None:
     tick.parked.clear()
     arrivals, tick.arrivals = tick.arrivals, []
     for travellers in arrivals:
-        left = travellers.left()
+        left = travellers.left(tick.ended)
         journey = travellers.journey
         for index in distinct(left.targets).tolist():
             step, runs = journey.plan.steps[index], left.runs[left.targets == index]
@@ -208,14 +213,14 @@ def _due_runs(tick: Decisions, journey: JourneyState, runs: Array) -> None:
     runs = tick.exits_of_time(journey, runs)
     tick.rows += len(runs)
     step, until, routes = journey.column("step"), journey.column("until"), journey.routes
-    targets, left = ready(step, until, runs, routes.is_wait, routes.then, tick.now, UNSET)
+    targets, left = ready(step, until, Parts(runs), routes.onward, tick.now, UNSET, tick.threads)
     if not left:
         tick.go_on(journey, runs, targets)
         return
     over = targets != UNSET
     tick.go_on(journey, runs[over], targets[over])
     runs = runs[~over]
-    steps = steps_of(step, runs)
+    steps = journey.column("step").take(runs)
     for index in distinct(steps[steps >= 0]).tolist():
         mine = runs[steps == index]
         step = journey.plan.steps[index]

@@ -1,1 +1,1 @@
-"""Many runs moved at once, in row order."""
+"""Many runs moved at once, part by part."""

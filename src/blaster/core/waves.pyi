@@ -1,92 +1,73 @@
-"""Many runs moved at once, in row order."""
+"""Many runs moved at once, part by part.
+
+`threads` is the most that a pass may have. Counts by part have a row for each part of the rows.
+"""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from blaster.core.column import Column
+from blaster.core.parts import Parts
 
-_Rows = npt.NDArray[np.int64]
+_Longs = npt.NDArray[np.int64]
 _Keys = npt.NDArray[np.int32]
-
-def steps_of(column: Column, rows: _Rows) -> _Keys:
-    """The values of an INT column that holds numbers of steps."""
 
 def ready(
     step: Column,
     until: Column,
-    rows: _Rows,
-    waits: npt.NDArray[np.uint8],
-    then: _Keys,
+    parts: Parts,
+    onward: _Keys,
     now: int,
     unready: int,
+    threads: int = 1,
 ) -> tuple[_Keys, int]:
-    """Where runs go on that stand in a wait (`waits`, by step) which is over; else `unready`.
+    """Where runs go on whose step leads `onward` and whose `until` is over; else `unready`.
 
-    With how many are not.
+    With how many are unready.
     """
 
-def counts_of(keys: _Keys, steps: int) -> _Rows:
-    """How many there are of each step, place 0 being -1."""
+def survey(
+    step: Column, contact: Column, parts: Parts, keys: _Keys, steps: int, threads: int = 1
+) -> tuple[_Longs, _Longs, _Longs]:
+    """Of runs on their way to the steps `keys`: where they come from, how many, whose they are.
 
-def sift(
-    rows: _Rows, keys: _Keys, others: _Rows, chosen: npt.NDArray[np.uint8]
-) -> tuple[_Rows, _Keys, _Rows]:
-    """Those whose key is chosen, in their order."""
-
-def tally(sources: _Keys, targets: _Keys, steps: int) -> npt.NDArray[np.int64]:
-    """How many go from each step to each: int64[steps + 1, steps + 1], its place 0 being -1."""
-
-def shift_of(rows: _Rows, others: _Rows) -> int | None:
-    """`others - rows` where it is the same for all and whole batches; else None."""
+    How many go from each step to each: int64[steps + 1, steps], its row 0 being -1. How many go to
+    each, by part: int64[parts, steps]. By part `contact - run` where it is the same for all and
+    whole batches from 0 on; else -1.
+    """
 
 def choose(
+    parts: Parts,
     keys: _Keys,
-    rows: _Rows,
-    start: int,
-    stop: int,
-    dense: bool,
-    words: Sequence[npt.NDArray[np.uint64]],
+    looks: Sequence[tuple[npt.NDArray[np.uint64], int]],
     first: _Keys,
-    rules: _Keys,
-    targets: _Keys,
-    otherwise: _Keys,
-    out: _Keys,
-) -> None:
-    """The target of each row's step for the rows from `start` to `stop`, into `out`.
+    slots: _Keys,
+    values: _Keys,
+    final: _Keys,
+    here: _Longs,
+    threads: int = 1,
+) -> tuple[_Keys, _Longs, _Longs]:
+    """The way out of the branch `keys` of each run: by its first true case, or what is left over.
 
-    Case c of step k stands at `first[k] + c`: the bitmap of its rule and its target. A bitmap's
-    bit is that of the row within its batch (`dense`), else of the row's place behind `start`.
+    Edges are as `Routes` has them: case c of step k is bitmap `slots[first[k] + c]` of the part's
+    look, and edge `first[k] + k + c`. A bitmap's bit is that of the row within its batch where the
+    look says -1, else what the look says and the row's place in the part.
+    Answers with the value of the edge (-1: no branch), how many came to each step by part, and how
+    many took each edge. A value from 0 on is a step: it goes into `final`, and `here` (how many
+    stand where, by part) is kept true.
     """
-
-def grouped(rows: _Rows, keys: _Keys, steps: int) -> tuple[_Rows, _Rows]:
-    """The rows by key, each key's in their order, and where those of each key begin (and end)."""
 
 def place(
     step: Column,
     due: Column,
     until: Column,
     order: Column,
-    rows: _Rows,
+    parts: Parts,
     keys: _Keys,
     due_of: npt.NDArray[np.uint32],
     until_of: npt.NDArray[np.uint32],
+    threads: int = 1,
 ) -> None:
     """Puts runs into the steps `keys`, with the instants of each step and without an order."""
-
-def number_orders(
-    order: Column,
-    rows: _Rows,
-    contacts: _Rows,
-    keys: _Keys,
-    first: npt.NDArray[np.uint64],
-    blocks: Sequence[npt.NDArray[Any]],
-    version: int,
-    at: int,
-) -> None:
-    """Numbers an order for each run, counting on from its step's `first` (which it moves on).
-
-    `blocks` are those of the orders from the least of `first`'s block on.
-    """

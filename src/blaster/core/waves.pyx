@@ -1,355 +1,373 @@
-"""Many runs moved at once, in row order: what a tick does for everybody who is due.
+"""Many runs moved at once, part by part: what a tick does for everybody who is due.
 
-Owns the loops only: one pass over the rows for each, no row looked at twice, no sort. Laws: rows
-are checked once per call; a step's number fits 32 bits; results are the caller's own memory.
+Owns the loops only, each a pass over `Parts`, by several threads where there are rows enough. Laws:
+rows and steps are checked once per call; a part's rows are of one batch, so what a pass touches
+stays in a processor's own cache; results are the caller's own memory, and the same for any number
+of threads.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 
 import numpy as np
 
 from blaster.core.column cimport Column
+from blaster.core.crew cimport share
 from blaster.core.fixed cimport TimeStore
-from blaster.core.store cimport (
-    BATCH_BITS, BATCH_MASK, ID, INT, ROWS_PER_BATCH, TIME, Place, Store,
-)
+from blaster.core.parts cimport Parts, Span, refuse_steps, same_length, span_of, store_of
+from blaster.core.store cimport BATCH_BITS, BATCH_MASK, ID, INT, TIME, Place, Store
 
-from blaster.core.orders import ORDER as _ORDER
 from blaster.model.fields import NEVER as _NEVER
-
-# One row of Orders, as ORDER lays it out; checked below.
-cdef packed struct Order:
-    int64_t run
-    int64_t contact
-    int32_t version
-    int32_t step
-    uint32_t at
-    uint32_t due
-    uint16_t tries
-    uint8_t doubt
-    uint8_t open
-    uint8_t found
-
-cdef struct Words:
-    const uint64_t* at
-
-cdef struct Rows:
-    Order* at
 
 cdef uint32_t NEVER_TIME = _NEVER
 
-if _ORDER.itemsize != sizeof(Order):
-    raise ImportError("waves was compiled for another layout of orders")
+
+# --- who is ready ---------------------------------------------------------------------------------
+
+cdef struct Ready:
+    Span rows
+    const Place* steps
+    const Place* untils
+    const int32_t* onward
+    uint32_t now
+    int32_t unready
+    int32_t* out
+    int64_t* left
 
 
-cdef Store store_of(Column column, int kind):
-    if column.store.kind != kind:
-        raise TypeError(f"a {column.kind.name} column where another kind belongs")
-    return column.store
-
-
-cdef int same_length(Py_ssize_t one, Py_ssize_t other) except -1:
-    if one != other:
-        raise ValueError(f"{one} rows and {other} values")
-    return 0
-
-
-def steps_of(Column column, const int64_t[::1] rows):
-    cdef Store store = store_of(column, INT)
-    store.check_rows(rows)
-    cdef Py_ssize_t i, count = rows.shape[0]
-    values = np.empty(count, np.int32)
-    cdef int32_t[::1] out = values
-    cdef const Place* places = store.places
-    with nogil:
-        for i in range(count):
-            out[i] = <int32_t>(
-                <const int64_t*>places[rows[i] >> BATCH_BITS].data
-            )[rows[i] & BATCH_MASK]
-    return values
-
-
-cdef int check_keys(const int32_t[::1] keys, Py_ssize_t steps, bint none_allowed) except -1:
-    cdef Py_ssize_t i
-    cdef bint bad = False
-    cdef int32_t least = -1 if none_allowed else 0
-    with nogil:
-        for i in range(keys.shape[0]):
-            bad |= keys[i] < least or keys[i] >= steps
-    if bad:
-        raise IndexError(f"a step outside the journey's {steps}")
-    return 0
+cdef void find_ready(void* given, Py_ssize_t part, Py_ssize_t member) noexcept nogil:
+    cdef const Ready* job = <const Ready*>given
+    cdef Py_ssize_t i, start = job.rows.bound[part]
+    cdef int64_t batch = job.rows.row[start] >> BATCH_BITS
+    cdef const int64_t* step = <const int64_t*>job.steps[batch].data
+    cdef const uint32_t* until = <const uint32_t*>job.untils[batch].data
+    cdef const int64_t* rows = job.rows.row
+    cdef const int32_t* onward = job.onward
+    cdef int32_t* out = job.out
+    cdef uint64_t key, steps = job.rows.steps
+    cdef uint32_t now = job.now
+    cdef int32_t target, unready = job.unready
+    cdef int64_t row, left = 0
+    for i in range(start, job.rows.bound[part + 1]):
+        row = rows[i] & BATCH_MASK
+        key = <uint64_t>step[row]
+        target = unready
+        if key < steps and until[row] <= now:
+            target = onward[key]
+        out[i] = target
+        left += target == unready
+    job.left[part] = left
 
 
 def ready(
-    Column step, Column until, const int64_t[::1] rows, const uint8_t[::1] waits,
-    const int32_t[::1] then, uint32_t now, int32_t unready,
+    Column step, Column until, Parts parts, const int32_t[::1] onward, uint32_t now,
+    int32_t unready, Py_ssize_t threads=1,
 ):
-    same_length(waits.shape[0], then.shape[0])
-    cdef Store steps = store_of(step, INT)
-    cdef Store untils = store_of(until, TIME)
-    steps.check_rows(rows)
-    untils.check_rows(rows)
-    cdef Py_ssize_t i, count = rows.shape[0]
-    cdef int64_t batch, row, key
-    cdef uint64_t known = <uint64_t>then.shape[0]
-    values = np.empty(count, np.int32)
+    cdef Ready job
+    cdef Py_ssize_t members = parts.members(threads)
+    parts.in_order(store_of(step, INT).rows)
+    parts.in_order(store_of(until, TIME).rows)
+    values = np.empty(len(parts.rows), np.int32)
+    left = np.zeros(parts.count, np.int64)
     cdef int32_t[::1] out = values
-    cdef Py_ssize_t left = 0
+    cdef int64_t[::1] left_of = left
+    if parts.count == 0:
+        return values, 0
+    job.rows = span_of(parts, None, onward.shape[0], None)
+    job.steps, job.untils = step.store.places, until.store.places
+    job.onward = &onward[0] if onward.shape[0] else NULL
+    job.now, job.unready, job.out, job.left = now, unready, &out[0], &left_of[0]
     with nogil:
-        for i in range(count):
-            batch, row = rows[i] >> BATCH_BITS, rows[i] & BATCH_MASK
-            key = (<const int64_t*>steps.places[batch].data)[row]
-            if (
-                <uint64_t>key < known and waits[key]
-                and (<const uint32_t*>untils.places[batch].data)[row] <= now
-            ):
-                out[i] = then[key]
-            else:
-                out[i] = unready
-                left += 1
-    return values, left
+        share(find_ready, &job, parts.count, members)
+    return values, int(left.sum())
 
 
-def counts_of(const int32_t[::1] keys, Py_ssize_t steps):
-    counts = np.zeros(steps + 1, np.int64)
-    cdef int64_t[::1] out = counts
-    cdef Py_ssize_t i
-    cdef uint64_t place, known = <uint64_t>steps + 1
-    cdef bint bad = False
-    with nogil:
-        for i in range(keys.shape[0]):
-            place = <uint64_t>(keys[i] + 1)
-            if place >= known:
-                bad = True
-                break
-            out[place] += 1
-    if bad:
-        raise IndexError(f"a step outside the journey's {steps}")
-    return counts
+# --- who goes where -------------------------------------------------------------------------------
+
+cdef struct Survey:
+    Span rows
+    const Place* steps
+    const Place* contacts
+    int64_t* pairs              # a table each member
+    int64_t* came
+    int64_t* shifts
 
 
-def sift(
-    const int64_t[::1] rows, const int32_t[::1] keys, const int64_t[::1] others,
-    const uint8_t[::1] chosen,
+cdef void look_over(void* given, Py_ssize_t part, Py_ssize_t member) noexcept nogil:
+    cdef const Survey* job = <const Survey*>given
+    cdef Py_ssize_t i, start = job.rows.bound[part]
+    cdef int64_t batch = job.rows.row[start] >> BATCH_BITS
+    cdef const int64_t* step = <const int64_t*>job.steps[batch].data
+    cdef const int64_t* contact = <const int64_t*>job.contacts[batch].data
+    cdef uint64_t steps = job.rows.steps
+    cdef int64_t* pairs = job.pairs + <uint64_t>member * (steps + 1) * steps
+    cdef int64_t* came = job.came + <uint64_t>part * steps
+    cdef const int64_t* rows = job.rows.row
+    cdef const int32_t* keys = job.rows.key
+    cdef int64_t row, shift = contact[rows[start] & BATCH_MASK] - rows[start]
+    cdef uint64_t source, target
+    cdef int64_t differs = shift & BATCH_MASK
+    for i in range(start, job.rows.bound[part + 1]):
+        row = rows[i]
+        differs |= contact[row & BATCH_MASK] - row ^ shift
+        source, target = <uint64_t>(step[row & BATCH_MASK] + 1), <uint64_t>keys[i]
+        if source > steps or target >= steps:
+            job.rows.bad[member] = 1
+            return
+        pairs[source * steps + target] += 1
+    for target in range(steps):
+        came[target] = 0
+    job.shifts[part] = -1 if differs or shift < 0 else shift
+    for i in range(start, job.rows.bound[part + 1]):
+        came[keys[i]] += 1
+
+
+def survey(
+    Column step, Column contact, Parts parts, const int32_t[::1] keys, Py_ssize_t steps,
+    Py_ssize_t threads=1,
 ):
-    same_length(rows.shape[0], keys.shape[0])
-    same_length(rows.shape[0], others.shape[0])
-    check_keys(keys, chosen.shape[0], False)
-    cdef Py_ssize_t i, found = 0, count = rows.shape[0]
-    kept = np.empty(count, np.int64), np.empty(count, np.int32), np.empty(count, np.int64)
-    cdef int64_t[::1] row = kept[0]
-    cdef int32_t[::1] key = kept[1]
-    cdef int64_t[::1] other = kept[2]
-    with nogil:
-        for i in range(count):
-            row[found], key[found], other[found] = rows[i], keys[i], others[i]
-            found += chosen[keys[i]] != 0
-    return kept[0][:found], kept[1][:found], kept[2][:found]
+    cdef Survey job
+    cdef Py_ssize_t members = parts.members(threads)
+    parts.check(keys.shape[0])
+    parts.in_order(store_of(step, INT).rows)
+    parts.in_order(store_of(contact, INT).rows)
+    pairs = np.zeros((members, steps + 1, steps), np.int64)
+    came = np.empty((parts.count, steps), np.int64)
+    shifts = np.empty(parts.count, np.int64)
+    bad = np.zeros(members, np.uint8)
+    cdef int64_t[::1] pair = pairs.reshape(-1)
+    cdef int64_t[::1] came_of = came.reshape(-1)
+    cdef int64_t[::1] shift_of = shifts
+    if parts.count and steps:
+        job.rows = span_of(parts, keys, steps, bad)
+        job.steps, job.contacts = step.store.places, contact.store.places
+        job.pairs, job.came, job.shifts = &pair[0], &came_of[0], &shift_of[0]
+        with nogil:
+            share(look_over, &job, parts.count, members)
+    refuse_steps(bad.any(), steps)
+    return pairs.sum(axis=0) if members > 1 else pairs[0], came, shifts
 
 
-def tally(const int32_t[::1] sources, const int32_t[::1] targets, Py_ssize_t steps):
-    same_length(sources.shape[0], targets.shape[0])
-    counts = np.zeros((steps + 1, steps + 1), np.int64)
-    cdef int64_t[::1] out = counts.reshape(-1)
-    cdef Py_ssize_t i
-    cdef uint64_t source, target, known = <uint64_t>steps + 1
-    cdef bint bad = False
-    with nogil:
-        for i in range(sources.shape[0]):
-            source, target = <uint64_t>(sources[i] + 1), <uint64_t>(targets[i] + 1)
-            if source >= known or target >= known:
-                bad = True
-                break
-            out[source * known + target] += 1
-    if bad:
-        raise IndexError(f"a step outside the journey's {steps}")
-    return counts
+# --- branches -------------------------------------------------------------------------------------
+
+# How a part's rows lie in the bitmaps of its rules.
+cdef struct Bits:
+    const uint64_t* words
+    int64_t stride          # words of one rule
+    int64_t offset          # of the first row's bit; DENSE: a row's bit is its place in the batch
+    int64_t limit           # bits there are
+
+cdef struct Choice:
+    Span rows
+    const Bits* bits
+    const int32_t* first
+    const int32_t* slots
+    const int32_t* values
+    const uint64_t** cases  # scratch: a place per case and member
+    int64_t case_count
+    int64_t* taken          # by part and edge
+    int64_t* came           # by part and step, as `here`
+    int64_t* here
+    int32_t* out
+    int32_t* final
 
 
-def shift_of(const int64_t[::1] rows, const int64_t[::1] others):
-    same_length(rows.shape[0], others.shape[0])
-    cdef Py_ssize_t i
-    cdef bint differs = False
-    if rows.shape[0] == 0:
-        return None
-    cdef int64_t shift = others[0] - rows[0]
-    with nogil:
-        for i in range(rows.shape[0]):
-            differs |= others[i] - rows[i] != shift
-    return None if differs or shift & BATCH_MASK else shift
+cdef void choose_part(void* given, Py_ssize_t part, Py_ssize_t member) noexcept nogil:
+    cdef const Choice* job = <const Choice*>given
+    cdef const Bits* bits = &job.bits[part]
+    cdef const uint64_t** cases = job.cases + member * job.case_count
+    cdef int64_t edges = job.case_count + <int64_t>job.rows.steps
+    cdef int64_t* taken = job.taken + part * edges
+    cdef Py_ssize_t i, start = job.rows.bound[part]
+    cdef const int64_t* rows = job.rows.row
+    cdef const int32_t* keys = job.rows.key
+    cdef const int32_t* first = job.first
+    cdef const int32_t* values = job.values
+    cdef int32_t* out = job.out
+    cdef int32_t* final = job.final
+    cdef uint64_t steps = job.rows.steps
+    cdef int64_t dense = bits.offset < 0, offset = bits.offset - start, limit = bits.limit
+    cdef int64_t bit, case, low, edge, hit
+    cdef int32_t key, value
+    for case in range(job.case_count):
+        cases[case] = bits.words + job.slots[case] * bits.stride
+    for edge in range(edges):
+        taken[edge] = 0
+    for i in range(start, job.rows.bound[part + 1]):
+        key = keys[i]
+        out[i] = -1
+        if <uint64_t>key >= steps or first[key] == first[key + 1]:
+            continue
+        bit = rows[i] & BATCH_MASK if dense else offset + i
+        if bit >= limit:
+            job.rows.bad[member] = 1
+            return
+        low, case = first[key], first[key + 1]
+        edge = case + key
+        while case > low:       # backwards, without a jump: the first true one stays
+            case -= 1
+            hit = -<int64_t>(cases[case][bit >> 6] >> (bit & 63) & 1)
+            edge ^= (edge ^ (case + key)) & hit
+        taken[edge] += 1
+        value = values[edge]
+        out[i] = value
+        final[i] = value if value >= 0 else final[i]
+    note_moves(job, part)
+
+
+cdef void note_moves(const Choice* job, Py_ssize_t part) noexcept nogil:
+    """Who came where, and who is where now, by the edges that were taken."""
+    cdef int64_t steps = <int64_t>job.rows.steps
+    cdef const int64_t* taken = job.taken + part * (job.case_count + steps)
+    cdef int64_t* came = job.came + part * steps
+    cdef int64_t* here = job.here + part * steps
+    cdef int64_t key, edge
+    for key in range(steps):
+        came[key] = 0
+    for key in range(steps):
+        for edge in range(job.first[key] + key, job.first[key + 1] + key + 1):
+            if taken[edge] and job.values[edge] >= 0:
+                here[key] -= taken[edge]
+                here[job.values[edge]] += taken[edge]
+                came[job.values[edge]] += taken[edge]
 
 
 def choose(
-    const int32_t[::1] keys, const int64_t[::1] rows, Py_ssize_t start, Py_ssize_t stop,
-    bint dense, words, const int32_t[::1] first, const int32_t[::1] rules,
-    const int32_t[::1] targets, const int32_t[::1] otherwise, int32_t[::1] out,
+    Parts parts, const int32_t[::1] keys, looks, const int32_t[::1] first,
+    const int32_t[::1] slots, const int32_t[::1] values, int32_t[::1] final,
+    int64_t[:, ::1] here, Py_ssize_t threads=1,
 ):
-    cdef Py_ssize_t steps = otherwise.shape[0]
-    cdef const uint64_t[::1] view
-    cdef Py_ssize_t i, case, bit, limit = stop - start
-    cdef int32_t key, target
-    cdef bint bad = False
-    same_length(keys.shape[0], rows.shape[0])
-    same_length(keys.shape[0], out.shape[0])
-    if not 0 <= start <= stop <= keys.shape[0]:
-        raise IndexError("rows outside the wave")
-    check_keys(keys[start:stop], steps, False)
-    if dense:
-        limit = ROWS_PER_BATCH
-    maps = np.empty(len(words), np.uint64)
-    cdef uint64_t[::1] addresses = maps
-    for i in range(len(words)):
-        view = words[i]
-        limit = min(limit, view.shape[0] * 64)
-        addresses[i] = <uint64_t>&view[0] if view.shape[0] else 0
+    cdef Choice job
+    cdef Py_ssize_t part, members = parts.members(threads), steps = first.shape[0] - 1
+    cdef Py_ssize_t cases = slots.shape[0], results
+    cdef const uint64_t[:, ::1] view
+    cdef Bits* bits
+    parts.check(keys.shape[0])
+    parts.check(final.shape[0])
+    parts.in_order(0x7FFFFFFFFFFFFFFF)
+    same_length(parts.count, len(looks))
+    same_length(parts.count, here.shape[0])
+    same_length(steps, here.shape[1])
+    same_length(values.shape[0], cases + steps)
+    same_length(cases, first[steps])
+    refuse_steps(np.asarray(values).max() >= steps, steps)
+    results = np.asarray(slots).max() + 1
+    out = np.empty(len(parts.rows), np.int32)
+    taken = np.empty((parts.count, cases + steps), np.int64)
+    came = np.empty((parts.count, steps), np.int64)
+    if parts.count == 0:
+        return out, came, taken.sum(axis=0)
+    bad = np.zeros(members, np.uint8)
+    cdef int64_t[::1] came_of = came.reshape(-1)
+    cdef int32_t[::1] out_of = out
+    cdef int64_t[::1] taken_of = taken.reshape(-1)
+    cdef uint8_t[::1] bits_of = np.zeros(parts.count * sizeof(Bits), np.uint8)
+    cdef uint64_t[::1] scratch = np.zeros(members * cases, np.uint64)
+    bits = <Bits*>&bits_of[0]
+    for part in range(parts.count):
+        view = looks[part][0]
+        if view.shape[0] < results or view.shape[1] == 0:
+            raise IndexError(f"bitmaps of {view.shape[0]} rules, not {results}")
+        bits[part] = Bits(&view[0, 0], view.shape[1], looks[part][1], 64 * view.shape[1])
+    job.rows = span_of(parts, keys, steps, bad)
+    job.bits, job.first, job.slots, job.values = bits, &first[0], &slots[0], &values[0]
+    job.cases, job.case_count = <const uint64_t**>&scratch[0], cases
+    job.taken, job.came, job.here = &taken_of[0], &came_of[0], &here[0, 0]
+    job.out, job.final = &out_of[0], &final[0]
     with nogil:
-        for i in range(start, stop):
-            key = keys[i]
-            bit = rows[i] & BATCH_MASK if dense else i - start
-            if bit >= limit:
-                bad = True
-                break
-            target = otherwise[key]
-            for case in range(first[key], first[key + 1]):
-                if (<const uint64_t*>addresses[rules[case]])[bit >> 6] >> (bit & 63) & 1:
-                    target = targets[case]
-                    break
-            out[i] = target
-    if bad:
+        share(choose_part, &job, parts.count, members)
+    if bad.any():
         raise IndexError("a bitmap ends before its rows")
+    return out, came, taken.sum(axis=0)
 
 
-def grouped(const int64_t[::1] rows, const int32_t[::1] keys, Py_ssize_t steps):
-    same_length(rows.shape[0], keys.shape[0])
-    cdef Py_ssize_t i, count = rows.shape[0]
-    starts = np.zeros(steps + 2, np.int64)
-    starts[1:] = counts_of(keys, steps)
-    cdef int64_t[::1] next_place = starts
-    with nogil:
-        next_place[1] = 0               # who has no key is left out
-        for i in range(1, steps + 1):
-            next_place[i + 1] += next_place[i]
-    found = np.empty(next_place[steps + 1], np.int64)
-    bounds = starts[1:].copy()
-    cdef int64_t[::1] out = found
-    with nogil:
-        for i in range(count):
-            if keys[i] >= 0:
-                out[next_place[keys[i] + 1]] = rows[i]
-                next_place[keys[i] + 1] += 1
-    return found, bounds
+# --- into the columns -----------------------------------------------------------------------------
+
+cdef struct Places:
+    Span rows
+    const Place* steps
+    const Place* orders
+    const Place* dues
+    const Place* untils
+    const uint32_t* due_of
+    const uint32_t* until_of
+    uint32_t* due_minima
+    uint8_t* due_loose
+    uint32_t* until_minima
+    uint8_t* until_loose
 
 
-cdef int open_all(tuple stores, const int64_t[::1] rows) except -1:
-    """Checks the rows once and makes their batches writable in every one of these columns."""
-    cdef Store first = stores[0]
-    cdef Store store
-    cdef Py_ssize_t i, batch = -1, count = rows.shape[0]
-    for store in stores:
-        if store.rows != first.rows:
-            raise ValueError("columns of different tables")
-    first.check_rows(rows)
-    with nogil:
-        for i in range(count):
-            first.touched[rows[i] >> BATCH_BITS] = 1
-    for batch in range(first.batches):
-        if first.touched[batch]:
-            first.touched[batch] = 0
-            for store in stores:
-                store.open_batch(batch)
-    return 0
-
-
-cdef inline void set_time(
-    uint32_t* place, uint32_t value, uint32_t* least, uint8_t* loose
+cdef inline void note_least(
+    uint32_t* minimum, uint8_t* loose, uint32_t least, bint lost
 ) noexcept nogil:
-    if value <= least[0]:
-        least[0] = value
+    """What is known of a batch into which values from `least` on were written."""
+    if least <= minimum[0]:
+        minimum[0] = least
         loose[0] = 0
-    elif place[0] == least[0]:
+    elif lost:
         loose[0] = 1
-    place[0] = value
+
+
+cdef void place_part(void* given, Py_ssize_t part, Py_ssize_t member) noexcept nogil:
+    cdef const Places* job = <const Places*>given
+    cdef Py_ssize_t i, start = job.rows.bound[part]
+    cdef int64_t row, batch = job.rows.row[start] >> BATCH_BITS
+    cdef int64_t* step = <int64_t*>job.steps[batch].data
+    cdef uint64_t* order = <uint64_t*>job.orders[batch].data
+    cdef uint32_t* due = <uint32_t*>job.dues[batch].data
+    cdef uint32_t* until = <uint32_t*>job.untils[batch].data
+    cdef uint32_t due_was = job.due_minima[batch], until_was = job.until_minima[batch]
+    cdef const int64_t* rows = job.rows.row
+    cdef const int32_t* keys = job.rows.key
+    cdef const uint32_t* due_of = job.due_of
+    cdef const uint32_t* until_of = job.until_of
+    cdef uint32_t value, due_least = NEVER_TIME, until_least = NEVER_TIME
+    cdef bint due_lost = False, until_lost = False
+    cdef int32_t key
+    for i in range(start, job.rows.bound[part + 1]):
+        row, key = rows[i] & BATCH_MASK, keys[i]
+        step[row] = key
+        if order[row]:
+            order[row] = 0
+        value = due_of[key]
+        due_least = min(due_least, value)
+        due_lost |= due[row] == due_was
+        due[row] = value
+        value = until_of[key]
+        until_least = min(until_least, value)
+        until_lost |= until[row] == until_was
+        until[row] = value
+    note_least(&job.due_minima[batch], &job.due_loose[batch], due_least, due_lost)
+    note_least(&job.until_minima[batch], &job.until_loose[batch], until_least, until_lost)
 
 
 def place(
-    Column step, Column due, Column until, Column order, const int64_t[::1] rows,
-    const int32_t[::1] keys, const uint32_t[::1] due_of, const uint32_t[::1] until_of,
+    Column step, Column due, Column until, Column order, Parts parts, const int32_t[::1] keys,
+    const uint32_t[::1] due_of, const uint32_t[::1] until_of, Py_ssize_t threads=1,
 ):
-    same_length(rows.shape[0], keys.shape[0])
-    same_length(due_of.shape[0], until_of.shape[0])
-    check_keys(keys, due_of.shape[0], False)
-    cdef Store steps = store_of(step, INT)
-    cdef Store orders = store_of(order, ID)
+    cdef Places job
+    cdef Store store
     cdef TimeStore dues = store_of(due, TIME)
     cdef TimeStore untils = store_of(until, TIME)
-    cdef Py_ssize_t i, count = rows.shape[0]
-    cdef int64_t batch, row
-    cdef int32_t key
-    if count == 0:
-        return
-    open_all((steps, orders, dues, untils), rows)
+    cdef Py_ssize_t part, i, members = parts.members(threads)
+    cdef int32_t outside = 0, last = <int32_t>due_of.shape[0] - 1   # its sign says it
+    parts.check(keys.shape[0])
+    same_length(due_of.shape[0], until_of.shape[0])
     with nogil:
-        for i in range(count):
-            batch, row = rows[i] >> BATCH_BITS, rows[i] & BATCH_MASK
-            key = keys[i]
-            (<int64_t*>steps.places[batch].data)[row] = key
-            (<uint64_t*>orders.places[batch].data)[row] = 0
-            set_time(
-                <uint32_t*>dues.places[batch].data + row, due_of[key],
-                dues.minima + batch, dues.loose + batch,
-            )
-            set_time(
-                <uint32_t*>untils.places[batch].data + row, until_of[key],
-                untils.minima + batch, untils.loose + batch,
-            )
-
-
-def number_orders(
-    Column order, const int64_t[::1] rows, const int64_t[::1] contacts, const int32_t[::1] keys,
-    uint64_t[::1] first, blocks, int32_t version, uint32_t at,
-):
-    same_length(rows.shape[0], keys.shape[0])
-    same_length(rows.shape[0], contacts.shape[0])
-    check_keys(keys, first.shape[0], False)
-    cdef Store orders = store_of(order, ID)
-    cdef Py_ssize_t i, count = rows.shape[0]
-    cdef uint64_t number, base
-    cdef Order* into
-    cdef uint8_t[::1] view
-    if count == 0:
+        for i in range(keys.shape[0]):
+            outside |= keys[i] | (last - keys[i])
+    refuse_steps(outside < 0, due_of.shape[0])
+    if parts.count == 0:
         return
-    orders.check_rows(rows)
-    orders.open_rows(rows)
-    base = (np.asarray(first).min() - 1) >> BATCH_BITS << BATCH_BITS
-    cdef uint64_t room = <uint64_t>len(blocks) << BATCH_BITS
-    cdef bint bad = False
-    addresses = np.empty(len(blocks), np.uint64)
-    cdef uint64_t[::1] address = addresses
-    for i in range(len(blocks)):
-        view = blocks[i].view(np.uint8)
-        same_length(view.shape[0], ROWS_PER_BATCH * sizeof(Order))
-        address[i] = <uint64_t>&view[0]
+    for store in (store_of(step, INT), store_of(order, ID), dues, untils):
+        parts.in_order(store.rows)
+        for part in range(parts.count):
+            store.open_batch(parts.row[parts.bound[part]] >> BATCH_BITS)
+    job.rows = span_of(parts, keys, due_of.shape[0], None)
+    job.steps, job.orders = step.store.places, order.store.places
+    job.dues, job.untils, job.due_of, job.until_of = (
+        dues.places, untils.places, &due_of[0], &until_of[0]
+    )
+    job.due_minima, job.due_loose = dues.minima, dues.loose
+    job.until_minima, job.until_loose = untils.minima, untils.loose
     with nogil:
-        for i in range(count):
-            number = first[keys[i]]
-            first[keys[i]] = number + 1
-            (<uint64_t*>orders.places[rows[i] >> BATCH_BITS].data)[
-                rows[i] & BATCH_MASK
-            ] = number
-            number -= 1 + base
-            if number >= room:
-                bad = True
-                break
-            into = <Order*>address[number >> BATCH_BITS] + (number & BATCH_MASK)
-            into.run = rows[i]
-            into.contact = contacts[i]
-            into.version = version
-            into.step = keys[i]
-            into.at = at
-            into.due = NEVER_TIME
-            into.tries = 1
-            into.open = 1
-            into.found = 0
-    if bad:
-        raise ValueError("too few blocks for these orders")
+        share(place_part, &job, parts.count, members)

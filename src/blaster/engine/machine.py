@@ -25,7 +25,15 @@ from blaster.core import (
 from blaster.engine.letterbook import Letterbook
 from blaster.errors import Busy, LogError
 from blaster.log import Log
-from blaster.model.records import Array, Entry, Operation, Outcomes, Postponed
+from blaster.model.records import (
+    Array,
+    Entry,
+    Operation,
+    Outcomes,
+    Postponed,
+    Revoked,
+    Withheld,
+)
 
 APPEND_TIMEOUT_S = 60.0
 """How long a tick's record waits for a slow or full disk before the engine gives up."""
@@ -35,7 +43,8 @@ class Machine:
     """`state` is for reading; `accept` and `tick` are the only ways to change it.
 
     `watch` is told of each input when it has its sequence, before it is applied; `decided` of each
-    decision before it is applied, when it has none yet. `sound` is false from the moment state and
+    send that is finally not made before that is applied, when it has none yet. `threads` is how
+    many a tick may have. `sound` is false from the moment state and
     log may differ, until they agree again: an error that leaves it false is the machine's end,
     after any other it is as it was before the call.
     """
@@ -45,7 +54,8 @@ class Machine:
         self.state = State()
         self.sound = True
         self.watch: Callable[[int, Entry], None] | None = None
-        self.decided: Callable[[Operation], None] | None = None
+        self.decided: Callable[[Withheld | Revoked], None] | None = None
+        self.threads = 1
         self._letterbook: Letterbook | None = None
 
     @property
@@ -123,7 +133,7 @@ class Machine:
         """One slice: its sequence, what it decided, and the orders that may leave once durable."""
         now = max(now, self.state.now)
         self.sound = False
-        entry = tick(self.state, now, room, limit, self.decided)
+        entry = tick(self.state, now, room, limit, self.decided, self.threads)
         self.state.now = now
         sequence = self._append_decided(entry) if entry.operations else self.log.last
         self.sound = True

@@ -538,11 +538,10 @@ class EngineThread:
             self._told.append((sequence, notices))
         self._touched.append(touched(self._machine.state, MAIL, entry.operations))
 
-    def _decided(self, operation: Operation) -> None:
+    def _decided(self, operation: Revoked | Withheld) -> None:
         """The sequence is known when the slice is over."""
-        if isinstance(operation, Revoked | Withheld):
-            now = max(int(self._clock.now()), self._machine.state.now)
-            self._deciding += notices_of(self._machine.state, 0, now, (operation,))
+        now = max(int(self._clock.now()), self._machine.state.now)
+        self._deciding += notices_of(self._machine.state, 0, now, (operation,))
 
     def _tell(self) -> None:
         durable = self._machine.log.durable

@@ -198,7 +198,10 @@ class Entered(Operation, frozen=True):
 
 
 class Moved(Operation, frozen=True):
-    """Runs went to step `step` (its index in the plan); `until` is the step's own deadline."""
+    """Runs went to step `step` (its index in the plan); `until` is the step's own deadline.
+
+    `due` and `until` are one each, or an array of one that holds for all of them.
+    """
 
     KIND: ClassVar[int] = 66
     journey: str

@@ -1,0 +1,1 @@
+"""Rows by step, part by part."""
