@@ -47,6 +47,7 @@ MODULES: list[str] = [
     "blaster.rules.bitmap",
     "blaster.rules.kernels",
     "blaster.rules.leafrows",
+    "blaster.rules.lent",
     "blaster.rules.program",
     "blaster.rules.textkernels",
     "blaster.rules.textset",

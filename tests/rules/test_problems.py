@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from blaster.rules.problems import Problem, caret, nearest, width
+import pickle
+
+import pyarrow as pa
+import pytest
+
+from blaster.rules import compile as compile_arrow
+from blaster.rules import compile_rule
+from blaster.rules.problems import SHOWN_MAX, Problem, RuleError, caret, nearest, width
+from tests.rules.scopes import scope
 
 
 def test_width_counts_columns() -> None:
@@ -58,3 +66,36 @@ def test_nearest() -> None:
     assert nearest("sunday", ["Sunday"]) == "did you mean Sunday?"
     assert nearest("qqq", ["visits"]) == ""
     assert nearest("a", []) == ""
+
+
+def test_an_error_shows_every_place() -> None:
+    with pytest.raises(RuleError) as raised:
+        compile_arrow("agee > 3", pa.schema([("age", pa.int16())]))
+    assert str(raised.value) == (
+        "there is no field agee; did you mean age?\n  | agee > 3\n  | ^^^^"
+    )
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert (str(again), again.problems) == (str(raised.value), raised.value.problems)
+
+
+def test_mistakes_of_form_and_of_meaning_are_told_together() -> None:
+    text = 'agee > 3 and first_name is st or visits == "x"'
+    with pytest.raises(RuleError) as raised:
+        compile_rule(text, scope())
+    found = [text[problem.start : problem.end] for problem in raised.value.problems]
+    assert [place.split()[0] for place in found] == ["agee", "st", "visits"]
+
+
+def test_what_was_not_understood_is_blamed_once() -> None:
+    for text in ("visits > and visits == 3", "(visits ==) or visits > 1", "not"):
+        with pytest.raises(RuleError) as raised:
+            compile_rule(text, scope())
+        assert len(raised.value.problems) == 1, str(raised.value)
+
+
+def test_an_error_of_many_problems_is_cut() -> None:
+    text = " and ".join(f"nobody{n} > 1" for n in range(SHOWN_MAX + 5))
+    with pytest.raises(RuleError) as raised:
+        compile_rule(text, scope())
+    assert len(raised.value.problems) == SHOWN_MAX + 5
+    assert str(raised.value).endswith("\nand 5 more")

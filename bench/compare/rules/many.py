@@ -11,11 +11,11 @@ from bench.compare.rules.workload import BATCH
 from blaster.model.fields import Kind
 from blaster.rules import RuleSet, Zones
 from blaster.rules import compile as compile_rule
-from blaster.rules.arrow import Words, vector
+from blaster.rules.vector import Vector
 
 RULES = 1000
 SCHEMA = pa.schema([("visits", pa.int32()), ("age", pa.int16()), ("score", pa.float32())])
-KINDS = (Kind.INT, Kind.INT, Kind.NUMBER)
+FORMS = ((Kind.INT, "i32"), (Kind.INT, "i16"), (Kind.NUMBER, "f32"))
 UTC = Zones("UTC")
 SAMPLED = 50
 """Every so many of the rules are asked alone, for the cost of one."""
@@ -43,7 +43,10 @@ def more() -> dict[str, str]:
     compiling = _least(lambda: compile_rule(FORTY, SCHEMA).mask(batch.slice(0, 1)), 30)
     one = _least(lambda: rules[7].mask(batch), 30)
     all_of_them = _least(lambda: [rule.mask(batch) for rule in rules], 5)
-    vectors = [vector(column, kind, Words()) for column, kind in zip(batch, KINDS, strict=True)]
+    vectors = [
+        Vector(kind, BATCH, column.buffers()[1], form=form)
+        for column, (kind, form) in zip(batch, FORMS, strict=True)
+    ]
 
     def asked(together: RuleSet) -> float:
         together.evaluate(vectors, BATCH, 0, UTC)

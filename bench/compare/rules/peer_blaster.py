@@ -6,7 +6,6 @@ validity where the format has one, numbers as they came. Beside it the same rule
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -44,7 +43,7 @@ def used(rule: str) -> list[str]:
 
 
 class Blaster:
-    """Batches of 65,536 rows of the engine's own layout; threads split the batches."""
+    """A table in batches of 65,536 rows of the engine's own layout; threads split the batches."""
 
     whole_rules = RULES
     facts = staticmethod(column_facts)
@@ -52,14 +51,13 @@ class Blaster:
     def __init__(self, cols, threads):
         self.cities = cols["city"].dictionary.to_pylist()
         self.cols, self.threads = cols, threads
-        self.pool = ThreadPoolExecutor(threads)
-        self.rules, self.batches = {}, {}
+        self.rules, self.tables = {}, {}
         table = self.table(cols)
         written = texts(self.cities, self.facts())
         for name in RULES:
             mine = table.select(used(name))
             self.rules[name] = compile_rule(written[name], mine.schema)
-            self.batches[name] = self.cut(mine)
+            self.tables[name] = pa.Table.from_batches(self.cut(mine))
         self.world = None
 
     def table(self, cols):
@@ -69,16 +67,8 @@ class Blaster:
         return table.to_batches(max_chunksize=BATCH)
 
     def rule(self, name):
-        rule, batches = self.rules[name], self.batches[name]
-        if self.threads == 1:
-            return [rule.mask(batch, now=WHEN) for batch in batches]
-        per = -(-len(batches) // self.threads)
-
-        def work(part):
-            return [rule.mask(batch, now=WHEN) for batch in part]
-
-        parts = [batches[first : first + per] for first in range(0, len(batches), per)]
-        return [mask for part in self.pool.map(work, parts) for mask in part]
+        found = self.rules[name].mask(self.tables[name], now=WHEN, threads=self.threads)
+        return found.chunks
 
     # --- J1: the core's own tick --------------------------------------------------------------
 

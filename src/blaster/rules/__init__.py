@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from blaster.rules.facts import Fact, Item
     from blaster.rules.parser import parse
     from blaster.rules.printer import show
-    from blaster.rules.problems import Problem, caret
+    from blaster.rules.problems import Problem, RuleError, caret
     from blaster.rules.program import Stats
     from blaster.rules.rule import Rule, Value, ValueResult, compile_rule, compile_value
     from blaster.rules.ruleset import RuleSet, evaluate_many
@@ -34,6 +34,7 @@ _MODULES = {
     "Item": "facts",
     "Problem": "problems",
     "Rule": "rule",
+    "RuleError": "problems",
     "RuleSet": "ruleset",
     "Scope": "scope",
     "Stats": "program",
@@ -67,6 +68,7 @@ __all__ = [
     "Item",
     "Problem",
     "Rule",
+    "RuleError",
     "RuleSet",
     "Scope",
     "Stats",

@@ -5,7 +5,9 @@ Owns what an Arrow type means to a rule, and the way from an array to a vector. 
 1. A slice costs nothing: values are viewed where they lie. A bitmap that does not begin with a
    byte is shifted into a new one; nothing else depends on the offset.
 2. An instant in a finer unit counts by the second that it lies in; one without a zone is UTC.
-3. What is no number (NaN) is missing, as in every other column of the engine.
+3. What is no number (NaN) is missing, as in every other column of the engine. Of the engine's own
+   instants NEVER is missing; a column of them that has a bitmap holds NEVER only where that says
+   so, as the engine writes it, and is not searched for more.
 4. Words keep their code as long as one `Words` lives, whatever dictionaries the chunks bring.
 """
 
@@ -13,6 +15,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +28,7 @@ from blaster.model.fields import NEVER, Field, FieldType, Kind
 from blaster.rules.bitmap import from_bools
 from blaster.rules.dictionary import Dictionary
 from blaster.rules.kernels import present
+from blaster.rules.lent import plain, words_at
 from blaster.rules.scope import Narrow, Untyped
 from blaster.rules.vector import Vector
 
@@ -38,6 +42,8 @@ WORDS_MAX = 1 << 20
 """A column whose dictionaries brought more words begins a new dictionary, or they would add up."""
 
 Shape = tuple[Kind, int]  # with the scale of an INT
+Maker = Callable[[pa.RecordBatch, object], Vector]  # of a batch, and of it as it was lent
+Place = tuple[tuple[int, ...], int, int]  # see `lent.words_at`
 
 _FORMS: dict[pa.DataType, tuple[type[np.generic], str]] = {
     pa.int8(): (np.int8, "i8"),
@@ -148,7 +154,7 @@ class Words:
 
     def __init__(self) -> None:
         self.dictionary = Dictionary()
-        self._met: OrderedDict[Any, tuple[pa.Array, Dictionary, npt.NDArray[np.int32] | None]]
+        self._met: OrderedDict[Place, tuple[pa.Array, Dictionary, npt.NDArray[np.int32] | None]]
         self._met = OrderedDict()
 
     def translation(self, words: pa.Array) -> tuple[Dictionary, npt.NDArray[np.int32] | None]:
@@ -156,11 +162,19 @@ class Words:
         # The key is where the words lie; what is kept holds them there.
         addresses = tuple(part.address for part in words.buffers() if part is not None)
         key = (addresses, words.offset, len(words))
-        kept = self._met.get(key)
-        if kept is None:
-            kept = self._met[key] = (words, *self._translated(words))
+        found = self.known(key)
+        if found is None:
+            found = self._translated(words)
+            self._met[key] = (words, *found)
             if len(self._met) > DICTIONARIES_KEPT_MAX:
                 self._met.popitem(last=False)
+        return found
+
+    def known(self, key: Place) -> tuple[Dictionary, npt.NDArray[np.int32] | None] | None:
+        """The same of words that were met where they lie, if they were."""
+        kept = self._met.get(key)
+        if kept is None:
+            return None
         self._met.move_to_end(key)
         return kept[1], kept[2]
 
@@ -226,19 +240,29 @@ def values_of(
 # ------------------------------------------------------------------------------------ vectors
 
 
-def vector(array: pa.Array, kind: Kind, words: Words, by_range: bool = False) -> Vector:
-    """An array as a vector of a kind that it fits. Raises InputError for what cannot be one.
+def maker(there: pa.DataType, place: int, kind: Kind, words: Words, by_range: bool) -> Maker:
+    """What makes vectors of a kind of the column at `place`, of a type that fits it.
 
     `by_range`: nothing is asked but whether values are in a range, so that those which say missing
-    (NaN, NEVER) need not be looked for.
+    (NaN, NEVER) need not be looked for. What it makes raises InputError for a column that cannot be
+    one.
     """
-    if pa.types.is_null(array.type):
-        return Vector.missing(kind, len(array))
+    if pa.types.is_null(there):
+        return lambda batch, lent: Vector.missing(kind, batch.num_rows)
+    if kind == Kind.BOOL:
+        return partial(_lying, place, kind, 0, "")
     if kind in (Kind.INT, Kind.DATE) or (by_range and kind in (Kind.NUMBER, Kind.TIME)):
-        found = _FORMS.get(array.type)
+        found = _FORMS.get(there)
         if found is not None:
-            return _lying(array, kind, *found)
-    return _MAKERS[kind](array, words)
+            return partial(_lying, place, kind, np.dtype(found[0]).itemsize, found[1])
+    if kind == Kind.TIME and not pa.types.is_timestamp(there):
+        return partial(_lying, place, kind, 4, "")
+    make = _MAKERS[kind]
+    if kind == Kind.CODE and pa.types.is_dictionary(there):
+        dtype = _FORMS[there.index_type][0]
+        if dtype in _CODE_FORMS:
+            return partial(_lying_codes, place, np.dtype(dtype).itemsize, _CODE_FORMS[dtype], words)
+    return lambda batch, lent: make(batch.column(place), words)
 
 
 def _plain(kind: Kind, values: npt.NDArray[Any], valid: Any, form: str) -> Vector:
@@ -246,24 +270,27 @@ def _plain(kind: Kind, values: npt.NDArray[Any], valid: Any, form: str) -> Vecto
     return Vector(kind, len(values), values, valid, form=form)
 
 
-def _lying(array: pa.Array, kind: Kind, dtype: type[np.generic], form: str) -> Vector:
+def _lying(
+    place: int, kind: Kind, width: int, form: str, batch: pa.RecordBatch, lent: object
+) -> Vector:
     """A vector of plain values where they are, without looking at one of them."""
-    rows, start = len(array), array.offset
-    bitmap, values = array.buffers()
-    if values is None or not rows:
+    rows, values, valid = plain(lent, place, width)
+    if values is None:
         return Vector.missing(kind, rows)
-    width = np.dtype(dtype).itemsize
-    valid = None
-    if bitmap is not None and array.null_count:
-        valid = bits(bitmap, start, rows)
-    held = memoryview(values)[start * width : (start + rows) * width]
-    return Vector(kind, rows, held, valid, form=form)
+    return Vector(kind, rows, values, valid, form=form)
 
 
-def _bool(array: pa.Array, words: Words) -> Vector:
-    data = array.buffers()[1]
-    found = bits(data, array.offset, len(array)) if data is not None and len(array) else b""
-    return Vector(Kind.BOOL, len(array), found, valid_of(array))
+def _lying_codes(
+    place: int, width: int, form: str, words: Words, batch: pa.RecordBatch, lent: object
+) -> Vector:
+    """The codes as they are, if their words were met and have these codes here too."""
+    met = words.known(words_at(lent, place))
+    if met is None or met[1] is not None:
+        return _code(batch.column(place), words)
+    rows, codes, valid = plain(lent, place, width)
+    if codes is None:
+        return Vector.missing(Kind.CODE, rows)
+    return Vector(Kind.CODE, rows, codes, valid, dictionary=met[0], form=form)
 
 
 def _decimal(array: pa.Array, words: Words) -> Vector:
@@ -297,18 +324,13 @@ def _instant(array: pa.Array, words: Words) -> Vector:
 
 
 def _time(array: pa.Array, words: Words) -> Vector:
-    if pa.types.is_timestamp(array.type):
-        seconds = _seconds(array)
-        outside = ((seconds < 0) | (seconds >= NEVER)) & bools_of(array)
-        if outside.any():
-            moment = np.datetime64(int(seconds[outside][0]), "s")
-            raise InputError(f"{moment} is outside the engine's time, 1970 to 2106")
-        values = np.where(bools_of(array), seconds, NEVER).astype(np.uint32)
-        return Vector(Kind.TIME, len(array), values)
-    values, valid = values_of(array, np.uint32), valid_of(array)
-    if valid is not None:
-        valid = present(values, valid)
-    return Vector(Kind.TIME, len(array), values, valid)
+    seconds = _seconds(array)
+    outside = ((seconds < 0) | (seconds >= NEVER)) & bools_of(array)
+    if outside.any():
+        moment = np.datetime64(int(seconds[outside][0]), "s")
+        raise InputError(f"{moment} is outside the engine's time, 1970 to 2106")
+    values = np.where(bools_of(array), seconds, NEVER).astype(np.uint32)
+    return Vector(Kind.TIME, len(array), values)
 
 
 def _id(array: pa.Array, words: Words) -> Vector:
@@ -395,7 +417,6 @@ def _list(array: pa.Array, words: Words) -> Vector:
 
 
 _MAKERS: dict[Kind, Callable[[pa.Array, Words], Vector]] = {
-    Kind.BOOL: _bool,
     Kind.INT: _decimal,
     Kind.NUMBER: _number,
     Kind.INSTANT: _instant,

@@ -9,18 +9,37 @@ Law: a `not` over what may yet happen (a message, form, page, file or event) nee
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Callable
+from typing import TypeVar, cast, get_args
 
 from blaster.errors import DefinitionError
 from blaster.model.fields import Kind
 from blaster.rules import check_tests, syntax, tree
 from blaster.rules.check_values import value
+from blaster.rules.parser import parsed
+from blaster.rules.problems import Problem, RuleError
 from blaster.rules.scope import Scope
 from blaster.rules.syntax import Node
 from blaster.rules.typed import FAMILY_NAMES, FAMILY_OF_KIND, Context, Typed, Wrong, settle, settled
 
+_Checked = TypeVar("_Checked")
 _CONDITIONS = get_args(syntax.Condition)
 _NEVER_CERTAIN = "it may still happen, so its not is never certain"
+
+
+def understood(text: str, check: Callable[[Node], _Checked]) -> _Checked:
+    """What `check` makes of a text's syntax tree; RuleError with every problem of either."""
+    node, problems = parsed(text)
+    if node is not None:
+        try:
+            found = check(node)
+        except DefinitionError as error:
+            raise RuleError(
+                (*problems, *cast("tuple[Problem, ...]", error.problems)), text
+            ) from None
+        if not problems:
+            return found
+    raise RuleError(problems, text)
 
 
 def check_rule(node: Node, scope: Scope) -> tree.Node:

@@ -14,6 +14,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -23,14 +25,14 @@ import pyarrow as pa
 from blaster.errors import DefinitionError, InputError
 from blaster.model.fields import NEVER, Field, Kind
 from blaster.rules import syntax, tree
-from blaster.rules.arrow import INSTANT_MARK, Words, declared, fits, vector
+from blaster.rules.arrow import INSTANT_MARK, Maker, Words, declared, fits, maker
 from blaster.rules.bitmap import count as count_bits
-from blaster.rules.check import check_rule
+from blaster.rules.check import check_rule, understood
 from blaster.rules.explain import Explained
 from blaster.rules.facts import Fact
-from blaster.rules.parser import parse
 from blaster.rules.problems import Problem, nearest
-from blaster.rules.rule import Rule
+from blaster.rules.rule import Rule, compile_rule
+from blaster.rules.ruleset import evaluate_many
 from blaster.rules.scope import Scope
 from blaster.rules.sql import sql_of
 from blaster.rules.tokens import clean
@@ -40,6 +42,8 @@ from blaster.rules.zones import Zones
 ROWS_PER_THREAD_MIN = 262_144
 """Fewer rows are done before another thread has begun."""
 THREADS_MAX = 64
+BATCHES_AT_ONCE = 64
+"""Batches of a table or stream that are looked at together; so many are in memory at a time."""
 
 Instant: TypeAlias = datetime | int | float
 
@@ -72,7 +76,7 @@ class ArrowRule:
     `data` is a RecordBatch or a Table. `batches` is also a RecordBatchReader, a Dataset, a
     Scanner, a ParquetFile, whatever has an Arrow stream, or an iterable of batches. `now` is an
     aware datetime or seconds since 1970 UTC, and only a rule that asks for the time needs it.
-    `threads` is how many processors one batch may take at once (default: all).
+    `threads` is how many processors may be taken at once (default: all).
     """
 
     __slots__ = ("_met", "_now", "_slots", "_zones", "columns", "facts", "rule", "text",
@@ -90,7 +94,8 @@ class ArrowRule:
         self._slots = slots
         self._zones = Zones(zone)
         self._now = now
-        self._met: tuple[pa.Schema, list[int | None]] | None = None  # the last schema
+        # the last schema, what its columns were asked for, and what makes vectors of them
+        self._met: tuple[pa.Schema, frozenset[int], list[Maker]] | None = None
 
     def __repr__(self) -> str:
         return f"ArrowRule({self.text!r})"
@@ -105,7 +110,9 @@ class ArrowRule:
         if isinstance(data, pa.RecordBatch):
             return self._mask(data, second, threads)
         if isinstance(data, pa.Table):
-            masks = [self._mask(batch, second, threads) for batch in data.to_batches()]
+            batches = data.to_batches()
+            found = zip(batches, self._words(batches, second, threads), strict=True)
+            masks = [_as_mask(words, batch.num_rows) for batch, words in found]
             return pa.chunked_array(masks, pa.bool_())
         raise InputError(f"a mask is of a RecordBatch or a Table, not of {_named(data)}")
 
@@ -113,7 +120,7 @@ class ArrowRule:
         """For how many rows the rule is surely true."""
         second = self._second(now)
         found = batches_of(batches, self._only(batches))
-        return sum(count_bits(self._words(batch, second, threads)) for batch in found)
+        return sum(map(count_bits, self._words(found, second, threads)))
 
     def select(
         self, batches: Any, *, now: Instant | None = None, threads: int | None = None
@@ -185,20 +192,24 @@ class ArrowRule:
         return int(found)
 
     def _mask(self, batch: pa.RecordBatch, now: int, threads: int | None) -> pa.BooleanArray:
-        words = pa.py_buffer(self._words(batch, now, threads))
-        return pa.Array.from_buffers(pa.bool_(), batch.num_rows, [None, words], null_count=0)
+        (words,) = self._words((batch,), now, threads)
+        return _as_mask(words, batch.num_rows)
 
     def _words(
-        self, batch: pa.RecordBatch, now: int, threads: int | None
-    ) -> npt.NDArray[np.uint64]:
-        """The bitmap words, by as many threads as there is work for."""
-        most = len(os.sched_getaffinity(0)) if threads is None else threads
-        if not 1 <= most <= THREADS_MAX:
+        self, batches: Iterable[pa.RecordBatch], now: int, threads: int | None
+    ) -> Iterator[npt.NDArray[np.uint64]]:
+        """Per batch the bitmap words, by as many threads as there is work for."""
+        if threads is not None and not 1 <= threads <= THREADS_MAX:
             raise InputError(f"threads={threads}: from 1 to {THREADS_MAX} can be asked for")
-        # A small batch is done before another thread has begun.
-        most = min(most, max(1, batch.num_rows // ROWS_PER_THREAD_MIN))
-        vectors = self._vectors(batch, self.rule.plan.by_range)
-        return self.rule.evaluate(vectors, batch.num_rows, now, self._zones, threads=most)
+        by_range, source = self.rule.plan.by_range, iter(batches)
+        while some := list(islice(source, BATCHES_AT_ONCE)):
+            asked = [(self._vectors(batch, by_range), batch.num_rows) for batch in some]
+            # Little is done before another thread has begun.
+            most = max(1, sum(rows for _, rows in asked) // ROWS_PER_THREAD_MIN)
+            if most > 1:
+                most = min(most, threads or len(os.sched_getaffinity(0)), THREADS_MAX)
+            for found in evaluate_many(self.rule, asked, now, self._zones, most):
+                yield found[0]
 
     def _vectors(
         self, batch: pa.RecordBatch, by_range: frozenset[int] = frozenset()
@@ -207,20 +218,30 @@ class ArrowRule:
 
         `by_range`: the slots that are asked for nothing but ranges.
         """
-        schema = batch.schema
-        if self._met is None or not schema.equals(self._met[0], check_metadata=True):
-            self._met = schema, self._places(schema)
+        schema, met = batch.schema, self._met
+        if met is None or met[1] is not by_range or not schema.equals(met[0], check_metadata=True):
+            met = self._met = schema, by_range, self._makers(schema, by_range)
         out: list[Vector] = []
-        for slot, place in enumerate(self._met[1]):
-            fact, _, column, words, _ = self._slots[slot]
-            if place is None or column is None:
-                out.append(Vector.missing(Kind(fact.kind), batch.num_rows))
-                continue
-            try:
-                out.append(vector(batch.column(place), fact.kind, words, slot in by_range))
-            except InputError as error:
-                raise InputError(f"column {column.name}: {error}") from None
+        _, lent = batch.__arrow_c_array__()
+        try:
+            out.extend(make(batch, lent) for make in met[2])
+        except InputError as error:
+            column = self._slots[len(out)].column
+            assert column is not None
+            raise InputError(f"column {column.name}: {error}") from None
         return out
+
+    def _makers(self, schema: pa.Schema, by_range: frozenset[int]) -> list[Maker]:
+        """Per slot what makes its vector of a batch of this schema."""
+        found: list[Maker] = []
+        for slot, place in enumerate(self._places(schema)):
+            kind, words = Kind(self._slots[slot].fact.kind), self._slots[slot].words
+            if place is None:
+                found.append(partial(_missing, kind))
+            else:
+                there = schema.field(place).type
+                found.append(maker(there, place, kind, words, slot in by_range))
+        return found
 
     def _places(self, schema: pa.Schema) -> list[int | None]:
         """Where the column of each slot stands in batches of a schema; None: nowhere."""
@@ -260,6 +281,14 @@ class ArrowRule:
         schema = getattr(batches, "schema", None)
         names = schema.names if isinstance(schema, pa.Schema) else ()
         return list(self.columns) if set(self.columns) <= set(names) else None
+
+
+def _as_mask(words: npt.NDArray[np.uint64], rows: int) -> pa.BooleanArray:
+    return pa.Array.from_buffers(pa.bool_(), rows, [None, pa.py_buffer(words)], null_count=0)
+
+
+def _missing(kind: Kind, batch: pa.RecordBatch, lent: object) -> Vector:
+    return Vector.missing(kind, batch.num_rows)
 
 
 # ------------------------------------------------------------------------------------ sources
@@ -347,7 +376,7 @@ def compile(  # noqa: A001 - `rules.compile` reads as `re.compile` does
     now: Instant | None = None,
     tables: Mapping[str, Mapping[str, str]] | None = None,
 ) -> ArrowRule:
-    """The rule of a text over columns of this schema; DefinitionError with all its problems.
+    """The rule of a text over columns of this schema; RuleError with all its problems.
 
     Names are those of columns; `list("vip")` and the like are columns too, called by their key
     ("list.vip.member"). `zone` is that of rows which have none in a text column `zone`. `now` is
@@ -355,14 +384,17 @@ def compile(  # noqa: A001 - `rules.compile` reads as `re.compile` does
     """
     if not isinstance(schema, pa.Schema | Scope):
         raise InputError(f"a schema is a pyarrow.Schema, not {_named(schema)}")
-    parsed = parse(text)
     if isinstance(schema, Scope):
-        rule = Rule(text, check_rule(parsed, schema))
+        rule = compile_rule(text, schema)
         return ArrowRule(rule, _slots(rule, None), zone, now)
     scope = scope_of(schema, tables)
-    _refuse_unread(parsed, schema, scope)
-    rule = Rule(text, check_rule(parsed, scope))
-    return ArrowRule(rule, _slots(rule, schema), zone, now)
+
+    def check(node: syntax.Node) -> tuple[Rule, tuple[Slot, ...]]:
+        _refuse_unread(node, schema, scope)
+        rule = Rule(text, check_rule(node, scope))
+        return rule, _slots(rule, schema)
+
+    return ArrowRule(*understood(text, check), zone, now)
 
 
 def scope_of(schema: pa.Schema, tables: Mapping[str, Mapping[str, str]] | None = None) -> Scope:

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from blaster.errors import DefinitionError
 from blaster.limits import RULE_DEPTH_MAX, RULE_LISTS_BYTES_MAX, RULE_TEXT_BYTES_MAX
 from blaster.rules import parse_facts, parse_tests, syntax
-from blaster.rules.problems import Problem, nearest
+from blaster.rules.problems import Problem, RuleError, nearest
 from blaster.rules.reader import CLOSERS, LONG_UNITS, Broken, Hopeless, Reader, shown
 from blaster.rules.syntax import Node
 from blaster.rules.tokens import Token, read, without_lists
@@ -38,15 +37,23 @@ _LITERALS = {
 
 
 def parse(text: str) -> Node:
-    """The syntax tree of a rule or an expression; DefinitionError with every problem found."""
+    """The syntax tree of a rule or an expression; RuleError with every problem found."""
+    tree, problems = parsed(text)
+    if problems or tree is None:
+        raise RuleError(problems, text)
+    return tree
+
+
+def parsed(text: str) -> tuple[Node | None, list[Problem]]:
+    """The tree, as far as it was understood, and what was not: that is `true` in the tree.
+
+    There is none when a bound was passed.
+    """
     _bounded(text)
     tokens, problems = read(text)
     parser = Parser(tokens, problems)
     tree = parser.whole()
-    if parser.problems or tree is None:
-        ordered = sorted(parser.problems, key=lambda problem: (problem.start, problem.end))
-        raise DefinitionError(tuple(dict.fromkeys(ordered)))
-    return tree
+    return tree, parser.problems
 
 
 def _bounded(text: str) -> None:
@@ -59,7 +66,7 @@ def _bounded(text: str) -> None:
     elif _bytes(without_lists(text)) > RULE_TEXT_BYTES_MAX:
         message = f"without its lists, the rule is longer than {RULE_TEXT_BYTES_MAX} bytes"
     if message:
-        raise DefinitionError((Problem(message, 0, len(text)),))
+        raise RuleError((Problem(message, 0, len(text)),), text)
 
 
 def _bytes(text: str) -> int:

@@ -84,8 +84,10 @@ class TextTable(NamedTuple):
 class Plan:
     """What lowering makes of trees. `run` gives, per tree, the rows where it is surely true."""
 
-    __slots__ = ("_cache", "_ints", "_wanted", "_yearly", "by_range", "derived", "needles",
-                 "program", "ranges", "reals", "sets", "tables")  # fmt: skip
+    __slots__ = (
+        "_cache", "_constants", "_ints", "_wanted", "_yearly", "by_range", "derived", "needles",
+        "plain", "program", "ranges", "reals", "sets", "tables",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -111,6 +113,9 @@ class Plan:
         self._wanted: dict[int, frozenset[str]] = {}
         self._yearly: dict[tuple[int, tree.Duration], tuple[_Bits, int, int]] = {}
         self._ints: tuple[int | None, npt.NDArray[np.int64]] = None, np.zeros(0, dtype=np.int64)
+        # Nothing depends on the rows but the vectors themselves.
+        self.plain = not derived and not tables
+        self._constants: tuple[int, Constants] | None = None
 
     def run(
         self, ev: Evaluation, stats: Sequence[Stats | None] | None = None, threads: int = 1
@@ -122,6 +127,8 @@ class Plan:
 
     def call(self, ev: Evaluation, stats: Sequence[Stats | None] | None = None) -> Call:
         """The program with everything that it needs for one evaluation, and room for its words."""
+        if self.plain:
+            return self.plain_call(ev.vectors, ev.length, ev.now, stats)
         today = None
         if any(item.what == "rows_today" for item in self.derived):
             today = ev.zones.one_today(ev.now, ev.length, ev.zone)
@@ -143,6 +150,20 @@ class Plan:
             stats = [*stats, *[None] * len(self.derived)]
         out = np.empty((self.program.results, (ev.length + 63) // 64), dtype=np.uint64)
         return Call(self.program, vectors, ev.length, constants, out, stats)
+
+    def plain_call(
+        self,
+        vectors: Sequence[Vector],
+        length: int,
+        now: int,
+        stats: Sequence[Stats | None] | None = None,
+    ) -> Call:
+        """The same of a plan that is `plain`."""
+        if self._constants is None or self._constants[0] != now:
+            made = Constants(self._numbers(now), self.reals, [], self.sets, self.needles, None)
+            self._constants = now, made
+        out = np.empty((self.program.results, (length + 63) // 64), dtype=np.uint64)
+        return Call(self.program, vectors, length, self._constants[1], out, stats)
 
     def _numbers(self, now: int) -> npt.NDArray[np.int64]:
         if self._ints[0] == now:

@@ -16,6 +16,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from blaster.errors import DefinitionError
+
 LINE_COLUMNS_MAX = 100
 """A longer line is cut around the span; a rule of one megabyte may be a single line."""
 
@@ -28,6 +30,9 @@ BIDI_CONTROLS = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
 """Invisible characters that only steer display; they are dropped from names and literals."""
+
+SHOWN_MAX = 20
+"""Problems that an error shows in full when it is printed; the rest are counted."""
 
 _LEFT_TO_RIGHT_MARK = "\u200e"
 
@@ -42,6 +47,26 @@ class Problem(msgspec.Struct, frozen=True):
 
     def __str__(self) -> str:
         return f"{self.message}; {self.suggestion}" if self.suggestion else self.message
+
+
+class RuleError(DefinitionError):
+    """A text is no rule; `problems` (of Problem) lists every finding, `text` is what was read."""
+
+    def __init__(self, problems: Iterable[Problem], text: str) -> None:
+        ordered = sorted(dict.fromkeys(problems), key=lambda one: (one.start, one.end))
+        super().__init__(tuple(ordered))
+        self.text = text
+        shown = [f"{one}\n{_indented(caret(text, one))}" for one in ordered[:SHOWN_MAX]]
+        if len(ordered) > SHOWN_MAX:
+            shown.append(f"and {len(ordered) - SHOWN_MAX} more")
+        self.args = ("\n".join(shown),)
+
+    def __reduce__(self) -> tuple[type[RuleError], tuple[object, str]]:
+        return RuleError, (self.problems, self.text)
+
+
+def _indented(lines: str) -> str:
+    return "\n".join(f"  | {line}" for line in lines.splitlines())
 
 
 def width(text: str) -> int:

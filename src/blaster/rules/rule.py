@@ -8,7 +8,7 @@ Laws: a rule is immutable and depends on nothing but its arguments; vectors come
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import numpy as np
@@ -17,12 +17,11 @@ import numpy.typing as npt
 from blaster.model.fields import NEVER, Kind
 from blaster.rules import tree
 from blaster.rules.changes import changes_among, next_changes
-from blaster.rules.check import check_rule, check_value
+from blaster.rules.check import check_rule, check_value, understood
 from blaster.rules.eventlists import EventLists
 from blaster.rules.explain import Explained, explain_node
 from blaster.rules.facts import Fact
 from blaster.rules.lower import lower
-from blaster.rules.parser import parse
 from blaster.rules.plan import Plan
 from blaster.rules.program import Call, Stats
 from blaster.rules.scope import Scope
@@ -49,7 +48,7 @@ class ValueForm(msgspec.Struct, frozen=True):
 class Rule:
     """A compiled condition. `facts` are the columns it reads, in slot order."""
 
-    __slots__ = ("_plan", "_slots", "facts", "text", "time_dependent", "tree")
+    __slots__ = ("_kinds", "_plan", "_slots", "facts", "text", "time_dependent", "tree")
 
     def __init__(self, text: str, node: tree.Node) -> None:
         self.text = text
@@ -58,6 +57,7 @@ class Rule:
         self.facts: tuple[Fact, ...] = tree.facts_among(parts)
         self.time_dependent = changes_among(parts)
         self._slots = {fact: slot for slot, fact in enumerate(self.facts)}
+        self._kinds = frozenset(fact.kind for fact in self.facts)
         self._plan: Plan | None = None
 
     def __repr__(self) -> str:
@@ -97,7 +97,11 @@ class Rule:
         self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
     ) -> Call:
         """One evaluation, ready to run."""
-        return self.plan.call(self._evaluation(vectors, length, now, zones))
+        plan = self.plan
+        if plan.plain and Kind.EVENTS not in self._kinds:
+            check_vectors(self.facts, vectors, length)
+            return plan.plain_call(cast("Sequence[Vector]", vectors), length, now)
+        return plan.call(self._evaluation(vectors, length, now, zones))
 
     def next_change(
         self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
@@ -216,10 +220,10 @@ def check_vectors(
 
 
 def compile_rule(text: str, scope: Scope) -> Rule:
-    """The rule of a text; raises DefinitionError with every problem of it."""
-    return Rule(text, check_rule(parse(text), scope))
+    """The rule of a text; raises RuleError with every problem of it."""
+    return Rule(text, understood(text, lambda node: check_rule(node, scope)))
 
 
 def compile_value(text: str, scope: Scope, kind: Kind | None = None) -> Value:
-    """The value of a text, of `kind` if one is asked for; raises DefinitionError."""
-    return Value(text, check_value(parse(text), scope, kind))
+    """The value of a text, of `kind` if one is asked for; raises RuleError."""
+    return Value(text, understood(text, lambda node: check_value(node, scope, kind)))

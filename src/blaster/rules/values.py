@@ -68,11 +68,13 @@ class Evaluation:
         zones: Zones,
     ) -> None:
         self.slots = slots
-        self._lists = {n: one for n, one in enumerate(vectors) if isinstance(one, EventLists)}
-        self.vectors = [
-            Vector.missing(Kind.BOOL, length) if isinstance(one, EventLists) else one
-            for one in vectors
-        ]
+        self._lists: dict[int, EventLists] = {}
+        self.vectors: list[Vector] = []
+        for slot, one in enumerate(vectors):
+            if isinstance(one, EventLists):
+                self._lists[slot] = one
+                one = Vector.missing(Kind.BOOL, length)
+            self.vectors.append(one)
         self.length = length
         self.now = now
         self.zones = zones

@@ -9,7 +9,7 @@ behind their last row means nothing; values lie at a multiple of their width (el
 from cpython.buffer cimport (
     PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer,
 )
-from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uintptr_t
 
 from blaster.rules.dictionary import Dictionary
 
@@ -20,7 +20,7 @@ FORMS = (
 )
 
 # What each kind may be; the first is its default.
-cdef dict FORMS_OF = {
+_FORMS_OF = {
     KIND_BOOL: ("bits",),
     KIND_INT: ("i64", "i8", "i16", "i32", "u8", "u16", "u32"),
     KIND_NUMBER: ("f64", "f32"),
@@ -33,6 +33,12 @@ cdef dict FORMS_OF = {
     KIND_ID: ("u64",),
 }
 
+# By kind what a form's name stands for; "" is the default.
+cdef list LAYOUTS = [{}] + [
+    {name: FORMS.index(name or names[0]) for name in ("", *names)}
+    for _, names in sorted(_FORMS_OF.items())
+]
+
 # Bytes of one value by form; bits are counted apart.
 cdef int[15] WIDTH
 WIDTH[:] = [0, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 16, 4, 8, 4]
@@ -40,25 +46,19 @@ cdef int[15] ALIGNED
 ALIGNED[:] = [1, 1, 2, 4, 8, 1, 2, 4, 8, 4, 8, 1, 4, 8, 4]
 
 
-cdef const void* address_of(object view, Py_ssize_t needed, str name) except? NULL:
-    """The address of a memoryview's bytes, which must be at least `needed`."""
-    cdef Py_buffer buffer
-    PyObject_GetBuffer(view, &buffer, PyBUF_SIMPLE)
-    cdef const void* address = buffer.buf
-    cdef Py_ssize_t nbytes = buffer.len
-    PyBuffer_Release(&buffer)  # the memoryview itself keeps the memory where it is
-    if nbytes < needed:
-        raise ValueError(f"{name} has {nbytes} bytes; this vector needs {needed}")
-    return address
-
-
-cdef object view_of(object buffer, int width=1):
-    """A memoryview that begins at a multiple of `width`; a copy where the buffer does not."""
-    if buffer is None:
-        return None
-    view = memoryview(buffer)
-    if view.nbytes and <uintptr_t>address_of(view, 0, "a buffer") % width:
-        return memoryview(bytes(view))
+cdef object hold(object buffer, int width, Py_ssize_t needed, str name, const void** address):
+    """A memoryview of at least `needed` bytes that begins at a multiple of `width`; a copy where
+    the buffer does not.
+    """
+    view = buffer if isinstance(buffer, memoryview) else memoryview(buffer)
+    cdef Py_buffer found
+    PyObject_GetBuffer(view, &found, PyBUF_SIMPLE)
+    PyBuffer_Release(&found)  # the memoryview itself keeps the memory where it is
+    if found.len < needed:
+        raise ValueError(f"{name} has {found.len} bytes; this vector needs {needed}")
+    if found.len and <uintptr_t>found.buf % width:
+        return hold(bytes(view), width, needed, name, address)
+    address[0] = found.buf
     return view
 
 
@@ -70,37 +70,34 @@ cdef class Vector:
     ):
         if not 1 <= kind <= 10 or length < 0:
             raise ValueError(f"no vector of kind {kind} and {length} rows")
-        allowed = FORMS_OF[kind]
-        if form and form not in allowed:
-            raise ValueError(f"no vector of kind {kind} lies as {form!r}")
         self.kind = kind
         self.length = length
-        self.layout = FORMS.index(form or allowed[0])
+        layout = (<dict>LAYOUTS[self.kind]).get(form)
+        if layout is None:
+            raise ValueError(f"no vector of kind {kind} lies as {form!r}")
+        self.layout = layout
         self.dictionary = dictionary
-        self.buffers = (
-            view_of(data, ALIGNED[self.layout]), view_of(valid), view_of(sizes, 4),
-            view_of(arena, 4 if kind == KIND_LIST else 1),
-        )
         cdef Py_ssize_t bitmap_nbytes = (self.length + 7) >> 3
         cdef Py_ssize_t data_nbytes = self.length * WIDTH[self.layout]
         if self.layout == FORM_BITS:
             data_nbytes = bitmap_nbytes
         elif self.layout in (FORM_O32, FORM_O64):
             data_nbytes += WIDTH[self.layout]
-        self.data = address_of(self.buffers[0], data_nbytes, "data")
+        data = hold(data, ALIGNED[self.layout], data_nbytes, "data", &self.data)
         if valid is not None:
             if self.kind == KIND_ID:
                 raise ValueError("ID has no validity bitmap")
-            self.valid = <const uint8_t*>address_of(self.buffers[1], bitmap_nbytes, "valid")
+            valid = hold(valid, 1, bitmap_nbytes, "valid", <const void**>&self.valid)
         if self.kind in (KIND_CODE, KIND_LIST) and not isinstance(dictionary, Dictionary):
             raise ValueError("CODE and LIST need their dictionary")
         if self.kind == KIND_LIST:
             if sizes is None or arena is None:
                 raise ValueError("LIST needs sizes and an arena of codes")
-            self.sizes = <const int32_t*>address_of(self.buffers[2], 4 * self.length, "sizes")
+            sizes = hold(sizes, 4, 4 * self.length, "sizes", <const void**>&self.sizes)
         if arena is not None:
-            self.arena = address_of(self.buffers[3], 0, "arena")
-            self.arena_nbytes = self.buffers[3].nbytes
+            arena = hold(arena, 4 if self.kind == KIND_LIST else 1, 0, "arena", &self.arena)
+            self.arena_nbytes = arena.nbytes
+        self.buffers = data, valid, sizes, arena
         if self.layout in (FORM_O32, FORM_O64):
             self.check_ends()
 
@@ -136,7 +133,7 @@ cdef class Vector:
             return Vector(kind, length, bits, bits)
         if kind == KIND_CODE:
             return Vector(kind, length, bytes(length), bits, dictionary=Dictionary(), form="i8")
-        data = bytes(length * WIDTH[FORMS.index(FORMS_OF[kind][0])])
+        data = bytes(length * WIDTH[LAYOUTS[kind][""]])
         if kind == KIND_LIST:
             return Vector(kind, length, data, bits, bytes(4 * length), b"", Dictionary())
         return Vector(kind, length, data, bits)

@@ -1,0 +1,1 @@
+# What Arrow lends: used from Python only.
