@@ -39,8 +39,10 @@ lint: lint-environment ## ruff and cython-lint
 	@$(BIN)/ruff format --check
 	@$(BIN)/cython-lint src
 
-# Left out: what judges by a clock of real processes, for which the trace build is too slow.
-UNTRACED = tests/house tests/crash tests/interop tests/engine/test_delivery_ends.py
+# Left out: what judges by a clock of real processes, for which the trace build is too slow, and
+# tests of the whole engine, whose rooms have tests of their own.
+UNTRACED = tests/house tests/crash tests/interop tests/mission tests/sim \
+	tests/engine/test_delivery_ends.py
 
 cover: build ## run the tests on the trace build; at least 90 % of the lines of src
 	@$(PY) tools/build.py trace

@@ -99,3 +99,11 @@ def test_an_error_of_many_problems_is_cut() -> None:
         compile_rule(text, scope())
     assert len(raised.value.problems) == SHOWN_MAX + 5
     assert str(raised.value).endswith("\nand 5 more")
+
+
+def test_a_long_line_costs_what_is_shown_of_it() -> None:
+    text = "\u202e" * 1_000_000 + "x" * 200 + "here" + "y" * 1_000_000
+    start = text.index("here")
+    shown = caret(text, Problem("m", start, start + 4)).splitlines()[0]
+    assert "xhere" in shown
+    assert len(shown) <= 110

@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import unicodedata
 from collections.abc import Iterable
+from typing import cast
 
 import msgspec
 
@@ -20,6 +21,9 @@ from blaster.errors import DefinitionError
 
 LINE_COLUMNS_MAX = 100
 """A longer line is cut around the span; a rule of one megabyte may be a single line."""
+
+LOOKED_AT_MAX = 4 * LINE_COLUMNS_MAX
+"""So many characters on each side of the span, and in it, are looked at for what can be shown."""
 
 PROBLEMS_MAX = 1000
 """Of one text; reading stops there, or a megabyte of rubbish would take seconds to complain of."""
@@ -56,10 +60,13 @@ class RuleError(DefinitionError):
         ordered = sorted(dict.fromkeys(problems), key=lambda one: (one.start, one.end))
         super().__init__(tuple(ordered))
         self.text = text
-        shown = [f"{one}\n{_indented(caret(text, one))}" for one in ordered[:SHOWN_MAX]]
-        if len(ordered) > SHOWN_MAX:
-            shown.append(f"and {len(ordered) - SHOWN_MAX} more")
-        self.args = ("\n".join(shown),)
+
+    def __str__(self) -> str:
+        found = cast("tuple[Problem, ...]", self.problems)
+        shown = [f"{one}\n{_indented(caret(self.text, one))}" for one in found[:SHOWN_MAX]]
+        if len(found) > SHOWN_MAX:
+            shown.append(f"and {len(found) - SHOWN_MAX} more")
+        return "\n".join(shown)
 
     def __reduce__(self) -> tuple[type[RuleError], tuple[object, str]]:
         return RuleError, (self.problems, self.text)
@@ -86,9 +93,10 @@ def caret(text: str, problem: Problem) -> str:
     line_start = text.rfind("\n", 0, place) + 1
     line_end = text.find("\n", place)
     line_end = len(text) if line_end < 0 else line_end
-    before = _visible(text[line_start:place])
-    inside = _visible(text[place : max(place, min(problem.end, line_end))])
-    after = _visible(text[max(place, min(problem.end, line_end)) : line_end])
+    end = max(place, min(problem.end, line_end))
+    before = _visible(text[max(line_start, place - LOOKED_AT_MAX) : place])
+    inside = _visible(text[place : min(end, place + LOOKED_AT_MAX)])
+    after = _visible(text[end : min(line_end, end + LOOKED_AT_MAX)])
     before, inside, after = _cropped(before, inside, after)
     mark = _LEFT_TO_RIGHT_MARK if _reorders(before + inside + after) else ""
     under = " " * width(before) + "^" * max(1, width(inside))
