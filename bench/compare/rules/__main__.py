@@ -10,7 +10,7 @@ How it works
   * a rule matches where it is surely true; counts and J1's checksums are checked against each
     other; blaster answers with a mask from rule text, the SQL engines and Acero with a count;
   * J1: blaster's is the core's own tick over a published journey, its records and orders; its
-    state is put back before every run, which is not timed. The tick is one thread.
+    state is put back before every run, which is not timed.
 A peer that is not installed is skipped.
 """
 
