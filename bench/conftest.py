@@ -33,7 +33,7 @@ def refuse(kind: str) -> None:
 @pytest.fixture(scope="session")
 def read_rate(request: pytest.FixtureRequest) -> float:
     """How many bytes one thread reads from memory in a nanosecond."""
-    if request.config.getoption("--benchmark-disable"):
+    if not request.config.getoption("--benchmark-enable"):  # which pyproject's own word disables
         return 1.0
     return float(bandwidth()["1"])
 
@@ -55,6 +55,18 @@ def measured(
         return found
 
     return measure
+
+
+@pytest.fixture
+def asked(measured: Callable[[Callable[[], Any], int, int], Any]) -> Callable[[str, int], Any]:
+    """Times a rule over so many rows, beside reading all of its columns."""
+    from bench.vectors import NOW, ZONES, bytes_of, prepared
+
+    def ask(text: str, rows: int) -> Any:
+        rule, vectors = prepared(text, rows)
+        return measured(lambda: rule.evaluate(vectors, rows, NOW, ZONES), rows, bytes_of(vectors))
+
+    return ask
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.vectors import NOW, SIZES, ZONES, bytes_of, prepared
+from bench.vectors import SIZES
 
 RULES = {
     "integer": "visits > 30",
@@ -18,7 +18,5 @@ RULES = {
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", RULES)
-def test_rule(measured, name, size):
-    rows = SIZES[size]
-    rule, vectors = prepared(RULES[name], rows)
-    measured(lambda: rule.evaluate(vectors, rows, NOW, ZONES), rows, bytes_of(vectors))
+def test_rule(asked, name, size):
+    asked(RULES[name], SIZES[size])
