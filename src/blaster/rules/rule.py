@@ -23,7 +23,7 @@ from blaster.rules.explain import Explained, explain_node
 from blaster.rules.facts import Fact
 from blaster.rules.lower import lower
 from blaster.rules.plan import Plan
-from blaster.rules.program import Call, Stats
+from blaster.rules.program import Call, Stats, run
 from blaster.rules.scope import Scope
 from blaster.rules.values import TEXTS, Evaluation
 from blaster.rules.vector import Vector
@@ -82,8 +82,9 @@ class Rule:
 
         `stats`, one per vector where there are some, spare reading what they decide.
         """
-        ev = self._evaluation(vectors, length, now, zones)
-        words: npt.NDArray[np.uint64] = self.plan.run(ev, stats, threads)[0]
+        call = self.call(vectors, length, now, zones, stats)
+        run((call,), threads)
+        words: npt.NDArray[np.uint64] = call.out[0]
         return words
 
     @property
@@ -94,14 +95,19 @@ class Rule:
         return self._plan
 
     def call(
-        self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
+        self,
+        vectors: Sequence[Vector | EventLists],
+        length: int,
+        now: int,
+        zones: Zones,
+        stats: Sequence[Stats | None] | None = None,
     ) -> Call:
         """One evaluation, ready to run."""
         plan = self.plan
         if plan.plain and Kind.EVENTS not in self._kinds:
             check_vectors(self.facts, vectors, length)
-            return plan.plain_call(cast("Sequence[Vector]", vectors), length, now)
-        return plan.call(self._evaluation(vectors, length, now, zones))
+            return plan.plain_call(cast("Sequence[Vector]", vectors), length, now, stats)
+        return plan.call(self._evaluation(vectors, length, now, zones), stats)
 
     def next_change(
         self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
