@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -87,6 +88,33 @@ def test_a_mask_is_the_bitmap_itself():
     assert found.type == pa.bool_()
     assert found.buffers()[0] is None
     assert found.true_count == 50
+
+
+def test_a_mask_of_a_table_is_in_as_few_pieces_as_its_bits_allow():
+    column = pa.array(range(300))
+    rule = compile_arrow("x < 200", pa.schema([("x", pa.int64())]))
+    for cuts, pieces in (((0, 128, 192, 300), 1), ((0, 128, 191, 300), 3), ((0,), 0)):
+        parts = [column[low:high] for low, high in pairwise(cuts)]
+        table = pa.table({"x": pa.chunked_array(parts, pa.int64())})
+        found = rule.mask(table)
+        assert found.num_chunks == pieces
+        assert found.to_pylist() == [x < 200 for x in range(cuts[-1])]
+        assert table.filter(found).num_rows == min(200, cuts[-1])
+
+
+def test_dates_over_batches_whose_zones_differ():
+    """What holds for all rows of one batch is not believed of the next."""
+    now = dt.datetime(2026, 3, 1, 23, 0, tzinfo=dt.UTC)  # the second of March in Asia only
+    day = pa.array([dt.date(2026, 3, 1), dt.date(2026, 3, 2)])
+    zones = [["UTC", "UTC"], ["Asia/Tokyo", None], ["Asia/Tokyo", "Asia/Tokyo"]]
+    for encode in (False, True):
+        arrays = [pa.array(names).dictionary_encode() if encode else pa.array(names)
+                  for names in zones]  # fmt: skip
+        table = pa.table({"day": pa.chunked_array([day] * 3), "zone": pa.chunked_array(arrays)})
+        rule = compile_arrow("day is today", table.schema, now=now)
+        assert rule.mask(table).to_pylist() == [True, False, False, False, False, True]
+    alone = compile_arrow("day is today", pa.schema([("day", pa.date32())]), now=now)
+    assert alone.mask(table.select(["day"])).to_pylist() == [True, False] * 3
 
 
 def test_dictionaries_that_differ():

@@ -104,10 +104,10 @@ def test_sets_of_one_of_none_and_of_the_same_rule_twice() -> None:
 def test_one_rule_over_many_batches(threads: int) -> None:
     for rule in RULES:
         batches = [(given(rule, named, rows), rows) for named, rows in BATCHES]
-        found = evaluate_many(rule, batches, NOW, ZONES, threads)
-        assert [words.shape for words in found] == [(1, (rows + 63) // 64) for rows in SIZES]
-        for (named, rows), words in zip(BATCHES, found, strict=True):
-            assert np.array_equal(words[0], alone(rule, named, rows)), (rule.text, rows)
+        found = rule.evaluate_batches(batches, NOW, ZONES, threads)
+        wanted = [alone(rule, named, rows) for named, rows in BATCHES]
+        assert np.array_equal(found, np.concatenate(wanted)), rule.text
+    assert len(rule.evaluate_batches([], NOW, ZONES)) == 0
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

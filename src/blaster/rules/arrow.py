@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from blaster.model.fields import NEVER, Field, FieldType, Kind
 from blaster.rules.bitmap import from_bools
 from blaster.rules.dictionary import Dictionary
 from blaster.rules.kernels import present
-from blaster.rules.lent import plain, words_at
+from blaster.rules.lent import Lent, Lying, LyingCodes, LyingTexts
 from blaster.rules.scope import Narrow, Untyped
 from blaster.rules.vector import Vector
 
@@ -42,8 +41,8 @@ WORDS_MAX = 1 << 20
 """A column whose dictionaries brought more words begins a new dictionary, or they would add up."""
 
 Shape = tuple[Kind, int]  # with the scale of an INT
-Maker = Callable[[pa.RecordBatch, object], Vector]  # of a batch, and of it as it was lent
-Place = tuple[tuple[int, ...], int, int]  # see `lent.words_at`
+Maker = Callable[[pa.RecordBatch, Lent], Vector]  # of a batch, and of it as it was lent
+Place = tuple[tuple[int, ...], int, int]  # the addresses of some texts, their offset and count
 
 _FORMS: dict[pa.DataType, tuple[type[np.generic], str]] = {
     pa.int8(): (np.int8, "i8"),
@@ -162,20 +161,13 @@ class Words:
         # The key is where the words lie; what is kept holds them there.
         addresses = tuple(part.address for part in words.buffers() if part is not None)
         key = (addresses, words.offset, len(words))
-        found = self.known(key)
-        if found is None:
-            found = self._translated(words)
-            self._met[key] = (words, *found)
-            if len(self._met) > DICTIONARIES_KEPT_MAX:
-                self._met.popitem(last=False)
-        return found
-
-    def known(self, key: Place) -> tuple[Dictionary, npt.NDArray[np.int32] | None] | None:
-        """The same of words that were met where they lie, if they were."""
         kept = self._met.get(key)
         if kept is None:
-            return None
-        self._met.move_to_end(key)
+            kept = self._met[key] = (words, *self._translated(words))
+            if len(self._met) > DICTIONARIES_KEPT_MAX:
+                self._met.popitem(last=False)
+        else:
+            self._met.move_to_end(key)
         return kept[1], kept[2]
 
     def _translated(self, words: pa.Array) -> tuple[Dictionary, npt.NDArray[np.int32] | None]:
@@ -248,49 +240,53 @@ def maker(there: pa.DataType, place: int, kind: Kind, words: Words, by_range: bo
     one.
     """
     if pa.types.is_null(there):
-        return lambda batch, lent: Vector.missing(kind, batch.num_rows)
-    if kind == Kind.BOOL:
-        return partial(_lying, place, kind, 0, "")
-    if kind in (Kind.INT, Kind.DATE) or (by_range and kind in (Kind.NUMBER, Kind.TIME)):
-        found = _FORMS.get(there)
-        if found is not None:
-            return partial(_lying, place, kind, np.dtype(found[0]).itemsize, found[1])
-    if kind == Kind.TIME and not pa.types.is_timestamp(there):
-        return partial(_lying, place, kind, 4, "")
-    make = _MAKERS[kind]
+        return Absent(kind)
+    form = _lying_form(there, kind, by_range)
+    if form is not None:
+        return Lying(place, kind, form)
+    of_array = _MAKERS[kind]
+
+    def make(array: pa.Array) -> Vector:
+        return of_array(array, words)
+
+    if kind == Kind.TEXT and there in _TEXT_FORMS:
+        return LyingTexts(place, _TEXT_FORMS[there], make)
     if kind == Kind.CODE and pa.types.is_dictionary(there):
         dtype = _FORMS[there.index_type][0]
         if dtype in _CODE_FORMS:
-            return partial(_lying_codes, place, np.dtype(dtype).itemsize, _CODE_FORMS[dtype], words)
-    return lambda batch, lent: make(batch.column(place), words)
+            return LyingCodes(place, _CODE_FORMS[dtype], words.translation, make)
+    return lambda batch, lent: make(batch.column(place))
+
+
+def _lying_form(there: pa.DataType, kind: Kind, by_range: bool) -> str | None:
+    """The form of a column whose values need not be looked at; None for another."""
+    if kind == Kind.BOOL:
+        return ""
+    if kind == Kind.INSTANT:
+        return "" if pa.types.is_timestamp(there) and there.unit == "s" else None
+    if kind in (Kind.INT, Kind.DATE) or (by_range and kind in (Kind.NUMBER, Kind.TIME)):
+        found = _FORMS.get(there)
+        if found is not None:
+            return found[1]
+    return "" if kind == Kind.TIME and not pa.types.is_timestamp(there) else None
+
+
+class Absent:
+    """Makes vectors of a column that is not there."""
+
+    def __init__(self, kind: Kind) -> None:
+        self._kind = kind
+        self._last = Vector.missing(kind, 0)
+
+    def __call__(self, batch: pa.RecordBatch, lent: Lent) -> Vector:
+        if self._last.length != batch.num_rows:
+            self._last = Vector.missing(self._kind, batch.num_rows)
+        return self._last
 
 
 def _plain(kind: Kind, values: npt.NDArray[Any], valid: Any, form: str) -> Vector:
     """A vector of plain values as they lie."""
     return Vector(kind, len(values), values, valid, form=form)
-
-
-def _lying(
-    place: int, kind: Kind, width: int, form: str, batch: pa.RecordBatch, lent: object
-) -> Vector:
-    """A vector of plain values where they are, without looking at one of them."""
-    rows, values, valid = plain(lent, place, width)
-    if values is None:
-        return Vector.missing(kind, rows)
-    return Vector(kind, rows, values, valid, form=form)
-
-
-def _lying_codes(
-    place: int, width: int, form: str, words: Words, batch: pa.RecordBatch, lent: object
-) -> Vector:
-    """The codes as they are, if their words were met and have these codes here too."""
-    met = words.known(words_at(lent, place))
-    if met is None or met[1] is not None:
-        return _code(batch.column(place), words)
-    rows, codes, valid = plain(lent, place, width)
-    if codes is None:
-        return Vector.missing(Kind.CODE, rows)
-    return Vector(Kind.CODE, rows, codes, valid, dictionary=met[0], form=form)
 
 
 def _decimal(array: pa.Array, words: Words) -> Vector:

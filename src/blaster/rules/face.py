@@ -14,7 +14,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
 
@@ -25,15 +24,24 @@ import pyarrow as pa
 from blaster.errors import DefinitionError, InputError
 from blaster.model.fields import NEVER, Field, Kind
 from blaster.rules import syntax, tree
-from blaster.rules.arrow import INSTANT_MARK, Maker, Words, declared, fits, maker
+from blaster.rules.arrow import INSTANT_MARK, Absent, Maker, Words, declared, fits, maker
 from blaster.rules.bitmap import count as count_bits
 from blaster.rules.check import check_rule, understood
 from blaster.rules.explain import Explained
 from blaster.rules.facts import Fact
+from blaster.rules.lent import Lent, lent
 from blaster.rules.problems import Problem, nearest
 from blaster.rules.rule import Rule, compile_rule
-from blaster.rules.ruleset import evaluate_many
 from blaster.rules.scope import Scope
+from blaster.rules.sources import (
+    as_mask,
+    batches_of,
+    chained,
+    filtered,
+    lent_of,
+    masks_of,
+    named,
+)
 from blaster.rules.sql import sql_of
 from blaster.rules.tokens import clean
 from blaster.rules.vector import Vector
@@ -105,22 +113,24 @@ class ArrowRule:
     def mask(
         self, data: Any, *, now: Instant | None = None, threads: int | None = None
     ) -> pa.BooleanArray | pa.ChunkedArray:
-        """Whether the rule is surely true, row by row: an array for a batch, chunks for a table."""
+        """Whether the rule is surely true, row by row.
+
+        An array for a batch; chunks for a table, which need not be those of its columns.
+        """
         second = self._second(now)
         if isinstance(data, pa.RecordBatch):
             return self._mask(data, second, threads)
         if isinstance(data, pa.Table):
-            batches = data.to_batches()
-            found = zip(batches, self._words(batches, second, threads), strict=True)
-            masks = [_as_mask(words, batch.num_rows) for batch, words in found]
+            found = self._words(lent_of(data), second, threads)
+            masks = [mask for words, rows in found for mask in masks_of(words, rows)]
             return pa.chunked_array(masks, pa.bool_())
-        raise InputError(f"a mask is of a RecordBatch or a Table, not of {_named(data)}")
+        raise InputError(f"a mask is of a RecordBatch or a Table, not of {named(data)}")
 
     def count(self, batches: Any, *, now: Instant | None = None, threads: int | None = None) -> int:
         """For how many rows the rule is surely true."""
         second = self._second(now)
-        found = batches_of(batches, self._only(batches))
-        return sum(map(count_bits, self._words(found, second, threads)))
+        found = self._words(lent_of(batches, self._only(batches)), second, threads)
+        return sum(count_bits(words) for words, _ in found)
 
     def select(
         self, batches: Any, *, now: Instant | None = None, threads: int | None = None
@@ -132,7 +142,7 @@ class ArrowRule:
         if not isinstance(schema, pa.Schema):
             first = next(found, None)
             schema = pa.schema([]) if first is None else first.schema
-            found = _chained(first, found)
+            found = chained(first, found)
 
         def matching() -> Iterator[pa.RecordBatch]:
             for batch in found:
@@ -152,8 +162,8 @@ class ArrowRule:
             changes = [self.next_change(batch, now=second) for batch in data.to_batches()]
             return pa.chunked_array(changes, pa.timestamp("s", "UTC"))
         if not isinstance(data, pa.RecordBatch):
-            raise InputError(f"a next change is of a RecordBatch or a Table, not of {_named(data)}")
-        vectors = self._vectors(data)
+            raise InputError(f"a next change is of a RecordBatch or a Table, not of {named(data)}")
+        vectors = self._vectors(data, lent(data))
         found = self.rule.next_change(vectors, data.num_rows, second, self._zones)
         return pa.array(found.astype(np.int64), mask=found == NEVER).cast(pa.timestamp("s", "UTC"))
 
@@ -165,7 +175,7 @@ class ArrowRule:
             batch = batch.combine_chunks().to_batches()[0] if len(batch) == 1 else batch
         if not isinstance(batch, pa.RecordBatch) or batch.num_rows != 1:
             raise InputError("explain takes one row: a mapping, or a batch of one row")
-        return self.rule.explain(self._vectors(batch), 0, second, self._zones)
+        return self.rule.explain(self._vectors(batch, lent(batch)), 0, second, self._zones)
 
     def sql(self, *, now: Instant | None = None) -> str:
         """The rule as DuckDB's WHERE over a table with these columns; NoSql for what it cannot say.
@@ -192,39 +202,43 @@ class ArrowRule:
         return int(found)
 
     def _mask(self, batch: pa.RecordBatch, now: int, threads: int | None) -> pa.BooleanArray:
-        (words,) = self._words((batch,), now, threads)
-        return _as_mask(words, batch.num_rows)
+        ((words, _),) = self._words(((batch, lent(batch)),), now, threads)
+        return as_mask(words, batch.num_rows)
 
     def _words(
-        self, batches: Iterable[pa.RecordBatch], now: int, threads: int | None
-    ) -> Iterator[npt.NDArray[np.uint64]]:
-        """Per batch the bitmap words, by as many threads as there is work for."""
+        self, batches: Iterable[tuple[pa.RecordBatch, Lent]], now: int, threads: int | None
+    ) -> Iterator[tuple[npt.NDArray[np.uint64], list[int]]]:
+        """Bitmap words of some batches, each of which begins with a word, and the rows of each.
+
+        By as many threads as there is work for.
+        """
         if threads is not None and not 1 <= threads <= THREADS_MAX:
             raise InputError(f"threads={threads}: from 1 to {THREADS_MAX} can be asked for")
         by_range, source = self.rule.plan.by_range, iter(batches)
         while some := list(islice(source, BATCHES_AT_ONCE)):
-            asked = [(self._vectors(batch, by_range), batch.num_rows) for batch in some]
+            rows = [batch.num_rows for batch, _ in some]
+            vectors = [self._vectors(batch, found, by_range) for batch, found in some]
             # Little is done before another thread has begun.
-            most = max(1, sum(rows for _, rows in asked) // ROWS_PER_THREAD_MIN)
+            most = max(1, sum(rows) // ROWS_PER_THREAD_MIN)
             if most > 1:
                 most = min(most, threads or len(os.sched_getaffinity(0)), THREADS_MAX)
-            for found in evaluate_many(self.rule, asked, now, self._zones, most):
-                yield found[0]
+            asked = list(zip(vectors, rows, strict=True))
+            yield self.rule.evaluate_batches(asked, now, self._zones, most), rows
 
     def _vectors(
-        self, batch: pa.RecordBatch, by_range: frozenset[int] = frozenset()
+        self, batch: pa.RecordBatch, found: Lent, by_range: frozenset[int] = frozenset()
     ) -> list[Vector]:
         """One vector per fact; InputError where a column is not what was compiled.
 
         `by_range`: the slots that are asked for nothing but ranges.
         """
         schema, met = batch.schema, self._met
-        if met is None or met[1] is not by_range or not schema.equals(met[0], check_metadata=True):
+        if met is None or met[1] is not by_range or not _equal(schema, met[0]):
             met = self._met = schema, by_range, self._makers(schema, by_range)
         out: list[Vector] = []
-        _, lent = batch.__arrow_c_array__()
         try:
-            out.extend(make(batch, lent) for make in met[2])
+            for make in met[2]:
+                out.append(make(batch, found))  # noqa: PERF401 - the error counts them
         except InputError as error:
             column = self._slots[len(out)].column
             assert column is not None
@@ -237,7 +251,7 @@ class ArrowRule:
         for slot, place in enumerate(self._places(schema)):
             kind, words = Kind(self._slots[slot].fact.kind), self._slots[slot].words
             if place is None:
-                found.append(partial(_missing, kind))
+                found.append(Absent(kind))
             else:
                 there = schema.field(place).type
                 found.append(maker(there, place, kind, words, slot in by_range))
@@ -283,69 +297,8 @@ class ArrowRule:
         return list(self.columns) if set(self.columns) <= set(names) else None
 
 
-def _as_mask(words: npt.NDArray[np.uint64], rows: int) -> pa.BooleanArray:
-    return pa.Array.from_buffers(pa.bool_(), rows, [None, pa.py_buffer(words)], null_count=0)
-
-
-def _missing(kind: Kind, batch: pa.RecordBatch, lent: object) -> Vector:
-    return Vector.missing(kind, batch.num_rows)
-
-
-# ------------------------------------------------------------------------------------ sources
-
-
-def batches_of(source: Any, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """The batches of a source, as they come; of these columns where the source can choose."""
-    if isinstance(source, pa.RecordBatch):
-        return iter((source,))
-    if isinstance(source, pa.Table):
-        return iter(source.to_batches())
-    if hasattr(source, "scanner"):  # a Dataset
-        return iter(source.scanner(columns=columns).to_batches())
-    if hasattr(source, "iter_batches"):  # a ParquetFile
-        return iter(source.iter_batches(columns=columns))
-    if hasattr(source, "to_batches"):
-        return iter(source.to_batches())
-    if hasattr(source, "__arrow_c_stream__") and not isinstance(source, pa.RecordBatchReader):
-        return iter(pa.RecordBatchReader.from_stream(source))
-    if not isinstance(source, Iterable) or isinstance(source, str | bytes | Mapping):
-        raise InputError(f"{_named(source)} gives no record batches")
-    return _checked(source)
-
-
-def _checked(source: Iterable[Any]) -> Iterator[pa.RecordBatch]:
-    for item in source:
-        if isinstance(item, pa.Table):
-            yield from item.to_batches()
-        elif isinstance(item, pa.RecordBatch):
-            yield item
-        else:
-            raise InputError(f"{_named(item)} is no record batch")
-
-
-def filtered(batch: pa.RecordBatch, mask: pa.BooleanArray) -> pa.RecordBatch:
-    """The rows of a mask; Arrow itself cannot take them from a string view."""
-    columns: list[pa.Array] = []
-    for name, column in zip(batch.schema.names, batch.columns, strict=True):
-        view = pa.types.is_string_view(column.type)
-        try:
-            found = (column.cast(pa.large_string()) if view else column).filter(mask)
-        except pa.ArrowNotImplementedError:
-            raise InputError(f"Arrow takes no rows from column {name}: {column.type}") from None
-        columns.append(found.cast(column.type) if view else found)
-    return pa.RecordBatch.from_arrays(columns, schema=batch.schema)
-
-
-def _chained(
-    first: pa.RecordBatch | None, rest: Iterator[pa.RecordBatch]
-) -> Iterator[pa.RecordBatch]:
-    if first is not None:
-        yield first
-    yield from rest
-
-
-def _named(value: object) -> str:
-    return f"a {type(value).__name__}"
+def _equal(schema: pa.Schema, met: pa.Schema) -> bool:
+    return schema is met or bool(schema.equals(met, check_metadata=True))
 
 
 def _type(column: pa.Field) -> str:
@@ -383,7 +336,7 @@ def compile(  # noqa: A001 - `rules.compile` reads as `re.compile` does
     for calls that give none. `tables` are what `lookup` reads, by name (a Scope has its own).
     """
     if not isinstance(schema, pa.Schema | Scope):
-        raise InputError(f"a schema is a pyarrow.Schema, not {_named(schema)}")
+        raise InputError(f"a schema is a pyarrow.Schema, not {named(schema)}")
     if isinstance(schema, Scope):
         rule = compile_rule(text, schema)
         return ArrowRule(rule, _slots(rule, None), zone, now)

@@ -8,7 +8,7 @@ never computed again; a plan keeps no vector after an evaluation.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 FIRST_DAY, DAYS = -36_864, 110_592
 """The days of an anniversary table: from 1869 to 2171, in whole 512s. Others go one by one."""
 
+Words: TypeAlias = npt.NDArray[np.uint64]
 _Bits: TypeAlias = npt.NDArray[np.uint32]
 EMPTY: _Bits = np.zeros(16, dtype=np.uint32)
 
@@ -86,7 +87,7 @@ class Plan:
 
     __slots__ = (
         "_cache", "_constants", "_ints", "_wanted", "_yearly", "by_range", "derived", "needles",
-        "plain", "program", "ranges", "reals", "sets", "tables",
+        "plain", "program", "ranges", "reals", "rows_matter", "sets", "tables", "worded",
     )  # fmt: skip
 
     def __init__(
@@ -113,22 +114,31 @@ class Plan:
         self._wanted: dict[int, frozenset[str]] = {}
         self._yearly: dict[tuple[int, tree.Duration], tuple[_Bits, int, int]] = {}
         self._ints: tuple[int | None, npt.NDArray[np.int64]] = None, np.zeros(0, dtype=np.int64)
+        # The slots whose dictionaries the tables depend on.
+        self.worded = tuple(item[0] for item in tables if not isinstance(item, tree.Duration))
+        # Columns are computed of the rows, even where all have one today.
+        self.rows_matter = any(not item.what.startswith("rows_") for item in derived)
         # Nothing depends on the rows but the vectors themselves.
         self.plain = not derived and not tables
         self._constants: tuple[int, Constants] | None = None
 
     def run(
         self, ev: Evaluation, stats: Sequence[Stats | None] | None = None, threads: int = 1
-    ) -> npt.NDArray[np.uint64]:
+    ) -> Words:
         """One row of bitmap words over the rows of the evaluation per result."""
         call = self.call(ev, stats)
         run((call,), threads)
         return call.out
 
-    def call(self, ev: Evaluation, stats: Sequence[Stats | None] | None = None) -> Call:
+    def call(
+        self,
+        ev: Evaluation,
+        stats: Sequence[Stats | None] | None = None,
+        out: Words | None = None,
+    ) -> Call:
         """The program with everything that it needs for one evaluation, and room for its words."""
         if self.plain:
-            return self.plain_call(ev.vectors, ev.length, ev.now, stats)
+            return self.plain_call(ev.vectors, ev.length, ev.now, stats, out)
         today = None
         if any(item.what == "rows_today" for item in self.derived):
             today = ev.zones.one_today(ev.now, ev.length, ev.zone)
@@ -148,8 +158,7 @@ class Plan:
         )
         if stats is not None:
             stats = [*stats, *[None] * len(self.derived)]
-        out = np.empty((self.program.results, (ev.length + 63) // 64), dtype=np.uint64)
-        return Call(self.program, vectors, ev.length, constants, out, stats)
+        return Call(self.program, vectors, ev.length, constants, self._room(ev.length, out), stats)
 
     def plain_call(
         self,
@@ -157,13 +166,41 @@ class Plan:
         length: int,
         now: int,
         stats: Sequence[Stats | None] | None = None,
+        out: Words | None = None,
     ) -> Call:
         """The same of a plan that is `plain`."""
         if self._constants is None or self._constants[0] != now:
             made = Constants(self._numbers(now), self.reals, [], self.sets, self.needles, None)
             self._constants = now, made
-        out = np.empty((self.program.results, (length + 63) // 64), dtype=np.uint64)
-        return Call(self.program, vectors, length, self._constants[1], out, stats)
+        constants = self._constants[1]
+        return Call(self.program, vectors, length, constants, self._room(length, out), stats)
+
+    def again(
+        self, call: Call, zone: int | None, vectors: Sequence[Vector], length: int, out: Words
+    ) -> Call | None:
+        """A call for other rows at the same instant; None if more than the vectors differs.
+
+        `zone`: the slot of the rows' zones, if there is one.
+        """
+        if self.rows_matter:
+            return None
+        before = cast("Sequence[Vector]", call.vectors[: len(vectors)])
+        if any(vectors[slot].dictionary is not before[slot].dictionary for slot in self.worded):
+            return None
+        given: Sequence[Vector | None] = vectors
+        if self.derived:  # by today
+            if call.constants.today is None or zone is None:
+                return None
+            words = vectors[zone].dictionary
+            if words or words is not before[zone].dictionary:
+                return None  # the zone of some rows may be another
+            given = [*vectors, *call.vectors[len(vectors) :]]  # nothing was computed
+        return Call(self.program, given, length, call.constants, out)
+
+    def _room(self, length: int, out: Words | None) -> Words:
+        if out is not None:
+            return out
+        return np.empty((self.program.results, (length + 63) // 64), dtype=np.uint64)
 
     def _numbers(self, now: int) -> npt.NDArray[np.int64]:
         if self._ints[0] == now:

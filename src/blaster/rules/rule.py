@@ -8,6 +8,7 @@ Laws: a rule is immutable and depends on nothing but its arguments; vectors come
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple, cast
 
 import msgspec
@@ -87,6 +88,33 @@ class Rule:
         words: npt.NDArray[np.uint64] = call.out[0]
         return words
 
+    def evaluate_batches(
+        self,
+        batches: Sequence[tuple[Sequence[Vector], int]],
+        now: int,
+        zones: Zones,
+        threads: int = 1,
+    ) -> npt.NDArray[np.uint64]:
+        """The same of many batches (vectors, rows): the words of one after those of the other.
+
+        Each batch begins with a word. Up to `threads` threads share the batches, and parts of them.
+        """
+        ends = [0, *accumulate((rows + 63) // 64 for _, rows in batches)]
+        words = np.empty((1, ends[-1]), dtype=np.uint64)
+        zone, lists = self._slots.get(tree.ZONE_FACT), Kind.EVENTS in self._kinds
+        calls: list[Call] = []
+        first: Call | None = None
+        for (vectors, rows), (start, end) in zip(batches, pairwise(ends), strict=True):
+            out = words[:, start:end]
+            call = None
+            if first is not None and not lists:
+                call = self.plan.again(first, zone, vectors, rows, out)
+            if call is None:
+                call = first = self.call(vectors, rows, now, zones, out=out)
+            calls.append(call)
+        run(calls, threads)
+        return words.reshape(-1)
+
     @property
     def plan(self) -> Plan:
         """How it is evaluated; made on first use."""
@@ -101,13 +129,14 @@ class Rule:
         now: int,
         zones: Zones,
         stats: Sequence[Stats | None] | None = None,
+        out: npt.NDArray[np.uint64] | None = None,
     ) -> Call:
-        """One evaluation, ready to run."""
+        """One evaluation, ready to run, into `out` or memory of its own."""
         plan = self.plan
         if plan.plain and Kind.EVENTS not in self._kinds:
             check_vectors(self.facts, vectors, length)
-            return plan.plain_call(cast("Sequence[Vector]", vectors), length, now, stats)
-        return plan.call(self._evaluation(vectors, length, now, zones), stats)
+            return plan.plain_call(cast("Sequence[Vector]", vectors), length, now, stats, out)
+        return plan.call(self._evaluation(vectors, length, now, zones), stats, out)
 
     def next_change(
         self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones

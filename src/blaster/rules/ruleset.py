@@ -1,4 +1,4 @@
-"""Many rules over the same rows, and one over many batches.
+"""Many rules over the same rows, and over many batches of them.
 
 Owns what is shared: the facts and the plan of a set of rules, the threads of many batches. Laws: a
 set answers exactly as its rules would one by one; results come in the order asked for.
@@ -68,17 +68,16 @@ class RuleSet:
 
 
 def evaluate_many(
-    rule: Rule | RuleSet,
+    rules: RuleSet,
     batches: Sequence[tuple[Sequence[Vector], int]],
     now: int,
     zones: Zones,
     threads: int = 1,
 ) -> list[Words]:
-    """Per batch (vectors in the order of the rule's facts, rows) the words of every result.
+    """Per batch (vectors in the order of the set's facts, rows) a row of words per rule.
 
-    One row of words per result, one in all for a single rule. Up to `threads` threads share the
-    batches, and parts of them.
+    Up to `threads` threads share the batches, and parts of them.
     """
-    calls = [rule.call(vectors, length, now, zones) for vectors, length in batches]
+    calls = [rules.call(vectors, length, now, zones) for vectors, length in batches]
     run(calls, threads)
     return [call.out for call in calls]

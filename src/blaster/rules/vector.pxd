@@ -43,7 +43,20 @@ cdef class Vector:
     cdef const void* arena               # TEXT: bytes; LIST: int32 codes
     cdef Py_ssize_t arena_nbytes
     cdef readonly object dictionary      # CODE and LIST: rules.Dictionary
-    cdef readonly tuple buffers          # (data, valid, sizes, arena): memoryviews or None
+    cdef tuple held                      # (data, valid, sizes, arena): memoryviews or None
+    cdef object owner                    # keeps memory that was lent
+
+    cdef Py_ssize_t data_nbytes(self) noexcept
 
     # The first and the last offset lie in the arena; those between are the owner's word.
     cdef int check_ends(self) except -1
+
+# A vector over memory that `owner` keeps: as long as the layout needs, aligned to its width. The
+# kind has this layout, and no sizes.
+cdef Vector lying(
+    int kind, int layout, Py_ssize_t rows, const void* data, const uint8_t* valid, object owner,
+)
+
+cdef int alignment_of(int layout) noexcept nogil
+cdef int width_of_form(int layout) noexcept nogil
+cdef int layout_of(int kind, str form) except -1

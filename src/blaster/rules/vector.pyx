@@ -1,13 +1,14 @@
 """One column over the rows of one evaluation.
 
 Owns the view only: the buffers belong to whoever made them, are kept alive by the buffer protocol
-and are never written. Laws: every buffer is C-contiguous and long enough for `length` rows (checked
-here, once, so that no kernel has to); bitmaps begin at bit 0 and need no padding, and what stands
-behind their last row means nothing; values lie at a multiple of their width (else they are copied).
+(or by an owner of other memory) and are never written. Laws: every buffer is C-contiguous and long
+enough for `length` rows (checked here, once, so that no kernel has to); bitmaps begin at bit 0 and
+need no padding, and what stands behind their last row means nothing; values lie at a multiple of
+their width (else they are copied).
 """
 
 from cpython.buffer cimport (
-    PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer,
+    PyBUF_SIMPLE, PyBuffer_FillInfo, PyBuffer_Release, PyObject_GetBuffer,
 )
 from libc.stdint cimport int32_t, int64_t, uintptr_t
 
@@ -62,6 +63,51 @@ cdef object hold(object buffer, int width, Py_ssize_t needed, str name, const vo
     return view
 
 
+cdef class _Piece:
+    """Some bytes of what somebody keeps, as a read-only buffer that keeps it too."""
+
+    cdef object owner
+    cdef const void* start
+    cdef Py_ssize_t nbytes
+
+    def __getbuffer__(self, Py_buffer* view, int flags):
+        PyBuffer_FillInfo(view, self, <void*>self.start, self.nbytes, 1, flags)
+
+
+cdef _Piece piece_of(object owner, const void* start, Py_ssize_t nbytes):
+    cdef _Piece found = _Piece.__new__(_Piece)
+    found.owner, found.start, found.nbytes = owner, start, nbytes
+    return found
+
+
+cdef int alignment_of(int layout) noexcept nogil:
+    return ALIGNED[layout]
+
+
+cdef int width_of_form(int layout) noexcept nogil:
+    return WIDTH[layout]
+
+
+cdef int layout_of(int kind, str form) except -1:
+    layout = (<dict>LAYOUTS[kind]).get(form)
+    if layout is None:
+        raise ValueError(f"no vector of kind {kind} lies as {form!r}")
+    return layout
+
+
+cdef Vector lying(
+    int kind, int layout, Py_ssize_t rows, const void* data, const uint8_t* valid, object owner,
+):
+    cdef Vector found = Vector.__new__(Vector, kind, rows, LENT)
+    found.layout, found.data, found.valid, found.owner = layout, data, valid, owner
+    return found
+
+
+cdef object LENT = object()
+NO_WORDS = Dictionary()
+"""The words of a column that has none."""
+
+
 cdef class Vector:
     """A read-only column: `kind` (model.fields.Kind), `length` rows, buffers as in the .pxd."""
 
@@ -72,18 +118,12 @@ cdef class Vector:
             raise ValueError(f"no vector of kind {kind} and {length} rows")
         self.kind = kind
         self.length = length
-        layout = (<dict>LAYOUTS[self.kind]).get(form)
-        if layout is None:
-            raise ValueError(f"no vector of kind {kind} lies as {form!r}")
-        self.layout = layout
+        if data is LENT:  # see `lying`
+            return
+        self.layout = layout_of(self.kind, form)
         self.dictionary = dictionary
         cdef Py_ssize_t bitmap_nbytes = (self.length + 7) >> 3
-        cdef Py_ssize_t data_nbytes = self.length * WIDTH[self.layout]
-        if self.layout == FORM_BITS:
-            data_nbytes = bitmap_nbytes
-        elif self.layout in (FORM_O32, FORM_O64):
-            data_nbytes += WIDTH[self.layout]
-        data = hold(data, ALIGNED[self.layout], data_nbytes, "data", &self.data)
+        data = hold(data, ALIGNED[self.layout], self.data_nbytes(), "data", &self.data)
         if valid is not None:
             if self.kind == KIND_ID:
                 raise ValueError("ID has no validity bitmap")
@@ -97,7 +137,7 @@ cdef class Vector:
         if arena is not None:
             arena = hold(arena, 4 if self.kind == KIND_LIST else 1, 0, "arena", &self.arena)
             self.arena_nbytes = arena.nbytes
-        self.buffers = data, valid, sizes, arena
+        self.held = data, valid, sizes, arena
         if self.layout in (FORM_O32, FORM_O64):
             self.check_ends()
 
@@ -116,6 +156,25 @@ cdef class Vector:
             )
         return 0
 
+    cdef Py_ssize_t data_nbytes(self) noexcept:
+        """What the values take up."""
+        if self.layout == FORM_BITS:
+            return (self.length + 7) >> 3
+        return (self.length + (self.layout in (FORM_O32, FORM_O64))) * WIDTH[self.layout]
+
+    @property
+    def buffers(self):
+        """Data, valid, sizes and arena as memoryviews; None for what there is not."""
+        if self.held is None:
+            data = memoryview(piece_of(self.owner, self.data, self.data_nbytes()))
+            valid, arena = None, None
+            if self.valid != NULL:
+                valid = memoryview(piece_of(self.owner, self.valid, (self.length + 7) >> 3))
+            if self.kind == KIND_TEXT:
+                arena = memoryview(piece_of(self.owner, self.arena, self.arena_nbytes))
+            self.held = data, valid, None, arena
+        return self.held
+
     @property
     def form(self):
         """The name of the layout; never empty."""
@@ -132,8 +191,8 @@ cdef class Vector:
         if kind == KIND_BOOL:
             return Vector(kind, length, bits, bits)
         if kind == KIND_CODE:
-            return Vector(kind, length, bytes(length), bits, dictionary=Dictionary(), form="i8")
+            return Vector(kind, length, bytes(length), bits, dictionary=NO_WORDS, form="i8")
         data = bytes(length * WIDTH[LAYOUTS[kind][""]])
         if kind == KIND_LIST:
-            return Vector(kind, length, data, bits, bytes(4 * length), b"", Dictionary())
+            return Vector(kind, length, data, bits, bytes(4 * length), b"", NO_WORDS)
         return Vector(kind, length, data, bits)
