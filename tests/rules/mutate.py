@@ -54,7 +54,7 @@ OUTCOMES = ("killed", "survived", "broken")
 WHOLE = ("test_lower", "test_leaves", "test_face", "test_aggregates", "test_oracle")
 """The tests that every kernel must stand, when those of its own module have passed."""
 TESTS = {
-    "kernels": ("test_kernels", "test_program", *WHOLE),
+    "kernels": ("test_kernels", "test_textkernels", "test_program", *WHOLE),
     "textkernels": ("test_textkernels", *WHOLE),
     "leafrows": ("test_program", *WHOLE),
     "program": ("test_program", *WHOLE),
