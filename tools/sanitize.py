@@ -27,6 +27,9 @@ TESTS = (
 )  # fmt: skip
 """The kernels by themselves, rules against the plain forms and the oracle, and the parser."""
 
+OPTIONS = ("--capture=sys", "-n", "2", "--dist", "worksteal")
+"""What the sanitizer writes when it ends a process must not end with it in pytest's capture."""
+
 PROOF = """
 import ctypes
 from blaster import _build
@@ -77,7 +80,7 @@ def main() -> int:
     prove(environment)
     print("the sanitizers are on: a read behind its memory was stopped", flush=True)
     words = sys.argv[1:] or TESTS
-    command = [sys.executable, "-m", "pytest", "-q", *words]
+    command = [sys.executable, "-m", "pytest", "-q", *OPTIONS, *words]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 

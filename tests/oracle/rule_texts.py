@@ -245,14 +245,21 @@ DECKS = {
 
 
 class Author:
-    """Joins leaves to a tree of at most DEPTH_MAX levels and about `budget` leaves."""
+    """Joins leaves to a tree of at most DEPTH_MAX levels and about `budget` leaves.
 
-    def __init__(self, dice: Dice, case: Case, budget: int) -> None:
+    A leaf whose text is not `wanted` is drawn anew.
+    """
+
+    def __init__(
+        self, dice: Dice, case: Case, budget: int,
+        wanted: Callable[[str], bool] = lambda text: True,
+    ) -> None:  # fmt: skip
         self.dice = dice
         self.writer = Writer(dice, case)
         self.place = case.place
         self.raw = not case.attributes and case.place != "audience"
         self.budget = budget
+        self.wanted = wanted
         self.leaves: list[tuple[Leaf, str]] = []
 
     def rule(self) -> Written:
@@ -261,8 +268,11 @@ class Author:
         return Written(text, negatable, tuple(self.leaves))
 
     def leaf(self, *, negated: bool) -> str:
-        leaf = self.dice.deal(DECKS[self.place, self.raw, negated])
-        text = leaf.write(self.writer, leaf.operator, leaf.kind)
+        while True:
+            leaf = self.dice.deal(DECKS[self.place, self.raw, negated])
+            text = leaf.write(self.writer, leaf.operator, leaf.kind)
+            if self.wanted(text):
+                break
         self.leaves.append((leaf, text))
         self.budget -= 1
         return text

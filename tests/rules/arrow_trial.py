@@ -127,7 +127,7 @@ class ArrowTrial:
             fields=self.case.fields, place="audience", journey=JOURNEY, extras=EXTRAS,
             tables=TABLES, event_attributes=self.case.events,
         )  # fmt: skip
-        self.text = self.drawn_text(budget)
+        self.text = Author(dice, self.case, budget, self.has_columns).rule().text
         distinct = [Row(dice, self.case) for _ in range(1 + dice.below(8))]
         self.zoned = "zone" in self.text or one_in(dice, 3)
         if not self.zoned:
@@ -140,12 +140,9 @@ class ArrowTrial:
         truths = [truth(parse(self.text), one) for one in world]
         self.wanted = [truths[place] for place in order]
 
-    def drawn_text(self, budget: int) -> str:
-        """A rule that reads no happenings: no column holds them."""
-        while True:
-            text = Author(self.dice, self.case, budget).rule().text
-            if all(fact.kind != Kind.EVENTS for fact in compile_rule(text, self.scope).facts):
-                return text
+    def has_columns(self, text: str) -> bool:
+        """Whether it reads no happenings: no column holds them."""
+        return all(fact.kind != Kind.EVENTS for fact in compile_rule(text, self.scope).facts)
 
     def compiled(self, rows: list[Row], order: list[int]) -> tuple[ArrowRule, pa.Table]:
         """The rule for a drawn schema; for a scope where decimals are too short."""

@@ -4,9 +4,10 @@
 how many places of each source are tried; which ones follows from a digest of the line and the seed,
 so that an edit elsewhere in the file does not deal anew. A mutant is compiled alone (-O1), below
 build/mutants, where everything but its module is a link to the tree that runs this; the source tree
-is never touched. The tests that are most likely to notice come first, and the first failure ends a
-mutant. One that no test notices is a survivor: it is printed with file and line, and the exit code
-is 1.
+is never touched. Test files run one after the other, those that are most likely to notice first,
+and the first failure ends a mutant. A file that takes many times as long as it took without a flip
+has noticed too. A mutant that no test notices is a survivor: it is printed with file and line, and
+the exit code is 1.
 
 EQUIVALENT holds the flips that change no answer, each with its reason; one that is not there any
 more is an error too.
@@ -21,11 +22,13 @@ import re
 import resource
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import NamedTuple
 
@@ -51,13 +54,16 @@ OUTCOMES = ("killed", "survived", "broken")
 WHOLE = ("test_lower", "test_leaves", "test_face", "test_aggregates", "test_oracle")
 """The tests that every kernel must stand, when those of its own module have passed."""
 TESTS = {
-    "kernels": ("test_kernels", "test_program", *WHOLE),
+    "kernels": ("test_kernels", "test_textkernels", "test_program", *WHOLE),
     "textkernels": ("test_textkernels", *WHOLE),
     "leafrows": ("test_program", *WHOLE),
     "program": ("test_program", *WHOLE),
 }
-CPU_S_MAX, WAIT_S_MAX = 240, 3600
-"""A mutant that makes a loop endless fails by the first, one that waits for ever by the second."""
+CPU_TIMES, WAIT_TIMES, SPARE_S = 10, 30, 20
+"""A file of tests that takes so many times its own seconds without a flip, and some to spare, does
+not end: the processor's time is looked at for endless loops, the clock's for what waits."""
+BASE_S_MAX = 200
+"""What a file of tests is thought to take before it has run once."""
 MEMORY_BYTES_MAX = 16 << 30
 """What a mutant that asks for ever more gets."""
 
@@ -221,28 +227,31 @@ def mutated(mutant: Mutant, folder: Path, plain: Path) -> None:
 # -------------------------------------------------------------------------------------- judging
 
 
-def bounded() -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_S_MAX, CPU_S_MAX))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+def noticed(folder: Path, test: str, usual_s: float) -> str:
+    """The first test of a file that fails on the tree, or nothing."""
+    cpu_s = int(CPU_TIMES * usual_s + SPARE_S)
 
+    def bounded() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-def noticed(folder: Path, tests: tuple[str, ...]) -> str:
-    """The first test that fails on the tree, or nothing."""
-    files = [f"tests/rules/{name}.py" for name in tests]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files]
+    options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    command = [sys.executable, "-m", "pytest", *options, f"tests/rules/{test}.py"]
     settings = {**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{ROOT}"}
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=settings, timeout=WAIT_S_MAX, capture_output=True, text=True,
-            check=False, preexec_fn=bounded,
+            command, cwd=ROOT, env=settings, timeout=WAIT_TIMES * usual_s + SPARE_S,
+            capture_output=True, text=True, check=False, preexec_fn=bounded,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return "it does not end"
+        return f"{test}: it waits"
     if not done.returncode:
         return ""
+    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+        return f"{test}: it does not end"
     failed = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, re.MULTILINE)
-    return failed[1] if failed else f"exit code {done.returncode}"
+    return failed[1] if failed else f"{test}: exit code {done.returncode}"
 
 
 class Verdict(NamedTuple):
@@ -253,30 +262,37 @@ class Verdict(NamedTuple):
     seconds: float
 
 
-def verdict(number: int, mutant: Mutant) -> Verdict:
+def verdict(number: int, mutant: Mutant, usual: dict[str, float]) -> Verdict:
     folder = FOLDER / str(number)
     start = time.monotonic()
     try:
         mutated(mutant, folder, FOLDER / "plain")
     except subprocess.CalledProcessError as error:
         return Verdict("broken", error.stderr[-300:], time.monotonic() - start)
-    by = noticed(folder, TESTS[mutant.module])
+    asked = (noticed(folder, test, usual[test]) for test in TESTS[mutant.module])
+    by = next(filter(None, asked), "")
     shutil.rmtree(folder)
     return Verdict("killed" if by else "survived", by, time.monotonic() - start)
 
 
-def prepared() -> None:
-    """The tree without a flip, compiled as mutants are: its tests must pass."""
+def prepared(modules: set[str]) -> dict[str, float]:
+    """The tree without a flip, compiled as mutants are; the seconds each file of tests takes there.
+
+    Each must pass.
+    """
     shutil.rmtree(FOLDER, ignore_errors=True)
     plain = FOLDER / "plain"
     laid_out(plain)
-    for module in TESTS:
+    for module in sorted(modules):
         compiled(module, plain)
-    failed = noticed(
-        plain, tuple(dict.fromkeys(name for names in TESTS.values() for name in names))
-    )
-    if failed:
-        raise SystemExit(f"mutate: {failed} fails without any flip, so nothing can be said")
+    usual: dict[str, float] = {}
+    for test in dict.fromkeys(name for module in sorted(modules) for name in TESTS[module]):
+        start = time.monotonic()
+        failed = noticed(plain, test, BASE_S_MAX)
+        if failed:
+            raise SystemExit(f"mutate: {failed} fails without any flip, so nothing can be said")
+        usual[test] = time.monotonic() - start
+    return usual
 
 
 def main() -> int:
@@ -291,11 +307,12 @@ def main() -> int:
         print("\n".join(map(str, mutants)))
         return 0
     start = time.monotonic()
-    prepared()
+    usual = prepared({mutant.module for mutant in mutants})
+    print(", ".join(f"{test} {seconds:.0f} s" for test, seconds in usual.items()))
     print(f"{len(mutants)} mutants; ready after {time.monotonic() - start:.0f} s", flush=True)
     counts = dict.fromkeys(OUTCOMES, 0)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        verdicts = pool.map(verdict, range(len(mutants)), mutants)
+        verdicts = pool.map(verdict, range(len(mutants)), mutants, repeat(usual))
         for mutant, (outcome, by, seconds) in zip(mutants, verdicts, strict=True):
             counts[outcome] += 1
             print(f"{outcome:9}{mutant}\n         {seconds:.0f} s, {by or 'no test'}", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import cache
 
 import duckdb
 import pyarrow as pa
@@ -29,14 +30,19 @@ REASONS = {
 }
 
 
+@cache
+def database():
+    """The one that all drawn cases share."""
+    return duckdb.connect()
+
+
 def run(seed, count):
     dice, tally, turns = Seeded(seed), Counter(), Turns()
-    connection = duckdb.connect()
     for _ in range(count):
         trial = ArrowTrial(dice)
         with turns.next():
             trial.mask()
-        trial.sql(connection, tally)
+        trial.sql(database(), tally)
     return tally
 
 
@@ -51,7 +57,7 @@ def trials(draw):
     trial = ArrowTrial(Drawn(draw), 3)
     with instructions(draw(st.sampled_from(LEVELS))):
         trial.mask()
-    trial.sql(duckdb.connect(), Counter())
+    trial.sql(database(), Counter())
     return trial.text
 
 
@@ -134,6 +140,18 @@ def test_ten_thousand_parts():
     compiled = compile_arrow(text, table.schema)
     assert compiled.mask(table).to_pylist() == [True, True, False, False]
     assert answers(text, table) == [True, True, False, None]
+
+
+def test_at_least_in_at_least_is_said_once():
+    """DuckDB plans what CASE compares once for each WHEN: eight levels would take 256 times."""
+    text = "x == 0"
+    for number in range(1, 9):
+        text = f"at least 1 of ({text}, x == {number})"
+    table = pa.table({"x": [0, 8, 9, None]})
+    assert answers(text, table) == [True, True, False, None]
+    statement = f"SELECT {compile_arrow(text, table.schema).sql()} FROM contacts"
+    (parsed,) = duckdb.connect().execute("SELECT json_serialize_sql(?)", [statement]).fetchone()
+    assert parsed.count('"x"') == 9
 
 
 def test_what_sql_cannot_say_is_named():

@@ -71,12 +71,15 @@ class Sql:
         return "(" + word.join(self.node(child) for child in children) + ")"
 
     def _at_least(self, k: int, children: tuple[tree.Node, ...]) -> str:
-        """The k-th of the answers, true ones first, unknown ones next."""
+        """The k-th of the answers, true ones first, unknown ones next.
+
+        A CASE over it would be planned once for each WHEN, and so twice as often at each level.
+        """
         if k <= 0 or k > len(children):
             return constant(k <= 0)
         ranks = [f"coalesce(CAST({self.node(one)} AS INTEGER) * 2, 1)" for one in children]
         ranked = f"list_reverse_sort([{', '.join(ranks)}])[{k}]"
-        return f"(CASE {ranked} WHEN 2 THEN TRUE WHEN 0 THEN FALSE END)"
+        return f"([FALSE, NULL, TRUE])[{ranked} + 1]"
 
     # --------------------------------------------------------------------------------- leaves
 
