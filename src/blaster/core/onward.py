@@ -15,7 +15,7 @@ import numpy as np
 
 from blaster.core.binding import Rows
 from blaster.core.groups import grouped, sift
-from blaster.core.moving import Level, Stay
+from blaster.core.moving import Level, Stay, Way
 from blaster.core.parts import Parts
 from blaster.core.routes import BRANCH, SEND, WAIT
 from blaster.core.runs import JourneyState
@@ -62,23 +62,18 @@ LEVELS_MAX = 8
 """Branches that are passed at once; behind so many the tick's next round goes on."""
 
 
-def advance(tick: Decisions, journey: JourneyState, runs: Array, targets: Array) -> None:
+def advance(
+    tick: Decisions, journey: JourneyState, runs: Array, targets: Array, way: Way | None = None
+) -> None:
     """Brings runs on their way into waits, send steps and branches to where they stay."""
-    parts = Parts(runs)
-    if not parts.ascending:
-        order = np.argsort(runs)
-        parts, targets = Parts(runs[order]), targets[order]
+    parts, level, shifts = way or _surveyed(tick, journey, runs, targets)
     routes, column, threads = journey.routes, journey.column, tick.threads
-    pairs, here, shifts = survey(
-        column("step"), column("contact"), parts, targets, len(routes.kind), threads
-    )
-    levels = [Level(targets, here.copy(), _pairs_of(pairs))]
-    final = targets
+    levels, final, here = [level], level.keys, level.came.copy()
     away: list[tuple[Array, Array]] = []
     if BRANCH in routes.kinds_in(levels[0].into()):
         rules, slots = routes.asked(levels[0].into())
         looks = _look(tick, journey, parts, shifts, rules)
-        final = targets.copy()
+        final = final.copy()
     while BRANCH in routes.kinds_in(levels[-1].into()):
         values = routes.values(far=len(levels) > LEVELS_MAX)
         keys, came, taken = choose(
@@ -100,6 +95,18 @@ def advance(tick: Decisions, journey: JourneyState, runs: Array, targets: Array)
     for who, where in away:
         tick.rows -= len(who)
         tick.go_on(journey, who, where)
+
+
+def _surveyed(tick: Decisions, journey: JourneyState, runs: Array, targets: Array) -> Way:
+    """The same runs in row order."""
+    parts = Parts(runs)
+    if not parts.ascending:
+        order = np.argsort(runs)
+        parts, targets = Parts(runs[order]), targets[order]
+    step, contact = journey.column("step"), journey.column("contact")
+    steps = len(journey.routes.kind)
+    pairs, came, shifts = survey(step, contact, parts, targets, steps, tick.threads)
+    return Way(parts, Level(targets, came, _pairs_of(pairs)), shifts)
 
 
 def _pairs_of(table: Array) -> list[tuple[int, int, int]]:
