@@ -33,7 +33,7 @@ Array = np.ndarray[Any, Any]
 
 DENSE_SHARE = 12
 """A batch of which one row in so many is looked at is read whole."""
-STEP_ROWS = 512
+STEP_ROWS = 256
 """Gathered rows per branch from which on each branch is looked at with its own facts only."""
 LOOKS_MAX = 64
 """Batches that are looked at together: so many may lie gathered at a time."""
@@ -158,9 +158,9 @@ def _look(
     looks: list[Look] = [(np.empty((0, 0), np.uint64), 0)] * parts.count
     groups: list[tuple[list[int], Rows | None]] = []
     few: list[int] = []
-    rows_of_few = 0
+    rows_of_few, counts = 0, np.diff(bounds).tolist()
     for part in range(parts.count):
-        batch, count = int(parts.rows[bounds[part]]) // BATCH_ROWS, int(np.diff(bounds)[part])
+        batch, count = int(parts.rows[bounds[part]]) // BATCH_ROWS, counts[part]
         whole = _whole(tick, journey, batch, count, int(shifts[part]))
         if whole is not None:
             groups.append(([part], whole))
