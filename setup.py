@@ -31,6 +31,7 @@ MODULES: list[str] = [
     "blaster.core.chunk",
     "blaster.core.column",
     "blaster.core.crew",
+    "blaster.core.departures",
     "blaster.core.fixed",
     "blaster.core.groups",
     "blaster.core.index",

@@ -70,6 +70,12 @@ FRAME_BYTES_MAX = 16 * 1024 * 1024
 WORKERS_MAX = 64
 """Transport workers of one engine."""
 
+TICK_THREADS_MAX = 64
+"""Threads of one tick."""
+
+TICK_THREADS = 4
+"""Threads that a tick has at most where nobody says how many: more wait for the same memory."""
+
 RING_PLACES = 4_096
 """Orders that one worker has at once; each has a place in its hand-over ring."""
 

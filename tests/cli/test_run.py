@@ -81,6 +81,16 @@ def test_workers_that_cannot_be(cli: Cli, number: str) -> None:
     assert ran == (2, "", f"error: --workers is 1 to 64, not {number}\n")
 
 
+def test_the_threads_that_are_asked_for(cli: Cli, account: Path) -> None:
+    assert "ready: " in until_idle(cli, "--threads", "2").out
+
+
+@pytest.mark.parametrize("number", ["0", "65", "-1"])
+def test_threads_that_cannot_be(cli: Cli, number: str) -> None:
+    ran = cli("run", "--threads", number)
+    assert ran == (2, "", f"error: --threads is 1 to 64, not {number}\n")
+
+
 def test_what_is_no_account(cli: Cli, receiver: Receiver) -> None:
     assert cli("run", "club").code == 2
     make_account(Path("club"), receiver.port)

@@ -29,9 +29,18 @@ OPENINGS_MAX = 5
 class Daemon:
     """One account, by its folder."""
 
-    def __init__(self, folder: Path, workers: int | None, *, until_idle: bool, quiet: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        workers: int | None,
+        threads: int | None,
+        *,
+        until_idle: bool,
+        quiet: bool,
+    ) -> None:
         self._folder = folder
         self._workers = workers
+        self._threads = threads
         self._until_idle = until_idle
         self._quiet = quiet
         self._stop = asyncio.Event()
@@ -58,7 +67,9 @@ class Daemon:
         """One engine, from its opening to its end; why it ended by itself."""
         import blaster
 
-        async with blaster.open(self._folder, workers=self._workers) as engine:
+        async with blaster.open(
+            self._folder, workers=self._workers, threads=self._threads
+        ) as engine:
             try:
                 await self._say_ready(engine)
                 await self._serve(engine)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from blaster.cli.folders import account_folder
 from blaster.cli.output import UsageError
-from blaster.limits import WORKERS_MAX
+from blaster.limits import TICK_THREADS_MAX, WORKERS_MAX
 
 HELP = """
-Usage: blaster run [DIR] [--workers N] [--until-idle] [--quiet]
+Usage: blaster run [DIR] [--workers N] [--threads N] [--until-idle]
+                   [--quiet]
 
 Runs the account: takes the steps that come due, and delivers. One line on
 stdout says when it is ready. SIGTERM and Ctrl-C let what is on the wire finish,
@@ -19,6 +20,8 @@ at once. What came due while nobody ran the account is named at the start.
 Options:
   --workers N    processes that deliver e-mail, 1 to 64 (default: what
                  blaster.toml says, else one per processor)
+  --threads N    threads that decide about journeys, 1 to 64 (default: one per
+                 processor, 4 at most)
   --until-idle   end when nothing is left to do now: no order is under way, and
                  nobody waits but for a later hour
   --quiet        no line per minute
@@ -37,15 +40,19 @@ def run(
     /,
     *,
     workers: int | None = None,
+    threads: int | None = None,
     until_idle: bool = False,
     quiet: bool = False,
 ) -> int:
     if workers is not None and not 1 <= workers <= WORKERS_MAX:
         raise UsageError(f"--workers is 1 to {WORKERS_MAX}, not {workers}")
+    if threads is not None and not 1 <= threads <= TICK_THREADS_MAX:
+        raise UsageError(f"--threads is 1 to {TICK_THREADS_MAX}, not {threads}")
     folder = account_folder(dir)
 
     import uvloop
 
     from blaster.cli.daemon import Daemon
 
-    return uvloop.run(Daemon(folder, workers, until_idle=until_idle, quiet=quiet).run())
+    daemon = Daemon(folder, workers, threads, until_idle=until_idle, quiet=quiet)
+    return uvloop.run(daemon.run())

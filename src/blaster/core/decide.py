@@ -16,7 +16,7 @@ import numpy as np
 
 from blaster.core.apply import apply_operation
 from blaster.core.binding import Rows
-from blaster.core.moving import Level, Stay, move_on
+from blaster.core.moving import Level, Stay, Way, move_on
 from blaster.core.onward import Wave
 from blaster.core.parts import Parts
 from blaster.core.plan import GONE, LookStep, PlanStep, SendStep, WaitStep
@@ -34,13 +34,15 @@ Array = np.ndarray[Any, Any]
 class Travellers:
     """Runs on their way; `ended` is how many times runs had ended in this tick when they set off.
 
-    A row whose run ended since then may be another run's by the time it is looked at again.
+    A row whose run ended since then may be another run's by the time it is looked at again. `way`
+    is what is known of all of them, where they were found together.
     """
 
     journey: JourneyState
     runs: Array
     targets: Array
     ended: int
+    way: Way | None = None
 
     def without(self, journey: JourneyState, runs: Array) -> Travellers:
         """All but these runs of that journey."""
@@ -126,6 +128,12 @@ class Decisions:
             self.emit(records.Ended(journey.version, runs, how, -1))
         else:
             self.arrivals.append(self.travellers(journey, runs, target))
+
+    def set_off(self, journey: JourneyState, targets: Array, way: Way) -> None:
+        """As `go`, of runs that are not on their way and do not leave."""
+        runs = way.parts.rows
+        self.rows += len(runs)
+        self.arrivals.append(Travellers(journey, runs, targets, len(self.ended), way))
 
     def go_on(self, journey: JourneyState, runs: Array, targets: Array) -> None:
         """As `go`, each run to a step of its own."""

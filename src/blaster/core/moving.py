@@ -33,6 +33,14 @@ class Level(NamedTuple):
         return total
 
 
+class Way(NamedTuple):
+    """What is known of runs that set off together: where they lie, from where to where they go."""
+
+    parts: Parts
+    level: Level
+    shifts: Array  # int64[], by part: see `waves.survey`
+
+
 class Stay(NamedTuple):
     """Where runs come to stand: a step each, and by step the instants that they wait for."""
 

@@ -15,13 +15,13 @@ import numpy as np
 
 from blaster.core.binding import Rows
 from blaster.core.groups import grouped, sift
-from blaster.core.moving import Level, Stay
+from blaster.core.moving import Level, Stay, Way
 from blaster.core.parts import Parts
 from blaster.core.routes import BRANCH, SEND, WAIT
 from blaster.core.runs import JourneyState
 from blaster.core.sends import POLICY_WAIT_S
 from blaster.core.timing import as_times
-from blaster.core.waves import choose, survey
+from blaster.core.waves import choose, spread, survey
 from blaster.model import records
 from blaster.model.fields import BATCH_ROWS, NEVER
 from blaster.rules import RuleSet, evaluate_many
@@ -33,6 +33,8 @@ Array = np.ndarray[Any, Any]
 
 DENSE_SHARE = 12
 """A batch of which one row in so many is looked at is read whole."""
+STEP_ROWS = 256
+"""Gathered rows per branch from which on each branch is looked at with its own facts only."""
 LOOKS_MAX = 64
 """Batches that are looked at together: so many may lie gathered at a time."""
 Look = tuple[Array, int]
@@ -62,23 +64,18 @@ LEVELS_MAX = 8
 """Branches that are passed at once; behind so many the tick's next round goes on."""
 
 
-def advance(tick: Decisions, journey: JourneyState, runs: Array, targets: Array) -> None:
+def advance(
+    tick: Decisions, journey: JourneyState, runs: Array, targets: Array, way: Way | None = None
+) -> None:
     """Brings runs on their way into waits, send steps and branches to where they stay."""
-    parts = Parts(runs)
-    if not parts.ascending:
-        order = np.argsort(runs)
-        parts, targets = Parts(runs[order]), targets[order]
+    parts, level, shifts = way or _surveyed(tick, journey, runs, targets)
     routes, column, threads = journey.routes, journey.column, tick.threads
-    pairs, here, shifts = survey(
-        column("step"), column("contact"), parts, targets, len(routes.kind), threads
-    )
-    levels = [Level(targets, here.copy(), _pairs_of(pairs))]
-    final = targets
+    levels, final, here = [level], level.keys, level.came.copy()
     away: list[tuple[Array, Array]] = []
     if BRANCH in routes.kinds_in(levels[0].into()):
         rules, slots = routes.asked(levels[0].into())
-        looks = _look(tick, journey, parts, shifts, rules)
-        final = targets.copy()
+        looks = _look(tick, journey, parts, shifts, rules, final)
+        final = final.copy()
     while BRANCH in routes.kinds_in(levels[-1].into()):
         values = routes.values(far=len(levels) > LEVELS_MAX)
         keys, came, taken = choose(
@@ -100,6 +97,18 @@ def advance(tick: Decisions, journey: JourneyState, runs: Array, targets: Array)
     for who, where in away:
         tick.rows -= len(who)
         tick.go_on(journey, who, where)
+
+
+def _surveyed(tick: Decisions, journey: JourneyState, runs: Array, targets: Array) -> Way:
+    """The same runs in row order."""
+    parts = Parts(runs)
+    if not parts.ascending:
+        order = np.argsort(runs)
+        parts, targets = Parts(runs[order]), targets[order]
+    step, contact = journey.column("step"), journey.column("contact")
+    steps = len(journey.routes.kind)
+    pairs, came, shifts = survey(step, contact, parts, targets, steps, tick.threads)
+    return Way(parts, Level(targets, came, _pairs_of(pairs)), shifts)
 
 
 def _pairs_of(table: Array) -> list[tuple[int, int, int]]:
@@ -139,16 +148,19 @@ def _moves(
 
 
 def _look(
-    tick: Decisions, journey: JourneyState, parts: Parts, shifts: Array, rules: RuleSet
+    tick: Decisions, journey: JourneyState, parts: Parts, shifts: Array, rules: RuleSet, keys: Array
 ) -> list[Look]:
-    """Where the rules are surely true, part by part: whole batches where many are asked."""
+    """Where the rules are surely true, part by part: whole batches where many are asked.
+
+    Of a run that stands in a branch (`keys`) only the rules that it may meet need be answered.
+    """
     state, bounds = tick.state, parts.bounds
     looks: list[Look] = [(np.empty((0, 0), np.uint64), 0)] * parts.count
     groups: list[tuple[list[int], Rows | None]] = []
     few: list[int] = []
-    rows_of_few = 0
+    rows_of_few, counts = 0, np.diff(bounds).tolist()
     for part in range(parts.count):
-        batch, count = int(parts.rows[bounds[part]]) // BATCH_ROWS, int(np.diff(bounds)[part])
+        batch, count = int(parts.rows[bounds[part]]) // BATCH_ROWS, counts[part]
         whole = _whole(tick, journey, batch, count, int(shifts[part]))
         if whole is not None:
             groups.append(([part], whole))
@@ -162,15 +174,52 @@ def _look(
         groups.append((few, None))
     for first in range(0, len(groups), LOOKS_MAX):
         asked = groups[first : first + LOOKS_MAX]
-        rows = [whole or _gathered(tick, journey, parts, mine) for mine, whole in asked]
+        answers: list[Array | None] = [
+            None if whole is not None else _by_step(tick, journey, parts, mine, rules, keys)
+            for mine, whole in asked
+        ]
+        left = [look for look, words in zip(asked, answers, strict=True) if words is None]
+        rows = [whole or _gathered(tick, journey, parts, mine) for mine, whole in left]
         batches = [(each.vectors(rules.facts), len(each)) for each in rows]
-        found = evaluate_many(rules, batches, tick.now, state.zones, tick.threads)
-        for (mine, whole), words in zip(asked, found, strict=True):
-            bit = 0
+        found = iter(evaluate_many(rules, batches, tick.now, state.zones, tick.threads))
+        for (mine, whole), answer in zip(asked, answers, strict=True):
+            words, bit = next(found) if answer is None else answer, 0
             for part in mine:
                 looks[part] = words, bit if whole is None else -1
                 bit += int(bounds[part + 1] - bounds[part])
     return looks
+
+
+def _by_step(
+    tick: Decisions,
+    journey: JourneyState,
+    parts: Parts,
+    mine: list[int],
+    rules: RuleSet,
+    keys: Array,
+) -> Array | None:
+    """The rows of these parts, branch by branch: bits where the branch's own rules are true.
+
+    Only the facts that these read are gathered. None where there are too few rows for that.
+    """
+    positions = _positions(parts, mine)
+    standing = keys[positions]
+    counts = np.bincount(standing, minlength=len(journey.routes.kind))
+    steps = np.flatnonzero(counts[: len(journey.routes.kind)] * (journey.routes.kind == BRANCH))
+    if len(steps) < 2 or len(positions) < STEP_ROWS * len(steps):
+        return None
+    order = np.argsort(standing.astype(np.min_scalar_type(len(counts))), kind="stable")
+    starts = np.cumsum(counts) - counts
+    numbers = {rule: number for number, rule in enumerate(rules.rules)}
+    words = np.zeros((len(rules.rules), (len(positions) + 63) // 64), np.uint64)
+    for step in steps.tolist():
+        here = order[starts[step] : starts[step] + counts[step]]
+        own = journey.routes.asked_in(step)
+        rows = Rows.of_runs(tick.state, journey, parts.rows[positions[here]])
+        batch = rows.vectors(own.facts), len(rows)
+        (found,) = evaluate_many(own, [batch], tick.now, tick.state.zones, tick.threads)
+        spread(found, here, np.array([numbers[rule] for rule in own.rules], np.int32), words)
+    return words
 
 
 def _whole(
@@ -188,6 +237,10 @@ def _whole(
 
 def _gathered(tick: Decisions, journey: JourneyState, parts: Parts, mine: list[int]) -> Rows:
     """The rows of these parts, one after another."""
+    return Rows.of_runs(tick.state, journey, parts.rows[_positions(parts, mine)])
+
+
+def _positions(parts: Parts, mine: list[int]) -> Array:
+    """Where the rows of these parts stand, one after another."""
     bounds = parts.bounds
-    runs = np.concatenate([parts.rows[bounds[part] : bounds[part + 1]] for part in mine])
-    return Rows.of_runs(tick.state, journey, runs)
+    return np.concatenate([np.arange(bounds[part], bounds[part + 1]) for part in mine])

@@ -17,6 +17,16 @@ cdef class Parts:
     cdef int in_order(self, Py_ssize_t rows) except -1
     cdef Py_ssize_t members(self, Py_ssize_t threads) except -1
 
+# Rows that ascend, cut where each batch ends: the caller's word, it is not looked at.
+cdef Parts cut_parts(object rows, object bounds)
+
+cdef extern from *:
+    """
+    static inline void blaster_ahead(const void* place) { __builtin_prefetch(place); }
+    """
+    # Begins to fetch what will be read or written soon.
+    void ahead "blaster_ahead"(const void* place) noexcept nogil
+
 # What every pass over them reads: positions of part p are bound[p] to bound[p + 1].
 cdef struct Span:
     const int64_t* row

@@ -75,6 +75,14 @@ cdef class Parts:
         return max(1, min(threads, self.count, self.row.shape[0] // <Py_ssize_t>THREAD_ROWS))
 
 
+cdef Parts cut_parts(object rows, object bounds):
+    cdef Parts made = Parts(np.empty(0, np.int64))
+    made.rows, made.bounds = rows, bounds
+    made.row, made.bound = rows, bounds
+    made.count = len(bounds) - 1
+    return made
+
+
 # --- what passes share ---------------------------------------------------------------------------
 
 cdef Store store_of(Column column, int kind):

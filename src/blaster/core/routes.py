@@ -64,6 +64,7 @@ class Routes:
         self.edge_target = np.array(targets, np.int32)
         self._met = self._rules_met()
         self._sets: dict[frozenset[int], tuple[RuleSet, Array]] = {}
+        self._alone: dict[int, RuleSet] = {}
 
     def kinds_in(self, counts: Array) -> set[int]:
         """The kinds of the steps that have a count (int64[steps])."""
@@ -97,6 +98,12 @@ class Routes:
             found = RuleSet([self.rules[number] for number in chosen]), places[self.case_rules]
             self._sets[numbers] = found
         return found
+
+    def asked_in(self, step: int) -> RuleSet:
+        """The rules that runs in this branch may meet."""
+        if step not in self._alone:
+            self._alone[step] = RuleSet([self.rules[number] for number in sorted(self._met[step])])
+        return self._alone[step]
 
     def _rules_met(self) -> dict[int, frozenset[int]]:
         """By branch its own rules, and those of the branches that it leads to through branches."""

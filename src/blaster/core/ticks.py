@@ -14,7 +14,9 @@ import numpy as np
 
 from blaster.core.binding import Rows
 from blaster.core.decide import Decisions, Travellers
+from blaster.core.departures import depart
 from blaster.core.entering import fire, publish, trigger
+from blaster.core.moving import Level, Way
 from blaster.core.onward import advance
 from blaster.core.ordering import queue, withhold
 from blaster.core.parts import Parts
@@ -100,6 +102,10 @@ def _arrive(tick: Decisions, travellers: Travellers) -> None:
     """Into steps that change nothing everybody goes at once, into the others step by step."""
     journey, runs, targets = travellers.journey, travellers.runs, travellers.targets
     if not len(runs):
+        return
+    way = travellers.way
+    if way is not None and OTHER not in journey.routes.kinds_in(way.level.into()):
+        advance(tick, journey, runs, targets, way)
         return
     other = journey.routes.kind[targets] == OTHER if journey.routes.any_other else NOBODY
     if other.any():
@@ -201,11 +207,37 @@ def _due(tick: Decisions, limit: int) -> None:
                         fire(tick, journey, entry, contacts)
                         settle(tick)
     for journey in list(state.versions):
-        if not journey.running or journey.column("due").minimum() > now:
+        if not journey.running:
             continue
-        runs = journey.column("due").due_before(now)[: max(0, limit - tick.rows)]
-        if len(runs):
-            _due_runs(tick, journey, runs)
+        most = max(0, limit - tick.rows)
+        if not journey.routes.timed:
+            _due_at_once(tick, journey, most)
+        elif journey.column("due").minimum() <= now:
+            runs = journey.column("due").due_before(now)[:most]
+            if len(runs):
+                _due_runs(tick, journey, runs)
+
+
+def _due_at_once(tick: Decisions, journey: JourneyState, most: int) -> None:
+    """As `_due_runs`, of a journey that nobody leaves by time alone."""
+    column, onward = journey.column, journey.routes.onward
+    parts, targets, left, shifts = depart(
+        column("due"), column("until"), column("step"), column("contact"), onward,
+        tick.now, UNSET, most, tick.threads,
+    )  # fmt: skip
+    tick.rows += len(targets)
+    sources = np.flatnonzero(left.sum(axis=0))
+    if not len(sources):
+        return
+    if sources[-1] == len(onward) or (onward[sources] < 0).any():
+        _go(tick, journey, parts.rows, targets)
+        return
+    came = np.zeros((parts.count, len(onward)), np.int64)
+    for source in sources.tolist():
+        came[:, onward[source]] += left[:, source]
+    ways = (sources, onward[sources], left.sum(axis=0)[sources])
+    pairs = list(zip(*(way.tolist() for way in ways), strict=True))
+    tick.set_off(journey, targets, Way(parts, Level(targets, came, pairs), shifts))
 
 
 def _due_runs(tick: Decisions, journey: JourneyState, runs: Array) -> None:
@@ -213,10 +245,12 @@ def _due_runs(tick: Decisions, journey: JourneyState, runs: Array) -> None:
     runs = tick.exits_of_time(journey, runs)
     tick.rows += len(runs)
     step, until, routes = journey.column("step"), journey.column("until"), journey.routes
-    targets, left = ready(step, until, Parts(runs), routes.onward, tick.now, UNSET, tick.threads)
-    if not left:
-        tick.go_on(journey, runs, targets)
-        return
+    targets, _ = ready(step, until, Parts(runs), routes.onward, tick.now, UNSET, tick.threads)
+    _go(tick, journey, runs, targets)
+
+
+def _go(tick: Decisions, journey: JourneyState, runs: Array, targets: Array) -> None:
+    """On to the targets; who has none (UNSET) is looked at by his step."""
     over = targets != UNSET
     tick.go_on(journey, runs[over], targets[over])
     runs = runs[~over]

@@ -59,6 +59,14 @@ def choose(
     stand where, by part) is kept true.
     """
 
+def spread(
+    found: npt.NDArray[np.uint64],
+    places: _Longs,
+    slots: _Keys,
+    words: npt.NDArray[np.uint64],
+) -> None:
+    """Sets bit `places[i]` of row `slots[rule]` of `words` where bit i of `found[rule]` is set."""
+
 def place(
     step: Column,
     due: Column,

@@ -13,12 +13,17 @@ import numpy as np
 from blaster.core.column cimport Column
 from blaster.core.crew cimport share
 from blaster.core.fixed cimport TimeStore
-from blaster.core.parts cimport Parts, Span, refuse_steps, same_length, span_of, store_of
-from blaster.core.store cimport BATCH_BITS, BATCH_MASK, ID, INT, TIME, Place, Store
+from blaster.core.parts cimport Parts, Span, ahead, refuse_steps, same_length, span_of, store_of
+from blaster.core.store cimport (
+    BATCH_BITS, BATCH_MASK, ID, INT, ROWS_PER_BATCH, TIME, Place, Store,
+)
 
 from blaster.model.fields import NEVER as _NEVER
 
 cdef uint32_t NEVER_TIME = _NEVER
+cdef enum:
+    FEW_ROWS = 16               # one row in so many: each lies in cache lines of its own
+    AHEAD_ROWS = 8              # fetched before they are written
 
 
 # --- who is ready ---------------------------------------------------------------------------------
@@ -280,6 +285,32 @@ def choose(
     return out, came, taken.sum(axis=0)
 
 
+def spread(
+    const uint64_t[:, ::1] found, const int64_t[::1] places, const int32_t[::1] slots,
+    uint64_t[:, ::1] words,
+):
+    cdef Py_ssize_t rule, i, count = places.shape[0]
+    cdef uint64_t bit, size = 64 * <uint64_t>words.shape[1], rules = <uint64_t>words.shape[0]
+    cdef const uint64_t* hits
+    cdef uint64_t* out
+    cdef bint bad = 64 * found.shape[1] < count
+    same_length(slots.shape[0], found.shape[0])
+    for rule in range(slots.shape[0]):
+        bad |= <uint64_t>slots[rule] >= rules
+    for i in range(count):
+        bad |= <uint64_t>places[i] >= size
+    if bad:
+        raise IndexError("a bit outside the bitmaps")
+    if count == 0:
+        return
+    with nogil:
+        for rule in range(slots.shape[0]):
+            hits, out = &found[rule, 0], &words[slots[rule], 0]
+            for i in range(count):
+                bit = hits[i >> 6] >> (i & 63) & 1
+                out[places[i] >> 6] |= bit << (places[i] & 63)
+
+
 # --- into the columns -----------------------------------------------------------------------------
 
 cdef struct Places:
@@ -323,7 +354,15 @@ cdef void place_part(void* given, Py_ssize_t part, Py_ssize_t member) noexcept n
     cdef uint32_t value, due_least = NEVER_TIME, until_least = NEVER_TIME
     cdef bint due_lost = False, until_lost = False
     cdef int32_t key
-    for i in range(start, job.rows.bound[part + 1]):
+    cdef Py_ssize_t stop = job.rows.bound[part + 1]
+    cdef bint few = (stop - start) * FEW_ROWS < ROWS_PER_BATCH
+    for i in range(start, stop):
+        if few and i + AHEAD_ROWS < stop:
+            row = rows[i + AHEAD_ROWS] & BATCH_MASK
+            ahead(step + row)
+            ahead(order + row)
+            ahead(due + row)
+            ahead(until + row)
         row, key = rows[i] & BATCH_MASK, keys[i]
         step[row] = key
         if order[row]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -33,7 +34,7 @@ from blaster.engine.secret import SECRET_BYTES, account_secret
 from blaster.engine.thread import EngineThread
 from blaster.engine.timeline import TimelineItem, timeline
 from blaster.errors import BlasterError, Busy, DefinitionError, EngineClosed, InputError
-from blaster.limits import NOTICES_MAX, WORKERS_MAX
+from blaster.limits import NOTICES_MAX, TICK_THREADS, TICK_THREADS_MAX, WORKERS_MAX
 from blaster.log import EmbeddedLog, Log
 from blaster.model import definitions as model
 from blaster.model import records
@@ -65,12 +66,16 @@ class Engine:
         transport: Transport | None = None,
         log: Log | None = None,
         workers: int | None = None,
+        threads: int | None = None,
         deliver: bool = True,
     ) -> None:
         if workers is not None and not 1 <= workers <= WORKERS_MAX:
             raise InputError(f"there are 1 to {WORKERS_MAX} workers, not {workers}")
+        if threads is not None and not 1 <= threads <= TICK_THREADS_MAX:
+            raise InputError(f"a tick has 1 to {TICK_THREADS_MAX} threads, not {threads}")
         self.folder = folder
         self._workers = workers
+        self._threads = threads or min(len(os.sched_getaffinity(0)), TICK_THREADS)
         self._deliver = deliver
         self._secret: bytes | None = None
         self._clock = clock or SystemClock()
@@ -120,6 +125,7 @@ class Engine:
     def _open(self) -> EngineThread:
         """Everything but running; what fails half way lets go of the folder."""
         machine = self._recover()
+        machine.threads = self._threads
         try:
             self._secret = account_secret(self.folder) if self.folder.is_dir() else None
             self._transport = self._given_transport or self._transport_of(machine)
@@ -534,15 +540,23 @@ def open_engine(
     transport: Transport | None = None,
     log: Log | None = None,
     workers: int | None = None,
+    threads: int | None = None,
     deliver: bool = True,
 ) -> Engine:
     """An engine over an account's folder, to be entered with `async with`.
 
     `transport` takes the orders (default: what blaster.toml says), `clock` tells the time, `log`
     keeps the records (default: in the folder's data/log). `workers` is how many processes deliver
-    e-mail (default: what blaster.toml says, else one per processor). With `deliver` false nothing
-    leaves: orders wait for an engine that delivers. Raises InputError.
+    e-mail (default: what blaster.toml says, else one per processor), `threads` how many threads a
+    tick may use (default: one per processor, 4 at most); what is decided is the same for any. With
+    `deliver` false nothing leaves: orders wait for an engine that delivers. Raises InputError.
     """
     return Engine(
-        Path(folder), clock=clock, transport=transport, log=log, workers=workers, deliver=deliver
+        Path(folder),
+        clock=clock,
+        transport=transport,
+        log=log,
+        workers=workers,
+        threads=threads,
+        deliver=deliver,
     )
