@@ -47,6 +47,7 @@ MODULES: list[str] = [
     "blaster.log.packing",
     "blaster.rules.bitmap",
     "blaster.rules.kernels",
+    "blaster.rules.ladder",
     "blaster.rules.leafrows",
     "blaster.rules.lent",
     "blaster.rules.program",

@@ -104,7 +104,16 @@ def batches(draw) -> pa.RecordBatch:
 
 def operations(make: type[Operation]) -> st.SearchStrategy:
     hints = codec.get_type_hints(make)
-    return st.builds(make, **{n: values_of(n, hints[n]) for n in make.__struct_fields__})
+    made = st.builds(make, **{n: values_of(n, hints[n]) for n in make.__struct_fields__})
+    return made.map(fitted) if make is Moved else made
+
+
+def fitted(moved: Moved) -> Moved:
+    """One instant each, or one for all."""
+    count = len(moved.runs)
+    due = np.resize(np.append(moved.due, np.uint32(7)), count)
+    until = np.append(moved.until, np.uint32(7))[:1]
+    return Moved(moved.journey, moved.step, moved.runs, due, until)
 
 
 @pytest.mark.parametrize("kind", list(PLANS))
@@ -202,6 +211,22 @@ def test_wrong_shapes_are_refused_before_a_byte_is_written():
         encode_entry(Entry(AT, (Received(runs, ("\ud800",) * 20),)))
     with pytest.raises(ValueError, match="no 64-bit number"):
         encode_entry(Entry(2**64, ()))
+
+
+@pytest.mark.parametrize(("runs", "due"), [(3, 2), (3, 4), (3, 0), (1, 0), (0, 2)])
+def test_instants_that_are_neither_one_nor_one_each(runs, due, monkeypatch):
+    """A move whose instants do not fit its runs is not written, and not read."""
+    rows, one = np.arange(runs), np.zeros(1, np.uint32)
+    short = np.zeros(due, np.uint32)
+    for times in ((short, one), (one, short)):
+        entry = Entry(AT, (Moved("a@1", 1, rows, *times),))
+        with pytest.raises(ValueError, match=f"{due} instants for {runs} runs, not one or {runs}"):
+            encode_entry(entry)
+        with monkeypatch.context() as patched:
+            patched.setattr(codec, "_misfit", lambda operation: "")
+            frame = encode_entry(entry)
+        with pytest.raises(LogCorrupt, match=f"{due} instants for {runs} runs"):
+            decode_entry(frame)
 
 
 def test_a_field_without_a_layout_is_refused():

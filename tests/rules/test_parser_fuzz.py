@@ -271,6 +271,20 @@ def test_a_long_list_is_one_part_of_the_rule() -> None:
     assert "a list with a rule" in found[0].suggestion
 
 
+def test_however_its_numbers_are_written() -> None:
+    """Needless zeros cost nothing: such a list is one part too, of the numbers that are meant."""
+    more = [str(n) for n in range(10, 2 * RULE_NODES_MAX)]
+    written = ["007", "1.50", "-08", "-0.250", "000", "2.0", *more]
+    found = parse(f"visits in [{', '.join(written)}]")
+    assert isinstance(found, syntax.In)
+    assert isinstance(found.options, syntax.Values)
+    assert found.options.values == ("7", "1.5", "-8", "-0.25", "0", "2", *more)
+    one_by_one = [parse(f"visits == {number}") for number in written[:6]]
+    assert [show(one) for one in one_by_one] == [
+        f"visits == {number}" for number in found.options.values[:6]
+    ]
+
+
 def test_a_long_list_of_another_sort_is_refused() -> None:
     """Dates beside an instant are compared one by one, so that each counts."""
     days = ", ".join(["2026-03-01"] * (RULE_NODES_MAX + 1))

@@ -10,7 +10,7 @@ from blaster.rules.tokens import TOKENS_MAX, clean, is_plain, read
 def tokens(text: str) -> list[tuple[str, str]]:
     found, problems = read(text)
     assert not problems
-    assert found[-1][0] == "end"
+    assert found[-1].kind == "end"
     return [(token.kind, token.value) for token in found[:-1]]
 
 

@@ -32,7 +32,7 @@ from blaster.log.batches import put_batch, take_batch
 from blaster.log.packing import pack
 from blaster.log.texts import put_tuple, take_tuple
 from blaster.log.wire import Reader, put_blob, put_integer, put_text, put_varint
-from blaster.model.records import DECISIONS, INPUTS, Array, Entry, Operation
+from blaster.model.records import DECISIONS, INPUTS, Array, Entry, Moved, Operation
 
 FORMAT = 1
 HEAD_BYTES = 5
@@ -129,6 +129,16 @@ PLANS: dict[int, Plan] = {make.KIND: plan_of(make) for make in (*INPUTS, *DECISI
 # --- entries ----------------------------------------------------------------------------------
 
 
+def _misfit(operation: Operation) -> str:
+    """What is wrong with the lengths of its arrays, if anything is."""
+    if isinstance(operation, Moved):
+        runs = len(operation.runs)
+        for name, instants in (("due", operation.due), ("until", operation.until)):
+            if len(instants) not in (1, runs):
+                return f"{name!r} holds {len(instants)} instants for {runs} runs, not one or {runs}"
+    return ""
+
+
 def encode_entry(entry: Entry) -> bytes:
     """The frame of an entry; only reads it."""
     body = bytearray()
@@ -144,6 +154,8 @@ def encode_entry(entry: Entry) -> bytes:
         fields = bytearray()
         for name, put, _ in plan.fields:
             put(fields, getattr(operation, name))
+        if wrong := _misfit(operation):
+            raise ValueError(wrong)
         put_varint(body, plan.kind)
         put_varint(body, plan.version)
         put_varint(body, len(fields))
@@ -185,4 +197,6 @@ def _operation(reader: Reader) -> Operation:
     operation = plan.make(*[take(reader) for _, _, take in plan.fields])
     if reader.at != end:
         raise LogCorrupt(f"an operation of kind {kind} has another length than it says")
+    if wrong := _misfit(operation):
+        raise LogCorrupt(wrong)
     return operation

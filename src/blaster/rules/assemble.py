@@ -64,13 +64,15 @@ class Assembly:
         self.home: dict[int, int] = {}
         self.uses = [0] * len(nodes)
         self.costs: list[int] = []
-        for node in nodes:
-            wide = node.a < len(kinds) and kinds[node.a] in WIDE_KINDS
-            if node.op == "among" and node.a < len(kinds) and kinds[node.a] == Kind.TEXT:
-                self.costs.append(COSTS["among"] + TEXT_SET_COST)
-                continue
-            own = COSTS.get(node.op, 0) + (WIDE_COST if wide and not node.parts else 0)
-            self.costs.append(own + sum(self.costs[part] for part in node.parts))
+        wide = [WIDE_COST if kind in WIDE_KINDS else 0 for kind in kinds]
+        for op, a, _, _, _, _, parts in nodes:
+            cost = COSTS.get(op, 0)
+            if parts:
+                cost += sum([self.costs[part] for part in parts])
+            elif a < len(kinds):
+                text_set = op == "among" and kinds[a] == Kind.TEXT
+                cost += TEXT_SET_COST if text_set else wide[a]
+            self.costs.append(cost)
         seen: set[int] = set()
         for answer in answers:
             self.uses[answer] += 1

@@ -87,12 +87,16 @@ def is_time_dependent(node: tree.Node | tree.Value) -> bool:
     return changes_among(tree.walk(node))
 
 
+_TIMELESS = frozenset({tree.FactRef, tree.Literal, tree.Compare, tree.And, tree.Or})
+"""The commonest nodes that do not look at the time themselves."""
+
+
 def changes_among(parts: Iterable[tree.Node | tree.Value]) -> bool:
     """The same of everything that `walk` gave."""
     for item in parts:
+        if type(item) in _TIMELESS:
+            continue
         match item:
-            case tree.FactRef() | tree.Literal() | tree.Compare():
-                continue
             case tree.Engaged() | tree.Now() | tree.Today():
                 return True
             case tree.DateTest(op=op) if op in _ALWAYS:

@@ -249,8 +249,9 @@ def _options(context: Context, node: syntax.In | syntax.ListTest) -> tuple[Node,
     if isinstance(node.options, tuple):
         return node.options
     if len(node.options.values) > RULE_NODES_MAX:
-        hint = "such a list is of numbers, dates or texts as its fact is"
-        raise context.wrong(f"this list has more than {RULE_NODES_MAX} values", node, hint)
+        what = f"this list has more than {RULE_NODES_MAX} values that are each a part of the rule"
+        hint = "a longer list is of numbers, dates or texts as its fact is"
+        raise context.wrong(what, node, hint)
     return node.options.nodes(RULE_NODES_MAX)
 
 

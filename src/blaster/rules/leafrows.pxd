@@ -43,6 +43,7 @@ cdef struct Step:
     int32_t c
     int32_t k         # place in the constants of this evaluation
     int32_t negated   # leaves: the rows that are surely false instead of surely true
+    int32_t ladder    # ranges: 1 + the place of the ladder they may use; 0: none
 
 # What a leaf comes to for the vectors and constants of one run.
 cdef enum How:
@@ -71,6 +72,7 @@ cdef enum How:
     HOW_YEARLY = 22
     HOW_YEARLY_ROWS = 23
     HOW_AMONG_TEXTS = 24
+    HOW_LADDER = 25
 
 cdef struct Leaf:
     int32_t how
@@ -87,6 +89,8 @@ cdef struct Leaf:
     const Texts* texts
     int32_t today
     int32_t limit
+    int32_t from_cut      # of a ladder: the range is what lies from this cut on
+    int32_t to_cut        # and not from this one on
 
 cdef struct Slot:
     int32_t kind          # 0: not given
@@ -102,12 +106,20 @@ cdef struct Slot:
     double least
     double most
 
+# All ranges over one slot.
+cdef struct Ladder:
+    const Slot* slot
+    int64_t* cuts
+    int count
+    int first             # the place of its first row of words
+
 # One program over one batch.
 cdef struct Job:
     const Step* steps
     int step_count
     const Leaf* leaves
     const Slot* slots
+    const Ladder* ladders
     Py_ssize_t rows
     uint64_t* out         # results, each of `out_words` words
     Py_ssize_t out_words
@@ -117,6 +129,10 @@ cdef struct Job:
 cdef enum:
     BLOCK_ROWS = 8192
     BLOCK_WORDS = 128
+    LADDERS_MAX = 64
+    LADDER_LEAVES_MIN = 128  # fewer are faster one by one
+    LADDER_LEAVES_MAX = 4096
+    CUTS_MAX = 2 * LADDER_LEAVES_MAX
 
 cdef int width_of(int layout) noexcept nogil
 
@@ -124,4 +140,10 @@ cdef int width_of(int layout) noexcept nogil
 cdef int run_leaf(
     const Job* job, const Step* step, const Leaf* leaf, Py_ssize_t first_row, Py_ssize_t rows,
     uint64_t* dst,
+) noexcept nogil
+
+# The same of a range that has a ladder, of whose cuts `cuts` has the rows.
+cdef void run_ladder(
+    const Job* job, const Step* step, const Leaf* leaf, const uint64_t* cuts, Py_ssize_t first_row,
+    Py_ssize_t rows, uint64_t* dst,
 ) noexcept nogil

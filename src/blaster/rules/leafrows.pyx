@@ -265,3 +265,37 @@ cdef int run_leaf(
         ) < 0:
             return -1
         start = end
+
+
+cdef void run_ladder(
+    const Job* job, const Step* step, const Leaf* leaf, const uint64_t* cuts, Py_ssize_t first_row,
+    Py_ssize_t rows, uint64_t* dst,
+) noexcept nogil:
+    """A range from the rows of its two cuts."""
+    cdef uint64_t[BLOCK_WORDS] hits
+    cdef uint64_t[BLOCK_WORDS] mask
+    cdef const uint64_t* found = cuts + leaf.from_cut * BLOCK_WORDS
+    cdef const uint64_t* behind = cuts + leaf.to_cut * BLOCK_WORDS
+    cdef uint64_t flip = <uint64_t>-1 if step.negated else 0
+    cdef Py_ssize_t words = words_of(rows)
+    cdef Py_ssize_t word
+    if step.negated or leaf.masks:
+        if not mask_words(job, step, leaf, first_row, rows, mask):
+            memset(mask, 0xFF, 8 * words)
+        for word in range(words):
+            hits[word] = ((found[word] & ~behind[word]) ^ flip) & mask[word]
+    elif step.mode == MODE_AND:
+        for word in range(words):
+            dst[word] &= found[word] & ~behind[word]
+        return
+    else:
+        for word in range(words):
+            hits[word] = found[word] & ~behind[word]
+    if step.mode == MODE_AND:
+        for word in range(words):
+            dst[word] &= hits[word]
+    elif step.mode == MODE_OR:
+        for word in range(words):
+            dst[word] |= hits[word]
+    else:
+        memcpy(dst, hits, 8 * words)

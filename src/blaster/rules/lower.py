@@ -76,6 +76,7 @@ class Lowering:
         self.fact_slots = {fact: slot for slot, fact in enumerate(facts)}
         self.steps: list[Step] = []
         self.known: dict[Step, int] = {}
+        self.constants: list[int | None] = [None, None]
         self.derived: dict[Derived, int] = {}
         self.ranges: dict[tuple[Bound, Bound], int] = {}
         self.reals: dict[tuple[float, float], int] = {}
@@ -145,7 +146,10 @@ class Lowering:
         return inner.parts[0] if inner.op == "not" else self.add(Step("not", parts=(step,)))
 
     def constant(self, truth: bool) -> int:
-        return self.emit("const", c=int(truth))
+        found = self.constants[truth]
+        if found is None:
+            found = self.constants[truth] = self.emit("const", c=int(truth))
+        return found
 
     def derive(self, item: Derived) -> int:
         return self.derived.setdefault(item, len(self.fact_slots) + len(self.derived))

@@ -124,6 +124,8 @@ def _source(reader: Reader, source: Source, start: int) -> Node:
 
 def members(reader: Reader, node: Node) -> Node:
     """Whatever follows an operand behind dots: members of a fact, parts of a date."""
+    if not reader.sees(".") and type(node) is not syntax.Fact:
+        return node
     before = node
     while reader.sees("."):
         reader.take()

@@ -122,8 +122,8 @@ class Parser(Reader):
         """Whatever binds tighter than `power` after its left operand."""
         tested: Token | None = None
         while True:
-            token = self.token
-            if token.kind not in ("name", "op"):
+            token = self.tokens[self.place]
+            if token.kind not in ("name", "op") or token.value in CLOSERS:
                 return left
             if (binding := _INFIX.get(token.value, 0)) > power:
                 left = self.infix(left, token, binding)
@@ -167,10 +167,10 @@ class Parser(Reader):
 
     def prefix(self, power: int) -> Node:
         """One operand with the members after it."""
-        token = self.token
+        token = self.tokens[self.place]
         if token.kind in ("name", "quoted"):
             return parse_facts.members(self, self.named(token, power))
-        if (span := self.duration()) is not None:
+        if token.kind in ("number", "duration") and (span := self.duration()) is not None:
             return span
         if (literal := _LITERALS.get(token.kind)) is not None:
             self.take()

@@ -15,18 +15,20 @@ from typing import NamedTuple
 from libc.math cimport INFINITY, nextafter, nextafterf
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcpy, memmove, memset
 
 from blaster.rules.bitmap cimport tail_mask, words_of
 from blaster.rules.kernels cimport gap_between
+from blaster.rules.ladder cimport climb, cuts_up_to, key_of, sort_cuts
 from blaster.rules.leafrows cimport (
     BLOCK_ROWS, BLOCK_WORDS, HOW_ALL, HOW_AMONG_BITS, HOW_AMONG_KEYS, HOW_AMONG_TEXTS, HOW_BITS,
-    HOW_BLANK, HOW_GAP32, HOW_GAP64, HOW_GAP_WIDE, HOW_LIST, HOW_NONE, HOW_ORDER, HOW_RANGE8,
-    HOW_RANGE16, HOW_RANGE32, HOW_RANGE64, HOW_REAL32, HOW_REAL64, HOW_SET, HOW_TABLE8,
-    HOW_TABLE16, HOW_TABLE32, HOW_TEXT, HOW_YEARLY, HOW_YEARLY_ROWS, MODE_AND, MODE_OR, MODE_SET,
+    HOW_BLANK, HOW_GAP32, HOW_GAP64, HOW_GAP_WIDE, HOW_LADDER, HOW_LIST, HOW_NONE, HOW_ORDER,
+    HOW_RANGE8, HOW_RANGE16, HOW_RANGE32, HOW_RANGE64, HOW_REAL32, HOW_REAL64, HOW_SET, HOW_TABLE8,
+    HOW_TABLE16, HOW_TABLE32, HOW_TEXT, HOW_YEARLY, HOW_YEARLY_ROWS, LADDERS_MAX,
+    LADDER_LEAVES_MAX, LADDER_LEAVES_MIN, MODE_AND, MODE_OR, MODE_SET,
     OP_AMONG, OP_AND, OP_ANNIVERSARY, OP_BITS, OP_BLANK, OP_CONST, OP_END, OP_GAP, OP_LIST, OP_NOT,
     OP_OR, OP_ORDER, OP_RANGE, OP_RANGE_REAL, OP_SET, OP_SKIP, OP_STORE, OP_TABLE, OP_TEXT,
-    OP_TODAY, Job, Leaf, Slot, Step, run_leaf, width_of,
+    OP_TODAY, Job, Ladder, Leaf, Slot, Step, run_ladder, run_leaf, width_of,
 )
 from blaster.rules.textkernels cimport TextColumn
 from blaster.rules.textset cimport TextSet
@@ -129,15 +131,20 @@ cdef void store(
     const Job* job, int result, const uint64_t* from_, Py_ssize_t first_row, Py_ssize_t rows
 ) noexcept nogil:
     cdef uint64_t* out = job.out + result * job.out_words + (first_row >> 6)
-    memcpy(out, from_, 8 * words_of(rows))
+    # What the compiler makes of a memcpy of so few bytes takes several times as long.
+    memmove(out, from_, 8 * words_of(rows))
     out[words_of(rows) - 1] &= tail_mask(rows)
 
 
 cdef int run_block(
-    const Job* job, Py_ssize_t first_row, Py_ssize_t rows, uint64_t* registers
+    const Job* job, Py_ssize_t first_row, Py_ssize_t rows, uint64_t* registers, uint64_t* cuts
 ) noexcept nogil:
     cdef Py_ssize_t words = words_of(rows)
+    cdef uint64_t climbed = 0  # one bit per ladder
     cdef const Step* step
+    cdef const Leaf* leaf
+    cdef const Ladder* ladder
+    cdef uint64_t* above
     cdef uint64_t* here
     cdef int index = 0
     while index < job.step_count:
@@ -154,7 +161,15 @@ cdef int run_block(
                 index = step.b
             continue
         here = registers + step.dst * BLOCK_WORDS
-        if run_leaf(job, step, job.leaves + (step - job.steps), first_row, rows, here) < 0:
+        leaf = job.leaves + (step - job.steps)
+        if leaf.how == HOW_LADDER:
+            ladder = job.ladders + step.ladder - 1
+            above = cuts + ladder.first * BLOCK_WORDS
+            if not climbed >> (step.ladder - 1) & 1:
+                climbed |= <uint64_t>1 << (step.ladder - 1)
+                climb(ladder, first_row, rows, above)
+            run_ladder(job, step, leaf, above, first_row, rows, here)
+        elif run_leaf(job, step, leaf, first_row, rows, here) < 0:
             return -1
     return 0
 
@@ -171,6 +186,7 @@ cdef struct Crew:
 cdef struct Member:
     Crew* crew
     uint64_t* registers
+    uint64_t* cuts
 
 
 cdef void* work(void* given) noexcept nogil:
@@ -191,7 +207,9 @@ cdef void* work(void* given) noexcept nogil:
         row = (task - job.first_task) * TASK_ROWS
         end = min(row + TASK_ROWS, job.rows)
         while row < end:
-            if run_block(job, row, min(<Py_ssize_t>BLOCK_ROWS, end - row), member.registers) < 0:
+            if run_block(
+                job, row, min(<Py_ssize_t>BLOCK_ROWS, end - row), member.registers, member.cuts
+            ) < 0:
                 crew.failed = 1
                 return NULL
             row += BLOCK_ROWS
@@ -232,22 +250,28 @@ def run(calls, threads=1):
     cdef Py_ssize_t tasks = 0
     cdef size_t shared = rounded(count * sizeof(Job))
     cdef int registers = 1
+    cdef int laddered = 0
     cdef Program program
     if not 1 <= threads <= THREADS_MAX:
         raise ValueError(f"{threads} threads; from 1 to {THREADS_MAX} can be asked for")
     for call in work_list:
         program = call.program
         registers = max(registers, program.registers)
+        laddered = max(laddered, program.laddered)
+        shared += rounded(program.ladders * sizeof(Ladder)) + 16 * <size_t>program.laddered
         shared += rounded(program.step_count * sizeof(Leaf))
         shared += rounded(len(call.vectors) * sizeof(Slot))
         tasks += (call.length + TASK_ROWS - 1) // TASK_ROWS
     cdef int members = max(<Py_ssize_t>1, min(<Py_ssize_t>threads, tasks))
-    cdef size_t own = rounded(sizeof(Member)) + 8 * BLOCK_WORDS * <size_t>registers
+    cdef size_t own = rounded(sizeof(Member)) + 8 * BLOCK_WORDS * (
+        <size_t>registers + 2 * <size_t>laddered
+    )
     cdef _Memory memory = spare.pop() if spare else _Memory()
     cdef Crew crew
     cdef char* place
     cdef Job* job
     cdef Slot* slots
+    cdef Ladder* ladders
     cdef int index
     cdef Member* member
     try:
@@ -262,8 +286,10 @@ def run(calls, threads=1):
             job = &crew.jobs[index]
             slots = <Slot*>place
             place += rounded(len(call.vectors) * sizeof(Slot))
+            ladders = <Ladder*>place
+            place += rounded(program.ladders * sizeof(Ladder)) + 16 * <size_t>program.laddered
             program.bind(
-                job, slots, <Leaf*>place, list(call.vectors), call.length, call.constants,
+                job, slots, <Leaf*>place, ladders, list(call.vectors), call.length, call.constants,
                 call.stats,
             )
             place += rounded(program.step_count * sizeof(Leaf))
@@ -274,6 +300,7 @@ def run(calls, threads=1):
             member = <Member*>(place + index * own)
             member.crew = &crew
             member.registers = <uint64_t*>(place + index * own + rounded(sizeof(Member)))
+            member.cuts = member.registers + BLOCK_WORDS * registers
         with nogil:
             crew_run(work, place, own, members)
         if crew.failed:
@@ -433,6 +460,58 @@ cdef object constant(object items, Py_ssize_t place):
     return items[place]
 
 
+cdef bint laddered(
+    const Step* step, const Leaf* leaf, const Slot* slot, int64_t* ends
+) noexcept nogil:
+    """The first key of a range and the one behind its last; False: not by way of a ladder."""
+    if step.ladder == 0 or not HOW_RANGE8 <= leaf.how <= HOW_REAL64:
+        return False
+    if slot.kind != KIND_NUMBER:
+        ends[0], ends[1] = <int64_t>leaf.base, <int64_t>(leaf.base + leaf.span)
+    elif leaf.low == leaf.low and leaf.high == leaf.high:
+        ends[0], ends[1] = key_of(leaf.low), key_of(leaf.high)
+    else:
+        return False
+    if ends[1] == INT64_LAST:
+        return False
+    ends[1] += 1
+    return True
+
+
+cdef void raise_ladders(
+    Program program, const Slot* slots, Leaf* leaves, Ladder* ladders
+) noexcept nogil:
+    """The cuts of every ladder, and where each of its ranges lies among them."""
+    cdef int64_t* cuts = <int64_t*>(<char*>ladders + rounded(program.ladders * sizeof(Ladder)))
+    cdef int64_t[2] ends
+    cdef int index, place
+    cdef int first = 0
+    cdef Ladder* ladder
+    cdef Leaf* leaf
+    cdef const Step* step
+    for place in range(program.ladders):
+        ladder = &ladders[place]
+        ladder.cuts, ladder.count, ladder.first = cuts + first, 0, first
+        for index in range(program.step_count):
+            step = &program.steps[index]
+            if step.ladder != place + 1:
+                continue
+            ladder.slot = &slots[step.a]
+            if laddered(step, &leaves[index], ladder.slot, &ends[0]):
+                memcpy(&ladder.cuts[ladder.count], &ends[0], sizeof(ends))
+                ladder.count += 2
+        sort_cuts(ladder)
+        first += ladder.count
+    for index in range(program.step_count):
+        step = &program.steps[index]
+        leaf = &leaves[index]
+        if step.op > OP_STORE and laddered(step, leaf, &slots[step.a], &ends[0]):
+            ladder = &ladders[step.ladder - 1]
+            leaf.from_cut = cuts_up_to(ladder, ends[0]) - 1
+            leaf.to_cut = cuts_up_to(ladder, ends[1]) - 1
+            leaf.how = HOW_LADDER
+
+
 cdef class Program:
     """Steps (op, dst, mode, a, b, c, k, negated) as in the .pxd."""
 
@@ -455,13 +534,34 @@ cdef class Program:
                 raise ValueError(f"step {index} does not skip ahead")
             if op == OP_STORE and k >= results:
                 raise ValueError(f"step {index} stores no result")
-            self.steps[index] = Step(op, dst, mode, a, b, c, k, negated)
+            self.steps[index] = Step(op, dst, mode, a, b, c, k, negated, 0)
+        self.set_ladders()
 
     def __dealloc__(self):
         free(self.steps)
 
+    cdef void set_ladders(self):
+        """A ladder for each slot with many ranges."""
+        cdef dict counts = {}
+        cdef dict places = {}
+        cdef int index
+        cdef Step* step
+        for index in range(self.step_count):
+            step = &self.steps[index]
+            if step.op in (OP_RANGE, OP_RANGE_REAL):
+                counts[step.a] = counts.get(step.a, 0) + 1
+        for slot, count in counts.items():
+            if LADDER_LEAVES_MIN <= count <= LADDER_LEAVES_MAX and len(places) < LADDERS_MAX:
+                places[slot] = len(places) + 1
+                self.laddered += count
+        self.ladders = len(places)
+        for index in range(self.step_count if places else 0):
+            step = &self.steps[index]
+            if step.op in (OP_RANGE, OP_RANGE_REAL):
+                step.ladder = places.get(step.a, 0)
+
     cdef int bind(
-        self, Job* job, Slot* slots, Leaf* leaves, list vectors, Py_ssize_t length,
+        self, Job* job, Slot* slots, Leaf* leaves, Ladder* ladders, list vectors, Py_ssize_t length,
         object constants, object stats
     ) except -1:
         """Every slot is there, of its kind and length; every constant is there."""
@@ -470,6 +570,8 @@ cdef class Program:
         cdef int[3] given
         cdef Step* step
         cdef bint optional
+        cdef const int64_t[::1] ints = constants[0]
+        cdef const double[::1] reals = constants[1]
         count = len(vectors)
         for index in range(count):
             fill_slot(
@@ -491,25 +593,25 @@ cdef class Program:
                     raise ValueError(f"step {index} cannot read slot {given[place]}")
             memset(&leaves[index], 0, sizeof(Leaf))
             try:
-                self.bind_leaf(step, &leaves[index], slots, constants)
+                self.bind_leaf(step, &leaves[index], slots, constants, ints, reals)
             except IndexError:
                 raise ValueError(f"step {index} lacks its constants") from None
+        raise_ladders(self, slots, leaves, ladders)
         job.steps, job.step_count = self.steps, self.step_count
+        job.ladders = ladders
         job.leaves, job.slots, job.rows = leaves, slots, length
         job.tasks = (length + TASK_ROWS - 1) // TASK_ROWS
         return 0
 
     cdef int bind_leaf(
-        self, const Step* step, Leaf* leaf, const Slot* slots, object constants
+        self, const Step* step, Leaf* leaf, const Slot* slots, object constants,
+        const int64_t[::1] ints, const double[::1] reals
     ) except -1:
         cdef const Slot* a = &slots[step.a]
         cdef int64_t today
         cdef int64_t low = 0
         cdef int64_t high = 0
-        cdef const int64_t[::1] ints
-        cdef const double[::1] reals
         if step.op in (OP_RANGE, OP_GAP, OP_TODAY):
-            ints = constants[0]
             if step.k + 1 >= ints.shape[0]:
                 raise IndexError
             low, high = ints[step.k], ints[step.k + 1]
@@ -524,7 +626,6 @@ cdef class Program:
             if leaf.how == HOW_RANGE32 and not step.negated:
                 leaf.masks &= ~4  # NEVER is in no range
         elif step.op == OP_RANGE_REAL:
-            reals = constants[1]
             if step.k + 1 >= reals.shape[0]:
                 raise IndexError
             bind_real(leaf, a, reals[step.k], reals[step.k + 1], step.c)

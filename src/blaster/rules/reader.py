@@ -142,8 +142,11 @@ class Reader:
             raise Hopeless
         if self.nodes > RULE_NODES_MAX:
             raise self.hopeless(f"the rule has more than {RULE_NODES_MAX} parts", node)
-        below = [self.heights[id(child)] for child in syntax.children_of(node)]
-        height = self.heights[id(node)] = max(below) + 1 if below else 1
+        height = 1
+        if syntax.BRANCHES[type(node)]:
+            below = [self.heights[id(child)] for child in syntax.children_of(node)]
+            height = max(below, default=0) + 1
+        self.heights[id(node)] = height
         if height > RULE_DEPTH_MAX:
             raise self.hopeless(f"the rule is nested deeper than {RULE_DEPTH_MAX} levels", node)
         return node
@@ -183,7 +186,7 @@ class Reader:
 
     def duration(self) -> syntax.Duration | None:
         """A duration if one comes next."""
-        token = self.token
+        token = self.tokens[self.place]
         if token.kind == "duration":
             self.take()
             count, unit = token.value[:-1], token.value[-1]
@@ -194,7 +197,7 @@ class Reader:
             count, unit = token.value, LONG_UNITS[self.take().value]
         else:
             return None
-        spanning = token._replace(end=self.behind)
+        spanning = Token(token.kind, token.value, token.start, self.behind)
         if "." in count:
             self.complain("durations are whole numbers", spanning, "use a smaller unit")
             count = "1"

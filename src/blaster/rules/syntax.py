@@ -11,11 +11,12 @@ Laws
 
 from __future__ import annotations
 
-import re
 from array import array
 from typing import Any, Literal, TypeAlias, get_args
 
 import msgspec
+
+from blaster.rules.branches import branches_of, children_in
 
 
 class Spanned(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="node",
@@ -404,24 +405,9 @@ RESERVED = frozenset((*_OPERATOR_WORDS, *_OPERAND_WORDS, *FUNCTIONS, *SOURCES, *
 """Words that are no bare name. `email` alone is the contact's address."""
 
 
-_NODES = re.compile(r"\b(Node|Clock|Duration)\b")
-_BRANCHES: dict[type, tuple[str, ...]] = {
-    # per node the fields that hold nodes: those whose type says so
-    kind: tuple(
-        name for name in kind.__struct_fields__
-        if _NODES.search(str(kind.__annotations__.get(name, "")))
-    )
-    for kind in get_args(Node)
-}  # fmt: skip
+BRANCHES = branches_of(get_args(Node), "Node|Clock|Duration")
 
 
 def children_of(node: Node) -> list[Node]:
     """The direct children that are nodes of their own, in reading order."""
-    found: list[Node] = []
-    for name in _BRANCHES[type(node)]:
-        inside = getattr(node, name)
-        if type(inside) is tuple:
-            found += inside
-        elif inside is not None and type(inside) is not Values:
-            found.append(inside)
-    return found
+    return children_in(BRANCHES, node)

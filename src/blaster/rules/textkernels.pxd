@@ -20,14 +20,20 @@ cdef struct TextColumn:
     const uint8_t* data
     const uint8_t* arena
 
-# The bytes of a row that is there.
-cdef const uint8_t* text_at(
-    const TextColumn* column, Py_ssize_t row, Py_ssize_t* nbytes
-) noexcept nogil
-
 # Case-folds into `out` (room for FOLD_GROWTH * nbytes + 8) and gives the length; the fold table is
 # ready once `needle_bytes` was asked to fold.
 cdef Py_ssize_t fold_into(const uint8_t* text, Py_ssize_t nbytes, uint8_t* out) noexcept nogil
+
+# Whether a text passes, given what it is asked; -1 when memory ran out.
+ctypedef int (*text_test)(
+    const void* given, const uint8_t* text, Py_ssize_t nbytes
+) noexcept nogil
+
+# The wanted rows that pass; -1 when memory ran out, else 0.
+cdef int rows_where(
+    text_test test_, const void* given, const TextColumn* column, const uint64_t* wanted,
+    Py_ssize_t first_row, Py_ssize_t rows, uint64_t* out,
+) noexcept nogil
 
 # -1 when memory for a very long row ran out, else 0. With `fold` the needle must be folded already.
 cdef int text_rows(

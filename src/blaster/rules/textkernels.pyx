@@ -194,7 +194,7 @@ cdef inline bint hopeless(
     return False
 
 
-cdef const uint8_t* text_at(
+cdef inline const uint8_t* text_at(
     const TextColumn* column, Py_ssize_t row, Py_ssize_t* nbytes
 ) noexcept nogil:
     cdef int32_t size, offset
@@ -294,32 +294,59 @@ cdef inline int folded_hit(
     return fold_test(op, text, nbytes, needle, size)
 
 
+cdef struct Sought:
+    int op
+    const uint8_t* needle
+    Py_ssize_t size
+
+
+cdef int sought_exactly(
+    const void* given, const uint8_t* text, Py_ssize_t nbytes
+) noexcept nogil:
+    cdef const Sought* sought = <const Sought*>given
+    return test(sought.op, text, nbytes, sought.needle, sought.size)
+
+
+cdef int sought_folded(
+    const void* given, const uint8_t* text, Py_ssize_t nbytes
+) noexcept nogil:
+    cdef const Sought* sought = <const Sought*>given
+    return folded_hit(sought.op, text, nbytes, sought.needle, sought.size)
+
+
+cdef int rows_where(
+    text_test test_, const void* given, const TextColumn* column, const uint64_t* wanted,
+    Py_ssize_t first_row, Py_ssize_t rows, uint64_t* out,
+) noexcept nogil:
+    cdef const uint8_t* text
+    cdef Py_ssize_t word, index, nbytes
+    cdef uint64_t found, left
+    cdef int hit
+    for word in range((rows + 63) >> 6):
+        found = 0
+        left = wanted[word]
+        while left:
+            index = lowest_bit(left)
+            left &= left - 1
+            text = text_at(column, first_row + 64 * word + index, &nbytes)
+            hit = test_(given, text, nbytes)
+            if hit < 0:
+                return -1
+            found |= <uint64_t>hit << index
+        out[word] = found
+    return 0
+
+
 cdef int text_rows(
     int op, bint fold, const TextColumn* column, const uint64_t* wanted, Py_ssize_t first_row,
     Py_ssize_t rows, const uint8_t* needle, Py_ssize_t size, uint64_t* out,
 ) noexcept nogil:
     if op == TEXT_ENDS and column.layout == FORM_O32 and 8 <= size <= 16:
         return ends_rows(fold, column, wanted, first_row, rows, needle, size, out)
-    cdef const uint8_t* text
-    cdef Py_ssize_t word, index, nbytes
-    cdef uint64_t found
-    cdef int hit
-    for word in range((rows + 63) >> 6):
-        found = 0
-        if wanted[word]:
-            for index in range(min(<Py_ssize_t>64, rows - 64 * word)):
-                if not (wanted[word] >> index) & 1:
-                    continue
-                text = text_at(column, first_row + 64 * word + index, &nbytes)
-                if fold:
-                    hit = folded_hit(op, text, nbytes, needle, size)
-                    if hit < 0:
-                        return -1
-                else:
-                    hit = test(op, text, nbytes, needle, size)
-                found |= <uint64_t>hit << index
-        out[word] = found
-    return 0
+    cdef Sought sought = Sought(op, needle, size)
+    return rows_where(
+        sought_folded if fold else sought_exactly, &sought, column, wanted, first_row, rows, out
+    )
 
 
 cdef int ends_rows(
@@ -372,7 +399,7 @@ cdef inline bint is_space(uint32_t point) noexcept nogil:
     )
 
 
-cdef inline bint is_blank(const uint8_t* text, Py_ssize_t nbytes) noexcept nogil:
+cdef int is_blank(const void* given, const uint8_t* text, Py_ssize_t nbytes) noexcept nogil:
     cdef Py_ssize_t at = 0
     cdef uint32_t point
     cdef int width
@@ -389,16 +416,7 @@ cdef void blank_rows(
     const TextColumn* column, const uint64_t* wanted, Py_ssize_t first_row, Py_ssize_t rows,
     uint64_t* out,
 ) noexcept nogil:
-    cdef const uint8_t* text
-    cdef Py_ssize_t word, index, nbytes
-    cdef uint64_t found
-    for word in range((rows + 63) >> 6):
-        found = 0
-        for index in range(min(<Py_ssize_t>64, rows - 64 * word)):
-            if (wanted[word] >> index) & 1:
-                text = text_at(column, first_row + 64 * word + index, &nbytes)
-                found |= <uint64_t>is_blank(text, nbytes) << index
-        out[word] = found
+    rows_where(is_blank, NULL, column, wanted, first_row, rows, out)
 
 
 def text_lengths(Vector vector):

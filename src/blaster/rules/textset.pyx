@@ -9,7 +9,9 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memcmp, memcpy
 
-from blaster.rules.textkernels cimport FOLD_GROWTH, SCRATCH_NBYTES, TextColumn, fold_into, text_at
+from blaster.rules.textkernels cimport (
+    FOLD_GROWTH, SCRATCH_NBYTES, TextColumn, fold_into, rows_where,
+)
 
 from blaster.rules.textkernels import needle_bytes
 
@@ -101,10 +103,10 @@ cdef class TextSet:
         return True
 
 
-cdef inline int holds(
-    const Texts* table, const uint8_t* text, Py_ssize_t nbytes, uint8_t* small
-) noexcept nogil:
+cdef int holds(const void* given, const uint8_t* text, Py_ssize_t nbytes) noexcept nogil:
     """Whether a text is in the set; -1 when memory ran out."""
+    cdef const Texts* table = <const Texts*>given
+    cdef uint8_t[FOLD_GROWTH * SCRATCH_NBYTES + 8] small
     cdef uint8_t* scratch = small
     cdef uint32_t tag
     cdef int found
@@ -127,21 +129,4 @@ cdef int among_texts(
     const Texts* table, const TextColumn* column, const uint64_t* wanted, Py_ssize_t first_row,
     Py_ssize_t rows, uint64_t* out,
 ) noexcept nogil:
-    cdef uint8_t[FOLD_GROWTH * SCRATCH_NBYTES + 8] scratch
-    cdef const uint8_t* text
-    cdef Py_ssize_t word, index, nbytes
-    cdef uint64_t found
-    cdef int hit
-    for word in range((rows + 63) >> 6):
-        found = 0
-        if wanted[word]:
-            for index in range(min(<Py_ssize_t>64, rows - 64 * word)):
-                if not (wanted[word] >> index) & 1:
-                    continue
-                text = text_at(column, first_row + 64 * word + index, &nbytes)
-                hit = holds(table, text, nbytes, scratch)
-                if hit < 0:
-                    return -1
-                found |= <uint64_t>hit << index
-        out[word] = found
-    return 0
+    return rows_where(holds, table, column, wanted, first_row, rows, out)

@@ -16,7 +16,8 @@ import datetime as dt
 import re
 import unicodedata
 from array import array
-from typing import NamedTuple
+
+import msgspec
 
 from blaster.limits import RULE_NODES_MAX
 from blaster.rules.problems import BIDI_CONTROLS, PROBLEMS_MAX, TOO_MANY, Problem
@@ -31,7 +32,7 @@ JOINERS = frozenset("\u200c\u200d")
 """Zero-width joiner and non-joiner: they change a word's letters, so they stay."""
 
 
-class Token(NamedTuple):
+class Token(msgspec.Struct, frozen=True, gc=False):
     """`kind`: name, quoted (in backticks), text, number, duration, date, moment, clock, op, end.
 
     Of kind values: the inside of a list of literals, of the sort `value` (see `syntax.Values`).
@@ -59,12 +60,13 @@ _PLAIN = re.compile(
 
 A sign that could belong to a text or name around it (a letter, a digit, a quote) never follows.
 """
+_PLAIN_KINDS = ("", "name", "op", "number", "duration", "text", "text")
+"""What each of its groups is."""
 _LIST_ITEMS = {
     # what is read as one token between brackets, if nothing else stands there
     "text": r"\"(?P<double>(?:[^\"]|\"\"|(?<=[\u05d0-\u05ea])\"(?=[\u05d0-\u05ea]))*+)\""
             r"|'(?P<single>(?:[^']|''|(?<=[\u05d0-\u05ea])'(?=[\u05d0-\u05ea]))*+)'",
-    "number": r"(?P<number>(?:-(?=[1-9]|0\.0*[1-9]))?"
-              r"(?:0|[1-9][0-9]{0,17}+)(?:\.[0-9]{0,9}[1-9])?)",
+    "number": r"(?P<number>(?:-(?=[0.]*[1-9]))?[0-9]{1,18}+(?:\.[0-9]{1,11}+)?)",
     "date": r"(?P<date>[0-9]{4}-[0-9][0-9]-[0-9][0-9])",
 }  # fmt: skip
 
@@ -127,7 +129,7 @@ def clean(text: str) -> str:
 def is_plain(name: str) -> bool:
     """Whether `name` reads back as one name token of the same value, without quotes."""
     tokens, problems = read(name)
-    return not problems and len(tokens) == 2 and tokens[0][:2] == ("name", name)
+    return not problems and len(tokens) == 2 and tokens[0] == Token("name", name, 0, len(name))
 
 
 def without_lists(text: str) -> str:
@@ -166,13 +168,15 @@ class _Lexer:
         """Reads tokens as long as they are written as they are meant."""
         text, tokens = self.text, self.tokens
         while len(tokens) < TOKENS_MAX and (found := _PLAIN.match(text, self.place)) is not None:
-            kind = found.lastgroup
-            assert kind is not None  # one alternative matched
-            value, start, end = found[kind], found.start(kind), found.end(kind)
-            if kind in ("text", "single"):
-                kind, start, end = "text", start - 1, end + 1
+            place = found.lastindex
+            assert place is not None  # one alternative matched
+            start, end = found.span(place)
+            value = text[start:end]
+            kind = _PLAIN_KINDS[place]
+            if kind == "text":
+                start, end = start - 1, end + 1
             tokens.append(Token(kind, value if value.isascii() else clean(value), start, end))
-            self.place = found.end()
+            self.place = end
             if value == "[" and kind == "op":
                 self.values()
 
@@ -189,11 +193,14 @@ class _Lexer:
                 if kind == "text":
                     quote = '"' if item.lastgroup == "double" else "'"
                     value = clean(value.replace(quote * 2, quote))
+                elif kind == "number" and ("." in value or value[0] in "-0"):
+                    value = "-" + _shortest(value[1:]) if value[0] == "-" else _shortest(value)
                 values.append(value)
                 spans.extend(item.span())
             if kind != "date" or all(map(_is_day, values)):
-                inside = Token("values", kind, self.place, found.end())
-                self.tokens.append(inside._replace(values=tuple(values), spans=spans.tobytes()))
+                end = found.end()
+                held = tuple(values), spans.tobytes()
+                self.tokens.append(Token("values", kind, self.place, end, *held))
                 self.place = found.end()
             return
 
@@ -273,13 +280,11 @@ class _Lexer:
             self.emit("number", "0", end)
 
     def digits(self, digits: str, end: int) -> str:
-        """Without leading zeros, and without zeros at the end of a fraction."""
+        """A number's value."""
         if len(digits) > DIGITS_MAX:
             self.complain("this number is too long", end)
             return "0"
-        whole, _, fraction = digits.partition(".")
-        whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
-        return f"{whole}.{fraction}" if fraction else whole
+        return _shortest(digits)
 
     def date(self, day: str, time: str | None, end: int) -> None:
         try:
@@ -319,6 +324,13 @@ class _Lexer:
             end += 1
         self.complain("curly quotes do not hold a text", self.place + 1, "write \"...\" or '...'")
         self.emit("text", clean(self.text[self.place + 1 : end]), min(end + 1, len(self.text)))
+
+
+def _shortest(digits: str) -> str:
+    """Without leading zeros, and without zeros at the end of a fraction."""
+    whole, _, fraction = digits.partition(".")
+    whole, fraction = whole.lstrip("0") or "0", fraction.rstrip("0")
+    return f"{whole}.{fraction}" if fraction else whole
 
 
 def _is_day(written: str) -> bool:

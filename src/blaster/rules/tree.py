@@ -20,7 +20,6 @@ Long because it is one vocabulary: every node, and what can be asked of any node
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Literal as OneOf
 from typing import TypeAlias, TypeVar, get_args
@@ -28,6 +27,7 @@ from typing import TypeAlias, TypeVar, get_args
 import msgspec
 
 from blaster.model.fields import Kind
+from blaster.rules.branches import branches_of, children_in
 from blaster.rules.facts import Fact
 
 Order: TypeAlias = OneOf["==", "!=", "<", "<=", ">", ">="]
@@ -489,34 +489,14 @@ def scale_of(value: Value) -> int:
             return 0
 
 
-def _branches() -> dict[type, tuple[str, ...]]:
-    """Per node the fields that hold nodes: those whose type says so.
-
-    The literals of a set are none: there may be a million, and nothing is read by them.
-    """
-    return {
-        kind: tuple(
-            name for name in kind.__struct_fields__
-            if _NODES.search(str(kind.__annotations__.get(name, "")))
-        )
-        for kind in (*get_args(Node), *get_args(Value))
-    }  # fmt: skip
-
-
-_NODES = re.compile(r"\b(Node|Value|FactRef)\b")
-_BRANCHES: dict[type, tuple[str, ...]] = _branches()
+# The literals of a set are none: there may be a million, and nothing is read by them.
+_BRANCHES = branches_of((*get_args(Node), *get_args(Value)), "Node|Value|FactRef")
+_BACKWARDS = {kind: names[::-1] for kind, names in _BRANCHES.items()}
 
 
 def children_of(node: Node | Value) -> list[Node | Value]:
     """The direct children of any node, in reading order."""
-    found: list[Node | Value] = []
-    for name in _BRANCHES[type(node)]:
-        inside = getattr(node, name)
-        if type(inside) is tuple:
-            found += inside
-        elif inside is not None:
-            found.append(inside)
-    return found
+    return children_in(_BRANCHES, node)
 
 
 def walk(node: Node | Value) -> list[Node | Value]:
@@ -526,8 +506,12 @@ def walk(node: Node | Value) -> list[Node | Value]:
     while stack:
         here = stack.pop()
         found.append(here)
-        if _BRANCHES[type(here)]:
-            stack += reversed(children_of(here))
+        for name in _BACKWARDS[type(here)]:
+            inside = getattr(here, name)
+            if type(inside) is tuple:
+                stack += inside[::-1]
+            elif inside is not None:
+                stack.append(inside)
     return found
 
 
@@ -551,11 +535,13 @@ def without_spans(node: _Part) -> _Part:
 _ZONED_TESTS = frozenset({"today", "on", "anniversary_today", "anniversary_in_next"})
 
 
+_ZONELESS = frozenset({FactRef, Literal, And, Or, Not})
+"""The commonest nodes that never need a zone."""
+
+
 def needs_zone(node: Node | Value) -> bool:
     """Whether the node itself (not its children) reads the contact's zone."""
     match node:
-        case FactRef() | Literal() | And() | Or() | Not():
-            return False
         case Compare(left=left, right=right):
             return (kind_of(left) == Kind.DATE) != (kind_of(right) == Kind.DATE)
         case Today() | DateOf() | AtClock():
@@ -613,9 +599,9 @@ def _read(parts: Iterable[Node | Value]) -> tuple[Fact, ...]:
     found: dict[Fact, None] = {}
     zoned = False
     for item in parts:
-        if isinstance(item, FactRef):
+        if type(item) is FactRef:
             found[item.fact] = None
-        elif not zoned:
+        elif not zoned and type(item) not in _ZONELESS:
             zoned = needs_zone(item)
     if zoned:
         found[ZONE_FACT] = None

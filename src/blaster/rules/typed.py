@@ -6,12 +6,11 @@ of the week is no number). `context` collects the problems of one check.
 
 from __future__ import annotations
 
-import math
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
-import numpy as np
 
 from blaster.model.fields import Field, Kind
 from blaster.rules import tree
@@ -49,6 +48,7 @@ FAMILY_OF_KIND: dict[Kind, Family] = {
     Kind.TIME: "instant",
     Kind.ID: "number",
 }
+_FLOAT32 = struct.Struct("f")
 _SETTLED: dict[Family, Kind] = {
     "number": Kind.NUMBER,
     "date": Kind.DATE,
@@ -149,7 +149,10 @@ def with_items(found: tree.Aggregate) -> tree.Aggregate:
 
 def agreed(typed: Sequence[Typed]) -> Sequence[Typed]:
     """Values of one family: attributes without a type get that of the rest."""
-    if "any" not in [one.family for one in typed]:
+    for one in typed:
+        if one.family == "any":
+            break
+    else:
         return typed
     families = [one.family for one in typed if one.family not in ("any", "duration")]
     family: Family = families[0] if families else "text"
@@ -167,8 +170,9 @@ def settle(typed: Sequence[Typed]) -> Sequence[Typed]:
 def compared(typed: Sequence[Typed]) -> Sequence[Typed]:
     """Values that stand in one test: as `settle`; beside a column of float32 a float32."""
     found = settle(typed)
-    if Narrow in [type(one.field) for one in found]:
-        found = [_as_float32(one) for one in found]
+    for one in found:
+        if type(one.field) is Narrow:
+            return [_as_float32(each) for each in found]
     return found
 
 
@@ -189,9 +193,11 @@ def _as_float32(typed: Typed) -> Typed:
 
 def nearest_float32(number: float) -> float:
     """What is beyond every float32 stays as it is: it compares the same, and infinity would not."""
-    with np.errstate(over="ignore"):
-        narrow = float(np.float32(number))
-    return narrow if math.isfinite(narrow) else number
+    try:
+        narrow: float = _FLOAT32.unpack(_FLOAT32.pack(number))[0]
+    except OverflowError:
+        return number
+    return narrow
 
 
 def _number(typed: Typed, number: float) -> Typed:
