@@ -6,6 +6,8 @@ stay in the nearest caches whatever reads them next; a leaf gives the rows where
 see only the vectors and constants of this evaluation, so a program can be used by several threads
 at once. Slots and constants are checked once per run, never per row; nothing is allocated per run
 once the memory of an earlier one is there.
+
+Long because what a step may read, what it is checked for and what it is bound to stand together.
 """
 
 import numpy as np
