@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TESTS = (
     "tests/rules/test_kernels.py", "tests/rules/test_textkernels.py", "tests/rules/test_bitmap.py",
     "tests/rules/test_vector.py", "tests/rules/test_program.py", "tests/rules/test_gather.py",
+    "tests/rules/test_ladder.py", "tests/rules/test_lent.py", "tests/rules/test_ruleset.py",
     "tests/rules/test_eventlists.py", "tests/rules/test_aggregates.py",
     "tests/rules/test_lower.py", "tests/rules/test_leaves.py", "tests/rules/test_rule.py",
     "tests/rules/test_face.py", "tests/rules/test_always.py", "tests/rules/test_oracle.py",

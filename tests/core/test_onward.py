@@ -144,6 +144,23 @@ def test_whole_batches_and_gathered_rows_answer_alike(
     assert decided(replayed(), 6, 1) == wanted
 
 
+def test_branch_by_branch_answers_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each branch's runs with its own facts only, as few as they are; branches lead to branches."""
+    monkeypatch.setattr(onward, "DENSE_SHARE", 0)
+    monkeypatch.setattr(onward, "STEP_ROWS", 1 << 40)
+    wanted, asked = decided(replayed(), 6, 1), []
+    plain = onward.spread
+
+    def told(*given: Any) -> None:
+        asked.append(len(given[1]))
+        plain(*given)
+
+    monkeypatch.setattr(onward, "STEP_ROWS", 1)
+    monkeypatch.setattr(onward, "spread", told)
+    assert decided(replayed(), 6, 1) == wanted
+    assert asked
+
+
 @pytest.mark.parametrize("looks", [2] if TRACED else [1, 2])
 @pytest.mark.parametrize("count", [BATCH_ROWS + more for more in ([1] if TRACED else [-1, 0, 1])])
 def test_batches_end_where_they_end(

@@ -93,6 +93,19 @@ async def test_no_folder(tmp_path):
             pass
 
 
+@pytest.mark.parametrize("threads", [0, 65, -1])
+def test_threads_that_cannot_be(threads, tmp_path):
+    with pytest.raises(InputError, match=f"a tick has 1 to 64 threads, not {threads}"):
+        open_in_memory(tmp_path, threads=threads)
+
+
+@pytest.mark.parametrize("threads", [1, 3, None])
+async def test_a_tick_has_the_threads_that_are_asked_for(threads, tmp_path):
+    async with open_in_memory(tmp_path, threads=threads) as engine:
+        found = await engine._run(lambda machine, now: machine.threads)
+    assert found == threads or (threads is None and 1 <= found <= 4)
+
+
 async def test_without_a_context(tmp_path):
     engine = open_in_memory(tmp_path)
     for call in (engine.digest(), engine.publish(), engine.contacts.count()):

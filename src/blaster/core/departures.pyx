@@ -19,7 +19,7 @@ from blaster.model.fields import NEVER as _NEVER
 cdef uint32_t NEVER_TIME = _NEVER
 cdef enum:
     FEW_ROWS = 16               # looked at together for somebody who is due
-    BLOCK_ROWS = 1024           # picked before they are looked at, and fetched ahead
+    BLOCK_ROWS = 1024           # picked before they are looked at: they can be fetched ahead
     THREAD_BATCHES = 4          # worth a thread of their own, only to be read
 
 cdef struct Departure:

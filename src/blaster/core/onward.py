@@ -206,7 +206,7 @@ def _by_step(
     standing = keys[positions]
     counts = np.bincount(standing, minlength=len(journey.routes.kind))
     steps = np.flatnonzero(counts[: len(journey.routes.kind)] * (journey.routes.kind == BRANCH))
-    if len(steps) < 2 or len(positions) < STEP_ROWS * len(steps):
+    if not len(steps) or len(positions) < STEP_ROWS * len(steps):
         return None
     order = np.argsort(standing.astype(np.min_scalar_type(len(counts))), kind="stable")
     starts = np.cumsum(counts) - counts
