@@ -12,12 +12,12 @@ import pytest
 
 from blaster.model.fields import Kind
 from blaster.rules.dictionary import Dictionary
-from blaster.rules.lent import Lying, LyingCodes, LyingTexts, lent, lent_all
+from blaster.rules.lent import Lent, Lying, LyingCodes, LyingTexts, lent, lent_all
 from blaster.rules.vector import Vector
 from blaster.rules.vectors import bits_of, plain, texts, validity
 
 ROWS = 201
-Make = Callable[[pa.RecordBatch, Any], Vector]
+Make = Callable[[Lent], Vector]
 
 
 def never(array: pa.Array) -> Vector:
@@ -25,7 +25,7 @@ def never(array: pa.Array) -> Vector:
 
 
 def made(make: Make, batch: pa.RecordBatch) -> Vector:
-    return make(batch, lent(batch))
+    return make(lent(batch))
 
 
 def values_of(vector: Vector) -> list[Any]:
@@ -164,11 +164,13 @@ def test_a_table_is_lent_as_it_is_cut() -> None:
         pa.table({"n": [1, 2, None]}), pa.table({"n": pa.array([], pa.int64())}),
         pa.table({"n": [4, 5]}),
     ]).slice(1)  # fmt: skip
-    found, batches = lent_all(table), table.to_batches()
     make = Lying(0, Kind.INT, "")
-    assert [values_of(make(b, one)) for b, one in zip(batches, found, strict=True)] == [
+    assert [values_of(make(one)) for one in lent_all(table)] == [
         [2, None], [], [4, 5],
     ]  # fmt: skip
+    assert [one.array(0).to_pylist() for one in lent_all(table)] == [[2, None], [], [4, 5]]
+    assert [one.rows for one in lent_all(table)] == [2, 0, 2]
+    assert lent(table.to_batches()[2]).array(0).to_pylist() == [4, 5]
     assert lent_all(pa.table({"n": pa.array([], pa.int64())})) == []
 
 

@@ -41,7 +41,7 @@ WORDS_MAX = 1 << 20
 """A column whose dictionaries brought more words begins a new dictionary, or they would add up."""
 
 Shape = tuple[Kind, int]  # with the scale of an INT
-Maker = Callable[[pa.RecordBatch, Lent], Vector]  # of a batch, and of it as it was lent
+Maker = Callable[[Lent], Vector]
 Place = tuple[tuple[int, ...], int, int]  # the addresses of some texts, their offset and count
 
 _FORMS: dict[pa.DataType, tuple[type[np.generic], str]] = {
@@ -255,7 +255,7 @@ def maker(there: pa.DataType, place: int, kind: Kind, words: Words, by_range: bo
         dtype = _FORMS[there.index_type][0]
         if dtype in _CODE_FORMS:
             return LyingCodes(place, _CODE_FORMS[dtype], words.translation, make)
-    return lambda batch, lent: make(batch.column(place))
+    return lambda found: make(found.array(place))
 
 
 def _lying_form(there: pa.DataType, kind: Kind, by_range: bool) -> str | None:
@@ -278,9 +278,9 @@ class Absent:
         self._kind = kind
         self._last = Vector.missing(kind, 0)
 
-    def __call__(self, batch: pa.RecordBatch, lent: Lent) -> Vector:
-        if self._last.length != batch.num_rows:
-            self._last = Vector.missing(self._kind, batch.num_rows)
+    def __call__(self, found: Lent) -> Vector:
+        if self._last.length != found.rows:
+            self._last = Vector.missing(self._kind, found.rows)
         return self._last
 
 

@@ -163,7 +163,7 @@ class ArrowRule:
             return pa.chunked_array(changes, pa.timestamp("s", "UTC"))
         if not isinstance(data, pa.RecordBatch):
             raise InputError(f"a next change is of a RecordBatch or a Table, not of {named(data)}")
-        vectors = self._vectors(data, lent(data))
+        vectors = self._vectors(lent(data))
         found = self.rule.next_change(vectors, data.num_rows, second, self._zones)
         return pa.array(found.astype(np.int64), mask=found == NEVER).cast(pa.timestamp("s", "UTC"))
 
@@ -175,7 +175,7 @@ class ArrowRule:
             batch = batch.combine_chunks().to_batches()[0] if len(batch) == 1 else batch
         if not isinstance(batch, pa.RecordBatch) or batch.num_rows != 1:
             raise InputError("explain takes one row: a mapping, or a batch of one row")
-        return self.rule.explain(self._vectors(batch, lent(batch)), 0, second, self._zones)
+        return self.rule.explain(self._vectors(lent(batch)), 0, second, self._zones)
 
     def sql(self, *, now: Instant | None = None) -> str:
         """The rule as DuckDB's WHERE over a table with these columns; NoSql for what it cannot say.
@@ -202,11 +202,11 @@ class ArrowRule:
         return int(found)
 
     def _mask(self, batch: pa.RecordBatch, now: int, threads: int | None) -> pa.BooleanArray:
-        ((words, _),) = self._words(((batch, lent(batch)),), now, threads)
+        ((words, _),) = self._words((lent(batch),), now, threads)
         return as_mask(words, batch.num_rows)
 
     def _words(
-        self, batches: Iterable[tuple[pa.RecordBatch, Lent]], now: int, threads: int | None
+        self, batches: Iterable[Lent], now: int, threads: int | None
     ) -> Iterator[tuple[npt.NDArray[np.uint64], list[int]]]:
         """Bitmap words of some batches, each of which begins with a word, and the rows of each.
 
@@ -216,8 +216,8 @@ class ArrowRule:
             raise InputError(f"threads={threads}: from 1 to {THREADS_MAX} can be asked for")
         by_range, source = self.rule.plan.by_range, iter(batches)
         while some := list(islice(source, BATCHES_AT_ONCE)):
-            rows = [batch.num_rows for batch, _ in some]
-            vectors = [self._vectors(batch, found, by_range) for batch, found in some]
+            rows = [batch.rows for batch in some]
+            vectors = [self._vectors(batch, by_range) for batch in some]
             # Little is done before another thread has begun.
             most = max(1, sum(rows) // ROWS_PER_THREAD_MIN)
             if most > 1:
@@ -225,9 +225,7 @@ class ArrowRule:
             asked = list(zip(vectors, rows, strict=True))
             yield self.rule.evaluate_batches(asked, now, self._zones, most), rows
 
-    def _vectors(
-        self, batch: pa.RecordBatch, found: Lent, by_range: frozenset[int] = frozenset()
-    ) -> list[Vector]:
+    def _vectors(self, batch: Lent, by_range: frozenset[int] = frozenset()) -> list[Vector]:
         """One vector per fact; InputError where a column is not what was compiled.
 
         `by_range`: the slots that are asked for nothing but ranges.
@@ -238,7 +236,7 @@ class ArrowRule:
         out: list[Vector] = []
         try:
             for make in met[2]:
-                out.append(make(batch, found))  # noqa: PERF401 - the error counts them
+                out.append(make(batch))  # noqa: PERF401 - the error counts them
         except InputError as error:
             column = self._slots[len(out)].column
             assert column is not None

@@ -11,12 +11,19 @@ from blaster.rules.vector import Vector
 class Lent:
     """One record batch as Arrow lent it."""
 
+    @property
+    def schema(self) -> pa.Schema: ...
+    @property
+    def rows(self) -> int: ...
+    def array(self, place: int) -> pa.Array:
+        """A column as Arrow has it; of a table this takes longer, once."""
+
 @disjoint_base
 class Lying:
     """Makes vectors of one column whose values lie as a form wants them."""
 
     def __new__(cls, place: int, kind: int, form: str) -> Self: ...
-    def __call__(self, batch: pa.RecordBatch, found: Lent) -> Vector:
+    def __call__(self, found: Lent) -> Vector:
         """Raises IndexError without such a column, TypeError for one of another layout."""
 
 @disjoint_base
@@ -24,7 +31,7 @@ class LyingTexts:
     """Makes vectors of a column of texts; those in several arenas go to `otherwise`."""
 
     def __new__(cls, place: int, form: str, otherwise: Callable[[pa.Array], Vector]) -> Self: ...
-    def __call__(self, batch: pa.RecordBatch, found: Lent) -> Vector:
+    def __call__(self, found: Lent) -> Vector:
         """Raises as `Lying` does."""
 
 @disjoint_base
@@ -42,7 +49,7 @@ class LyingCodes:
         translate: Callable[[pa.Array], tuple[Dictionary, Any]],
         otherwise: Callable[[pa.Array], Vector],
     ) -> Self: ...
-    def __call__(self, batch: pa.RecordBatch, found: Lent) -> Vector:
+    def __call__(self, found: Lent) -> Vector:
         """Raises as `Lying` does."""
 
 def lent(batch: pa.RecordBatch) -> Lent:

@@ -41,13 +41,26 @@ cdef enum:
 
 
 cdef class Lent:
-    """One record batch as Arrow lent it."""
-
     cdef ArrowArray batch
+    cdef readonly object schema
+    cdef object source      # the batch; or the table, of which it is the batch `number`
+    cdef list batches       # of that table, made when one is asked for; shared by all its batches
+    cdef Py_ssize_t number
 
     def __dealloc__(self):
         if self.batch.release != NULL:
             self.batch.release(&self.batch)
+
+    @property
+    def rows(self):
+        return self.batch.length
+
+    def array(self, place):
+        if self.batches is None:
+            return self.source.column(place)
+        if not self.batches:
+            self.batches.extend(self.source.to_batches())
+        return self.batches[self.number].column(place)
 
     cdef const ArrowArray* column(self, Py_ssize_t place) except NULL:
         if not 0 <= place < self.batch.n_children:
@@ -61,6 +74,7 @@ def lent(batch):
     cdef ArrowArray* given = <ArrowArray*>PyCapsule_GetPointer(capsule, "arrow_array")
     found.batch = given[0]
     given.release = NULL  # it is ours now
+    found.schema, found.source = batch.schema, batch
     return found
 
 
@@ -69,7 +83,9 @@ def lent_all(table):
     cdef ArrowArrayStream* stream = <ArrowArrayStream*>PyCapsule_GetPointer(
         capsule, "arrow_array_stream"
     )
+    cdef list found = []
     cdef list batches = []
+    cdef object schema = table.schema
     cdef Lent one
     while True:
         one = Lent.__new__(Lent)
@@ -77,8 +93,9 @@ def lent_all(table):
             said = stream.get_last_error(stream)
             raise OSError("no batch came" if said == NULL else said.decode("utf-8", "replace"))
         if one.batch.release == NULL:
-            return batches
-        batches.append(one)
+            return found
+        one.schema, one.source, one.batches, one.number = schema, table, batches, len(found)
+        found.append(one)
 
 
 # ------------------------------------------------------------------------------------- columns
@@ -148,7 +165,7 @@ cdef class Lying:
     def __cinit__(self, place, kind, form):
         self.place, self.kind, self.layout = place, kind, layout_of(kind, form)
 
-    def __call__(self, batch, Lent found):
+    def __call__(self, Lent found):
         cdef const ArrowArray* column = found.column(self.place)
         if column.n_buffers != 2:
             raise TypeError(f"column {self.place} has {column.n_buffers} buffers, not two")
@@ -165,12 +182,12 @@ cdef class LyingTexts:
     def __cinit__(self, place, form, otherwise):
         self.place, self.layout, self.otherwise = place, layout_of(KIND_TEXT, form), otherwise
 
-    def __call__(self, batch, Lent found):
+    def __call__(self, Lent found):
         cdef const ArrowArray* column = found.column(self.place)
         cdef int64_t parts = column.n_buffers
         cdef Vector vector
         if self.layout == FORM_VIEW and parts > 4:
-            return self.otherwise(batch.column(self.place))
+            return self.otherwise(found.array(self.place))
         if not 3 <= parts <= 4:
             raise TypeError(f"column {self.place} has {parts} buffers; texts have three or four")
         vector = vector_at(column, KIND_TEXT, self.layout, found)
@@ -210,13 +227,13 @@ cdef class LyingCodes:
         self.place, self.layout = place, layout_of(KIND_CODE, form)
         self.translate, self.otherwise = translate, otherwise
 
-    def __call__(self, batch, Lent found):
+    def __call__(self, Lent found):
         cdef const ArrowArray* column = found.column(self.place)
         cdef Vector vector
         if column.dictionary == NULL:
             raise TypeError(f"column {self.place} has no dictionary")
         if not self.met(column.dictionary):
-            array = batch.column(self.place)
+            array = found.array(self.place)
             words = array.dictionary
             dictionary, codes = self.translate(words)
             if codes is not None or column.dictionary.n_buffers > PARTS_MAX:

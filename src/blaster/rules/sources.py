@@ -37,11 +37,11 @@ def batches_of(source: Any, columns: list[str] | None = None) -> Iterator[pa.Rec
     return _checked(source)
 
 
-def lent_of(source: Any, columns: list[str] | None = None) -> Iterable[tuple[pa.RecordBatch, Lent]]:
-    """The same batches, and each as it is lent."""
+def lent_of(source: Any, columns: list[str] | None = None) -> Iterable[Lent]:
+    """The same batches as they are lent."""
     if isinstance(source, pa.Table):
-        return zip(source.to_batches(), lent_all(source), strict=True)
-    return ((batch, lent(batch)) for batch in batches_of(source, columns))
+        return lent_all(source)
+    return map(lent, batches_of(source, columns))
 
 
 def _checked(source: Iterable[Any]) -> Iterator[pa.RecordBatch]:
