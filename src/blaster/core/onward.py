@@ -210,7 +210,7 @@ def _by_step(
         return None
     order = np.argsort(standing.astype(np.min_scalar_type(len(counts))), kind="stable")
     starts = np.cumsum(counts) - counts
-    numbers = {rule: number for number, rule in enumerate(rules.rules)}
+    numbers = {id(rule): number for number, rule in enumerate(rules.rules)}
     words = np.zeros((len(rules.rules), (len(positions) + 63) // 64), np.uint64)
     for step in steps.tolist():
         here = order[starts[step] : starts[step] + counts[step]]
@@ -218,7 +218,7 @@ def _by_step(
         rows = Rows.of_runs(tick.state, journey, parts.rows[positions[here]])
         batch = rows.vectors(own.facts), len(rows)
         (found,) = evaluate_many(own, [batch], tick.now, tick.state.zones, tick.threads)
-        spread(found, here, np.array([numbers[rule] for rule in own.rules], np.int32), words)
+        spread(found, here, np.array([numbers[id(rule)] for rule in own.rules], np.int32), words)
     return words
 
 
