@@ -26,7 +26,7 @@ def step(op: str, a: int = 0, b: int = 0, c: int = 0, k: int = 0, mode: str = "s
 def ask(steps: list[Any], vectors: list[Any], stats: Any = None, **constants: Any) -> int:
     out = np.full((1, 1), 0xEE, dtype=np.uint64)
     program = Program([*steps, STORE], 1)
-    run([Call(program, vectors, 3, NONE._replace(**constants), out, stats)])
+    run([Call(program, ((vectors, 3, stats),), NONE._replace(**constants), out)])
     return int(out[0, 0])
 
 
@@ -47,7 +47,7 @@ def test_no_rows() -> None:
     """No rows give no words."""
     program = Program([step("const", c=1), STORE], 1)
     out = np.zeros((1, 0), dtype=np.uint64)
-    run([Call(program, [], 0, NONE, out)])
+    run([Call(program, [([], 0, None)], NONE, out), Call(program, [], NONE, out)])
     run([])
     assert (program.step_count, program.registers, program.results) == (2, 1, 1)
 
@@ -105,9 +105,11 @@ def test_what_cannot_run_is_refused() -> None:
     table = (np.zeros(1, dtype=np.uint32), 0, 0)
     room = np.zeros((1, 1), dtype=np.uint64)
     with pytest.raises(ValueError, match="whole 512s"):
-        run([Call(program, [codes], 3, NONE._replace(tables=[table]), room)])
+        run([Call(program, [([codes], 3, None)], NONE._replace(tables=[table]), room)])
     with pytest.raises(ValueError, match="the results need 1 rows of 1 words"):
-        run([Call(Program([STORE], 1), [], 3, NONE, room[:, :0])])
+        run([Call(Program([STORE], 1), [([], 3, None)], NONE, room[:, :0])])
+    with pytest.raises(ValueError, match="the results need 1 rows of 2 words"):
+        run([Call(Program([STORE], 1), [([], 3, None), ([], 1, None)], NONE, room)])
     with pytest.raises(ValueError, match="0 threads"):
         run([], 0)
 
@@ -146,15 +148,21 @@ def test_many_batches_by_many_threads(threads: int) -> None:
     """Every part of every batch is computed once, whoever does it."""
     program = Program([step("range"), STORE], 1)
     constants = NONE._replace(ints=np.array([0, 49], dtype=np.int64))
-    calls = []
-    for rows in (1, 0, 65_536, 65_537, 300_001):
+    sizes = (1, 0, 65_536, 65_537, 300_001)
+    batches, wanted = [], []
+    for rows in sizes:
         values = np.arange(rows, dtype=np.int64) * 7 % 100
-        vector = Vector(Kind.INT, rows, values)
-        out = np.full((1, (rows + 63) // 64), 0xEE, dtype=np.uint64)
-        calls.append(Call(program, [vector], rows, constants, out))
-    run(calls, threads)
-    for call in calls:
-        bits = np.unpackbits(call.out[0].view(np.uint8), bitorder="little")
-        want = np.arange(call.length) * 7 % 100 < 50
-        assert (bits[: call.length] == want).all()
-        assert not bits[call.length :].any()
+        batches.append(([Vector(Kind.INT, rows, values)], rows, None))
+        bits = np.zeros((rows + 63) // 64 * 64, dtype=bool)
+        bits[:rows] = values < 50
+        wanted.append(np.packbits(bits, bitorder="little").view(np.uint64))
+    outs = [np.full((1, len(words)), 0xEE, dtype=np.uint64) for words in wanted]
+    run(
+        [Call(program, [one], constants, out) for one, out in zip(batches, outs, strict=True)],
+        threads,
+    )
+    for out, words in zip(outs, wanted, strict=True):
+        assert (out[0] == words).all()
+    together = np.full((1, sum(map(len, wanted))), 0xEE, dtype=np.uint64)
+    run([Call(program, batches, constants, together)], threads)
+    assert (together[0] == np.concatenate(wanted)).all()

@@ -33,6 +33,8 @@ FIRST_DAY, DAYS = -36_864, 110_592
 """The days of an anniversary table: from 1869 to 2171, in whole 512s. Others go one by one."""
 
 Words: TypeAlias = npt.NDArray[np.uint64]
+Vectors: TypeAlias = Sequence[Vector | None]
+Prepared: TypeAlias = tuple[Constants, Vectors]
 _Bits: TypeAlias = npt.NDArray[np.uint32]
 EMPTY: _Bits = np.zeros(16, dtype=np.uint32)
 
@@ -126,19 +128,24 @@ class Plan:
         self, ev: Evaluation, stats: Sequence[Stats | None] | None = None, threads: int = 1
     ) -> Words:
         """One row of bitmap words over the rows of the evaluation per result."""
-        call = self.call(ev, stats)
+        call = self.call(self.prepare(ev), ev.length, stats)
         run((call,), threads)
         return call.out
 
     def call(
-        self,
-        ev: Evaluation,
-        stats: Sequence[Stats | None] | None = None,
-        out: Words | None = None,
+        self, prepared: Prepared, length: int, stats: Sequence[Stats | None] | None = None
     ) -> Call:
-        """The program with everything that it needs for one evaluation, and room for its words."""
+        """The program over one batch, and room for its words."""
+        constants, vectors = prepared
+        if stats is not None:
+            stats = [*stats, *[None] * len(self.derived)]
+        out = np.empty((self.program.results, (length + 63) // 64), dtype=np.uint64)
+        return Call(self.program, ((vectors, length, stats),), constants, out)
+
+    def prepare(self, ev: Evaluation) -> Prepared:
+        """What is computed once for an evaluation, and its vectors with those of derived slots."""
         if self.plain:
-            return self.plain_call(ev.vectors, ev.length, ev.now, stats, out)
+            return self.plain_constants(ev.now), ev.vectors
         today = None
         if any(item.what == "rows_today" for item in self.derived):
             today = ev.zones.one_today(ev.now, ev.length, ev.zone)
@@ -153,54 +160,34 @@ class Plan:
             else self._table(place, *table, vectors)
             for place, table in enumerate(self.tables)
         ]
-        constants = Constants(
-            self._numbers(ev.now), self.reals, tables, self.sets, self.needles, today
-        )
-        if stats is not None:
-            stats = [*stats, *[None] * len(self.derived)]
-        return Call(self.program, vectors, ev.length, constants, self._room(ev.length, out), stats)
+        numbers = self._numbers(ev.now)
+        return Constants(numbers, self.reals, tables, self.sets, self.needles, today), vectors
 
-    def plain_call(
-        self,
-        vectors: Sequence[Vector],
-        length: int,
-        now: int,
-        stats: Sequence[Stats | None] | None = None,
-        out: Words | None = None,
-    ) -> Call:
-        """The same of a plan that is `plain`."""
+    def plain_constants(self, now: int) -> Constants:
+        """The constants of a plan that is `plain`."""
         if self._constants is None or self._constants[0] != now:
             made = Constants(self._numbers(now), self.reals, [], self.sets, self.needles, None)
             self._constants = now, made
-        constants = self._constants[1]
-        return Call(self.program, vectors, length, constants, self._room(length, out), stats)
+        return self._constants[1]
 
-    def again(
-        self, call: Call, zone: int | None, vectors: Sequence[Vector], length: int, out: Words
-    ) -> Call | None:
-        """A call for other rows at the same instant; None if more than the vectors differs.
+    def same(
+        self, today: int | None, zone: int | None, before: Vectors, vectors: Sequence[Vector]
+    ) -> bool:
+        """Whether the constants of one evaluation serve for other vectors at the same instant.
 
-        `zone`: the slot of the rows' zones, if there is one.
+        `today`: what those constants say; `zone`: the slot of the rows' zones, if there is one.
         """
         if self.rows_matter:
-            return None
-        before = cast("Sequence[Vector]", call.vectors[: len(vectors)])
-        if any(vectors[slot].dictionary is not before[slot].dictionary for slot in self.worded):
-            return None
-        given: Sequence[Vector | None] = vectors
-        if self.derived:  # by today
-            if call.constants.today is None or zone is None:
-                return None
-            words = vectors[zone].dictionary
-            if words or words is not before[zone].dictionary:
-                return None  # the zone of some rows may be another
-            given = [*vectors, *call.vectors[len(vectors) :]]  # nothing was computed
-        return Call(self.program, given, length, call.constants, out)
-
-    def _room(self, length: int, out: Words | None) -> Words:
-        if out is not None:
-            return out
-        return np.empty((self.program.results, (length + 63) // 64), dtype=np.uint64)
+            return False
+        known = cast("Sequence[Vector]", before)
+        if any(vectors[slot].dictionary is not known[slot].dictionary for slot in self.worded):
+            return False
+        if not self.derived:
+            return True
+        if today is None or zone is None:
+            return False
+        words = vectors[zone].dictionary  # without words no row has a zone of its own
+        return not words and words is known[zone].dictionary
 
     def _numbers(self, now: int) -> npt.NDArray[np.int64]:
         if self._ints[0] == now:

@@ -13,8 +13,9 @@ cdef class Program:
     cdef int laddered
 
     cdef int bind(
-        self, Job* job, Slot* slots, Leaf* leaves, Ladder* ladders, list vectors, Py_ssize_t length,
-        object constants, object stats
+        self, Job* job, Slot* slots, Leaf* leaves, Ladder* ladders, object vectors,
+        Py_ssize_t length, object constants, object stats, const int64_t[::1] ints,
+        const double[::1] reals
     ) except -1
     cdef void set_ladders(self)
     cdef int bind_leaf(

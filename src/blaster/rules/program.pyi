@@ -29,6 +29,7 @@ _Step: TypeAlias = tuple[int, int, int, int, int, int, int, int]
 _Words: TypeAlias = npt.NDArray[np.uint64]
 _Vectors: TypeAlias = Sequence[Vector | None]
 _Stats: TypeAlias = Sequence[Stats | None] | None
+_Batch: TypeAlias = tuple[_Vectors, int, _Stats]
 
 @disjoint_base
 class Program:
@@ -42,10 +43,8 @@ class Program:
 
 class Call(NamedTuple):
     program: Program
-    vectors: _Vectors
-    length: int
+    batches: Sequence[_Batch]
     constants: Constants
     out: _Words
-    stats: _Stats = None
 
 def run(calls: Sequence[Call], threads: int = 1) -> None: ...

@@ -85,14 +85,16 @@ class Stats(NamedTuple):
 
 
 class Call(NamedTuple):
-    """A program over one batch; `out` has one row of words per result."""
+    """A program over batches with the same constants.
+
+    A batch is its vectors, its rows, and what is known of each vector (or None). `out` has one row
+    per result, in which the words of a batch stand behind those of the batch before.
+    """
 
     program: object
-    vectors: object
-    length: int
+    batches: object
     constants: object
     out: object
-    stats: object = None
 
 
 # -------------------------------------------------------------------------------------- blocks
@@ -245,12 +247,55 @@ cdef inline size_t rounded(size_t size) noexcept nogil:
     return (size + 63) & ~<size_t>63
 
 
+cdef size_t needed_by(Program program, object vectors) except 0:
+    """The memory of one batch beside its job."""
+    return (
+        rounded(len(vectors) * sizeof(Slot)) + rounded(program.ladders * sizeof(Ladder))
+        + 16 * <size_t>program.laddered + rounded(program.step_count * sizeof(Leaf)) + 64
+    )
+
+
+cdef Py_ssize_t bind_call(object call, Job* jobs, int64_t* tasks, char** place) except -1:
+    """A job for each batch with rows, how many there are; `tasks` and `place` move on."""
+    cdef Program program = call.program
+    cdef uint64_t[:, ::1] words = call.out
+    cdef object constants = call.constants
+    cdef const int64_t[::1] ints = constants[0]
+    cdef const double[::1] reals = constants[1]
+    cdef Py_ssize_t end, rows, count = 0, start = 0
+    cdef Job* job
+    cdef char* here = place[0]
+    cdef Slot* slots
+    cdef Ladder* ladders
+    for vectors, rows, stats in call.batches:
+        end = start + words_of(rows)
+        if words.shape[0] < program.results or words.shape[1] < end:
+            raise ValueError(f"the results need {program.results} rows of {end} words")
+        if rows == 0:
+            continue
+        job = &jobs[count]
+        count += 1
+        slots = <Slot*>here
+        here += rounded(len(vectors) * sizeof(Slot))
+        ladders = <Ladder*>here
+        here += rounded(program.ladders * sizeof(Ladder)) + 16 * <size_t>program.laddered
+        program.bind(job, slots, <Leaf*>here, ladders, vectors, rows, constants, stats, ints, reals)
+        here += rounded(program.step_count * sizeof(Leaf))
+        job.out = &words[0, start] if program.results else NULL
+        job.out_words = words.shape[1]
+        job.first_task = tasks[0]
+        tasks[0] += job.tasks
+        start = end
+    place[0] = <char*>rounded(<size_t>here)
+    return count
+
+
 def run(calls, threads=1):
     """Every call's words into its `out`, by up to `threads` threads."""
-    cdef list work_list = [call for call in calls if call.length]
-    cdef Py_ssize_t count = len(work_list)
-    cdef Py_ssize_t tasks = 0
-    cdef size_t shared = rounded(count * sizeof(Job))
+    cdef list work_list = list(calls)
+    cdef Py_ssize_t rows, count = 0
+    cdef int64_t tasks = 0
+    cdef size_t shared = 64
     cdef int registers = 1
     cdef int laddered = 0
     cdef Program program
@@ -260,20 +305,17 @@ def run(calls, threads=1):
         program = call.program
         registers = max(registers, program.registers)
         laddered = max(laddered, program.laddered)
-        shared += rounded(program.ladders * sizeof(Ladder)) + 16 * <size_t>program.laddered
-        shared += rounded(program.step_count * sizeof(Leaf))
-        shared += rounded(len(call.vectors) * sizeof(Slot))
-        tasks += (call.length + TASK_ROWS - 1) // TASK_ROWS
-    cdef int members = max(<Py_ssize_t>1, min(<Py_ssize_t>threads, tasks))
+        for vectors, rows, _ in call.batches:
+            shared += sizeof(Job) + needed_by(program, vectors)
+            tasks += (rows + TASK_ROWS - 1) // TASK_ROWS
+            count += rows != 0
+    cdef int members = max(<int64_t>1, min(<int64_t>threads, tasks))
     cdef size_t own = rounded(sizeof(Member)) + 8 * BLOCK_WORDS * (
         <size_t>registers + 2 * <size_t>laddered
     )
     cdef _Memory memory = spare.pop() if spare else _Memory()
     cdef Crew crew
     cdef char* place
-    cdef Job* job
-    cdef Slot* slots
-    cdef Ladder* ladders
     cdef int index
     cdef Member* member
     try:
@@ -281,23 +323,9 @@ def run(calls, threads=1):
         place = <char*>rounded(<size_t>memory.start)
         crew = Crew(<Job*>place, count, tasks, 0, 0)
         place += rounded(count * sizeof(Job))
-        tasks = 0
-        for index in range(count):
-            call = work_list[index]
-            program = call.program
-            job = &crew.jobs[index]
-            slots = <Slot*>place
-            place += rounded(len(call.vectors) * sizeof(Slot))
-            ladders = <Ladder*>place
-            place += rounded(program.ladders * sizeof(Ladder)) + 16 * <size_t>program.laddered
-            program.bind(
-                job, slots, <Leaf*>place, ladders, list(call.vectors), call.length, call.constants,
-                call.stats,
-            )
-            place += rounded(program.step_count * sizeof(Leaf))
-            set_out(job, call.out, program.results)
-            job.first_task = tasks
-            tasks += job.tasks
+        tasks = count = 0
+        for call in work_list:
+            count += bind_call(call, &crew.jobs[count], &tasks, &place)
         for index in range(members):
             member = <Member*>(place + index * own)
             member.crew = &crew
@@ -309,15 +337,6 @@ def run(calls, threads=1):
             raise MemoryError
     finally:
         spare.append(memory)
-
-
-cdef int set_out(Job* job, object out, int results) except -1:
-    cdef uint64_t[:, ::1] words = out
-    if words.shape[0] < results or words.shape[1] < words_of(job.rows):
-        raise ValueError(f"the results need {results} rows of {words_of(job.rows)} words")
-    job.out = &words[0, 0] if results else NULL
-    job.out_words = words.shape[1]
-    return 0
 
 
 # ------------------------------------------------------------------------------------- binding
@@ -563,8 +582,9 @@ cdef class Program:
                 step.ladder = places.get(step.a, 0)
 
     cdef int bind(
-        self, Job* job, Slot* slots, Leaf* leaves, Ladder* ladders, list vectors, Py_ssize_t length,
-        object constants, object stats
+        self, Job* job, Slot* slots, Leaf* leaves, Ladder* ladders, object vectors,
+        Py_ssize_t length, object constants, object stats, const int64_t[::1] ints,
+        const double[::1] reals
     ) except -1:
         """Every slot is there, of its kind and length; every constant is there."""
         cdef int index, place, count, kind
@@ -572,8 +592,6 @@ cdef class Program:
         cdef int[3] given
         cdef Step* step
         cdef bint optional
-        cdef const int64_t[::1] ints = constants[0]
-        cdef const double[::1] reals = constants[1]
         count = len(vectors)
         for index in range(count):
             fill_slot(

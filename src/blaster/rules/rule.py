@@ -23,13 +23,15 @@ from blaster.rules.eventlists import EventLists
 from blaster.rules.explain import Explained, explain_node
 from blaster.rules.facts import Fact
 from blaster.rules.lower import lower
-from blaster.rules.plan import Plan
-from blaster.rules.program import Call, Stats, run
+from blaster.rules.plan import Plan, Prepared, Vectors
+from blaster.rules.program import Call, Constants, Stats, run
 from blaster.rules.scope import Scope
 from blaster.rules.values import TEXTS, Evaluation
 from blaster.rules.vector import Vector
 from blaster.rules.vectors import row_of
 from blaster.rules.zones import Zones
+
+Asked = tuple[Vectors, int, None]  # a batch of a Call
 
 
 class RuleForm(msgspec.Struct, frozen=True):
@@ -83,7 +85,7 @@ class Rule:
 
         `stats`, one per vector where there are some, spare reading what they decide.
         """
-        call = self.call(vectors, length, now, zones, stats)
+        call = self.plan.call(self._prepare(vectors, length, now, zones), length, stats)
         run((call,), threads)
         words: npt.NDArray[np.uint64] = call.out[0]
         return words
@@ -99,19 +101,24 @@ class Rule:
 
         Each batch begins with a word. Up to `threads` threads share the batches, and parts of them.
         """
-        ends = [0, *accumulate((rows + 63) // 64 for _, rows in batches)]
-        words = np.empty((1, ends[-1]), dtype=np.uint64)
+        plan, nothing = self.plan, [None] * len(self.plan.derived)
         zone, lists = self._slots.get(tree.ZONE_FACT), Kind.EVENTS in self._kinds
-        calls: list[Call] = []
-        first: Call | None = None
-        for (vectors, rows), (start, end) in zip(batches, pairwise(ends), strict=True):
-            out = words[:, start:end]
-            call = None
-            if first is not None and not lists:
-                call = self.plan.again(first, zone, vectors, rows, out)
-            if call is None:
-                call = first = self.call(vectors, rows, now, zones, out=out)
-            calls.append(call)
+        groups: list[tuple[Constants, list[Asked]]] = []
+        for vectors, rows in batches:
+            if groups and not lists:
+                constants, some = groups[-1]
+                if plan.same(constants.today, zone, some[0][0], vectors):
+                    some.append(([*vectors, *nothing] if nothing else vectors, rows, None))
+                    continue
+            constants, given = self._prepare(vectors, rows, now, zones)
+            groups.append((constants, [(given, rows, None)]))
+        ends = [0]
+        ends += accumulate(sum((rows + 63) // 64 for _, rows, _ in some) for _, some in groups)
+        words = np.empty((1, ends[-1]), dtype=np.uint64)
+        calls = [
+            Call(plan.program, some, constants, words[:, start:end])
+            for (constants, some), (start, end) in zip(groups, pairwise(ends), strict=True)
+        ]
         run(calls, threads)
         return words.reshape(-1)
 
@@ -122,21 +129,15 @@ class Rule:
             self._plan = lower(self.tree, self.facts)
         return self._plan
 
-    def call(
-        self,
-        vectors: Sequence[Vector | EventLists],
-        length: int,
-        now: int,
-        zones: Zones,
-        stats: Sequence[Stats | None] | None = None,
-        out: npt.NDArray[np.uint64] | None = None,
-    ) -> Call:
-        """One evaluation, ready to run, into `out` or memory of its own."""
+    def _prepare(
+        self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones
+    ) -> Prepared:
+        """See `Plan.prepare`."""
         plan = self.plan
         if plan.plain and Kind.EVENTS not in self._kinds:
             check_vectors(self.facts, vectors, length)
-            return plan.plain_call(cast("Sequence[Vector]", vectors), length, now, stats, out)
-        return plan.call(self._evaluation(vectors, length, now, zones), stats, out)
+            return plan.plain_constants(now), cast("Vectors", vectors)
+        return plan.prepare(self._evaluation(vectors, length, now, zones))
 
     def next_change(
         self, vectors: Sequence[Vector | EventLists], length: int, now: int, zones: Zones

@@ -58,7 +58,8 @@ class RuleSet:
 
     def call(self, vectors: Sequence[Vector], length: int, now: int, zones: Zones) -> Call:
         """One evaluation, ready to run."""
-        return self.plan.call(self._evaluation(vectors, length, now, zones))
+        ev = self._evaluation(vectors, length, now, zones)
+        return self.plan.call(self.plan.prepare(ev), length)
 
     def _evaluation(
         self, vectors: Sequence[Vector], length: int, now: int, zones: Zones
