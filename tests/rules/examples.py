@@ -135,6 +135,7 @@ BROKEN = (
     "birthday == 2026-02-30",
     "birthday == 2026-3-1",
     "birthday == 01/03/2026",
+    "birthday == 1/3/2026",
     "now at 25:00",
     "visits == [1]",
     "visits in []",

@@ -5,8 +5,8 @@ Laws
 2. A name begins with a letter of any script or `_`, goes on with letters, marks (niqqud), digits,
    `_` and joiners. `"` and `'` between two Hebrew letters belong to the name or text around them;
    geresh and gershayim (U+05F3, U+05F4) after a Hebrew letter do too.
-3. A date is written without spaces; digits joined by `-` in any other way are refused, because they
-   would silently subtract.
+3. A date is written without spaces; digits joined by `-`, `/` or `.` in another way of writing dates
+   are refused, because they would silently subtract or divide.
 4. The lexer never raises. What it cannot read becomes a problem and is left out.
 """
 
@@ -50,7 +50,7 @@ _PLAIN = re.compile(
     r"[ \t\r\n]*(?:"
     r"(?P<name>[A-Za-z_\u05d0-\u05ea]\w*)(?=[ \t\r\n()\[\],.<>=!+*/-]|\Z)"
     r"|(?P<op>(?:[=!<>]=|[<>])(?![=<>])|[()\[\],.+*/-])"
-    r"|(?P<number>(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{0,9}[1-9])?)(?=[ \t\r\n)\],<>=!+*/]|\Z)"
+    r"|(?P<number>(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{0,9}[1-9])?)(?=[ \t\r\n)\],<>=!+*]|\Z)"
     r"|(?P<duration>[1-9][0-9]{0,8}[smhdw])(?=[ \t\r\n)\],<>=!+*/]|\Z)"
     r"|\"(?P<text>[^\"]*)\"(?=[ \t\r\n)\],.]|\Z)"
     r"|'(?P<single>[^']*)'(?=[ \t\r\n)\],.]|\Z)"
@@ -58,7 +58,8 @@ _PLAIN = re.compile(
 )
 """Space and a token that is written as it is meant: nearly all are. The rest is read by parts.
 
-A sign that could belong to a text or name around it (a letter, a digit, a quote) never follows.
+A sign that could belong to a text or name around it (a letter, a digit, a quote) never follows; nor
+does one that could make a date of a number.
 """
 _PLAIN_KINDS = ("", "name", "op", "number", "duration", "text", "text")
 """What each of its groups is."""
@@ -83,7 +84,7 @@ _SPACE = re.compile(r"[\s\u200b\ufeff\u061c\u200e\u200f\u202a-\u202e\u2066-\u206
 _NUMERIC = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[ \t]+(?P<time>\d\d?:\d\d(?::\d\d)?))?(?![\w:-]|\.\d)"
     r"|(?P<clock>\d{1,2}:\d\d(?::\d\d)?)(?![\w:]|\.\d)"
-    r"|(?P<joined>\d+-\d+(?:-\d+)+|\d\d?(?P<sep>[/.])\d\d?(?P=sep)\d{4}|\d+\.\d+\.\d+)"
+    r"|(?P<joined>\d+-\d+(?:-\d+)+|\d+/\d\d?/\d{4}|\d+\.\d+\.\d+)"
     r"(?:T[\d:]+)?(?!\w)"
     r"|(?P<duration>\d+[smhdw])(?!\w)"
     r"|(?P<number>\d+(?:\.\d+)?)(?!\w)"
