@@ -102,6 +102,22 @@ def test_a_mask_of_a_table_is_in_as_few_pieces_as_its_bits_allow():
         assert table.filter(found).num_rows == min(200, cuts[-1])
 
 
+def test_columns_that_nobody_asks_for_are_left_alone():
+    """They may be cut elsewhere, be of any type, and even share a name."""
+    asked = pa.chunked_array([pa.array(range(200))])
+    other = pa.chunked_array([pa.nulls(20)] * 10)
+    for names in (["x", "y", "z"], ["x", "y", "y"]):
+        table = pa.Table.from_arrays([asked, other, other], names=names)
+        rule = compile_arrow("x < 100", pa.schema([("x", pa.int64())]))
+        found = rule.mask(table)
+        assert found.to_pylist() == [x < 100 for x in range(200)]
+        assert found.num_chunks == (1 if len(set(names)) == 3 else 10)
+        assert rule.count(table) == 100
+        assert rule.select(table).read_all().num_columns == 3
+    always = compile_arrow("1 == 1", pa.schema([("x", pa.int64())]))
+    assert always.mask(table).to_pylist() == [True] * 200
+
+
 def test_dates_over_batches_whose_zones_differ():
     """What holds for all rows of one batch is not believed of the next."""
     now = dt.datetime(2026, 3, 1, 23, 0, tzinfo=dt.UTC)  # the second of March in Asia only

@@ -156,7 +156,6 @@ def test_dictionaries_that_come_and_go_are_told_apart() -> None:
         vector = made(make, pa.record_batch({"w": pa.array(wanted).dictionary_encode()}))
         texts_of[number] = [words.dictionary.values[code] for code in plain(vector).tolist()]
         assert texts_of[number] == wanted
-        gc.collect()
 
 
 def test_a_table_is_lent_as_it_is_cut() -> None:

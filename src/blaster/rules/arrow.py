@@ -37,6 +37,8 @@ DIGITS_MAX = 18
 """Decimals of so many digits fit 64 bits."""
 DICTIONARIES_KEPT_MAX = 16
 """Arrow dictionaries whose translation one column remembers, each with its memory."""
+ABSENT_ROWS_MAX = 1 << 20
+"""What stands for a column that is not there is kept up to so many rows."""
 WORDS_MAX = 1 << 20
 """A column whose dictionaries brought more words begins a new dictionary, or they would add up."""
 
@@ -272,16 +274,19 @@ def _lying_form(there: pa.DataType, kind: Kind, by_range: bool) -> str | None:
 
 
 class Absent:
-    """Makes vectors of a column that is not there."""
+    """Makes vectors of a column that is not there; batches of one size share one."""
 
     def __init__(self, kind: Kind) -> None:
         self._kind = kind
         self._last = Vector.missing(kind, 0)
 
     def __call__(self, found: Lent) -> Vector:
-        if self._last.length != found.rows:
-            self._last = Vector.missing(self._kind, found.rows)
-        return self._last
+        if self._last.length == found.rows:
+            return self._last
+        made = Vector.missing(self._kind, found.rows)
+        if found.rows <= ABSENT_ROWS_MAX:
+            self._last = made
+        return made
 
 
 def _plain(kind: Kind, values: npt.NDArray[Any], valid: Any, form: str) -> Vector:

@@ -121,7 +121,7 @@ class ArrowRule:
         if isinstance(data, pa.RecordBatch):
             return self._mask(data, second, threads)
         if isinstance(data, pa.Table):
-            found = self._words(lent_of(data), second, threads)
+            found = self._words(lent_of(data, self._only(data)), second, threads)
             masks = [mask for words, rows in found for mask in masks_of(words, rows)]
             return pa.chunked_array(masks, pa.bool_())
         raise InputError(f"a mask is of a RecordBatch or a Table, not of {named(data)}")

@@ -130,8 +130,9 @@ cdef enum:
     BLOCK_ROWS = 8192
     BLOCK_WORDS = 128
     LADDERS_MAX = 64
-    LADDER_LEAVES_MIN = 128  # fewer are faster one by one
-    LADDER_LEAVES_MAX = 4096
+    LADDER_LEAVES_MIN = 192  # of 64-bit values; of narrower ones fewer are faster one by one
+    LADDER_ROWS_MIN = 8192  # as fewer rows are
+    LADDER_LEAVES_MAX = 4096  # of all ladders of a program
     CUTS_MAX = 2 * LADDER_LEAVES_MAX
 
 cdef int width_of(int layout) noexcept nogil

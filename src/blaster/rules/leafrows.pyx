@@ -1,7 +1,7 @@
 """One leaf over one block of rows: which rows are there, which of them hit, and into the register.
 
 Owns no memory and no order of work. Laws: bits of a bitmap past its last row mean nothing and are
-not read; in an and (or) only words that still have (lack) a row are looked at.
+not read; in an and (or) a kernel looks only at words that still have (lack) a row.
 
 Python never sees this module.
 """

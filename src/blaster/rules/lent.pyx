@@ -2,7 +2,8 @@
 
 Owns the reading of the C structures. Laws: what Arrow lent stays as long as any vector of it, and
 is released once; nothing is copied but a bitmap that does not begin with a byte and values that do
-not lie at a multiple of their width; an offset is taken into account here and nowhere else.
+not lie at a multiple of their width; that a buffer is as long as its column says, and that a code
+has its word, is Arrow's word, as it is of any data that was not validated.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -191,7 +192,7 @@ cdef class LyingTexts:
         if not 3 <= parts <= 4:
             raise TypeError(f"column {self.place} has {parts} buffers; texts have three or four")
         vector = vector_at(column, KIND_TEXT, self.layout, found)
-        if vector.length == 0 or vector.owner is None:
+        if vector.owner is None:  # there is nothing
             return vector
         vector.arena = column.buffers[2] if self.layout != FORM_VIEW or parts == 4 else NULL
         if self.layout == FORM_VIEW:

@@ -27,7 +27,7 @@ from blaster.rules.leafrows cimport (
     HOW_BLANK, HOW_GAP32, HOW_GAP64, HOW_GAP_WIDE, HOW_LADDER, HOW_LIST, HOW_NONE, HOW_ORDER,
     HOW_RANGE8, HOW_RANGE16, HOW_RANGE32, HOW_RANGE64, HOW_REAL32, HOW_REAL64, HOW_SET, HOW_TABLE8,
     HOW_TABLE16, HOW_TABLE32, HOW_TEXT, HOW_YEARLY, HOW_YEARLY_ROWS, LADDERS_MAX,
-    LADDER_LEAVES_MAX, LADDER_LEAVES_MIN, MODE_AND, MODE_OR, MODE_SET,
+    LADDER_LEAVES_MAX, LADDER_LEAVES_MIN, LADDER_ROWS_MIN, MODE_AND, MODE_OR, MODE_SET,
     OP_AMONG, OP_AND, OP_ANNIVERSARY, OP_BITS, OP_BLANK, OP_CONST, OP_END, OP_GAP, OP_LIST, OP_NOT,
     OP_OR, OP_ORDER, OP_RANGE, OP_RANGE_REAL, OP_SET, OP_SKIP, OP_STORE, OP_TABLE, OP_TEXT,
     OP_TODAY, Job, Ladder, Leaf, Slot, Step, run_ladder, run_leaf, width_of,
@@ -499,10 +499,21 @@ cdef bint laddered(
     return True
 
 
+cdef int leaves_worth(const Slot* slot) noexcept nogil:
+    """From how many ranges on they are looked up together sooner than one by one.
+
+    Kernels of narrow values do more of them at once: of the narrowest no ladder keeps up.
+    """
+    cdef int width = width_of(slot.layout)
+    if width < 4:
+        return LADDER_LEAVES_MAX + 1
+    return LADDER_LEAVES_MIN * (3 if width == 4 else 1)
+
+
 cdef void raise_ladders(
-    Program program, const Slot* slots, Leaf* leaves, Ladder* ladders
+    Program program, const Slot* slots, Leaf* leaves, Ladder* ladders, Py_ssize_t rows
 ) noexcept nogil:
-    """The cuts of every ladder, and where each of its ranges lies among them."""
+    """The cuts of every ladder that is worth it, and where each of its ranges lies among them."""
     cdef int64_t* cuts = <int64_t*>(<char*>ladders + rounded(program.ladders * sizeof(Ladder)))
     cdef int64_t[2] ends
     cdef int index, place
@@ -521,6 +532,8 @@ cdef void raise_ladders(
             if laddered(step, &leaves[index], ladder.slot, &ends[0]):
                 memcpy(&ladder.cuts[ladder.count], &ends[0], sizeof(ends))
                 ladder.count += 2
+        if rows < LADDER_ROWS_MIN or ladder.count < leaves_worth(ladder.slot) * 2:
+            ladder.count = 0
         sort_cuts(ladder)
         first += ladder.count
     for index in range(program.step_count):
@@ -528,6 +541,8 @@ cdef void raise_ladders(
         leaf = &leaves[index]
         if step.op > OP_STORE and laddered(step, leaf, &slots[step.a], &ends[0]):
             ladder = &ladders[step.ladder - 1]
+            if ladder.count == 0:
+                continue
             leaf.from_cut = cuts_up_to(ladder, ends[0]) - 1
             leaf.to_cut = cuts_up_to(ladder, ends[1]) - 1
             leaf.how = HOW_LADDER
@@ -572,7 +587,9 @@ cdef class Program:
             if step.op in (OP_RANGE, OP_RANGE_REAL):
                 counts[step.a] = counts.get(step.a, 0) + 1
         for slot, count in counts.items():
-            if LADDER_LEAVES_MIN <= count <= LADDER_LEAVES_MAX and len(places) < LADDERS_MAX:
+            if count < LADDER_LEAVES_MIN or len(places) == LADDERS_MAX:
+                continue
+            if self.laddered + count <= LADDER_LEAVES_MAX:
                 places[slot] = len(places) + 1
                 self.laddered += count
         self.ladders = len(places)
@@ -616,7 +633,7 @@ cdef class Program:
                 self.bind_leaf(step, &leaves[index], slots, constants, ints, reals)
             except IndexError:
                 raise ValueError(f"step {index} lacks its constants") from None
-        raise_ladders(self, slots, leaves, ladders)
+        raise_ladders(self, slots, leaves, ladders, length)
         job.steps, job.step_count = self.steps, self.step_count
         job.ladders = ladders
         job.leaves, job.slots, job.rows = leaves, slots, length

@@ -1,7 +1,8 @@
 """Where the batches that a rule is asked of come from, and what is done with its answers.
 
 Owns the kinds of source there are, and the way from words to masks and rows. Laws: a source is read
-as it is asked, never ahead; a mask shares the memory of its words.
+as it is asked for, and of a table only the columns that are asked for; a mask shares the memory of
+its words.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def batches_of(source: Any, columns: list[str] | None = None) -> Iterator[pa.Rec
 def lent_of(source: Any, columns: list[str] | None = None) -> Iterable[Lent]:
     """The same batches as they are lent."""
     if isinstance(source, pa.Table):
-        return lent_all(source)
+        # Columns of one name are for whoever reads them to complain of.
+        some = columns and len(set(source.schema.names)) == source.num_columns
+        return lent_all(source.select(columns) if some else source)
     return map(lent, batches_of(source, columns))
 
 

@@ -5,7 +5,7 @@ Laws
 2. A name begins with a letter of any script or `_`, goes on with letters, marks (niqqud), digits,
    `_` and joiners. `"` and `'` between two Hebrew letters belong to the name or text around them;
    geresh and gershayim (U+05F3, U+05F4) after a Hebrew letter do too.
-3. A date is written without spaces; digits joined by `-`, `/` or `.` in another way of writing dates
+3. A date is written without spaces; digits joined by `-`, `/` or `.` as dates are written elsewhere
    are refused, because they would silently subtract or divide.
 4. The lexer never raises. What it cannot read becomes a problem and is left out.
 """

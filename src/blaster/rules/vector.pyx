@@ -2,9 +2,9 @@
 
 Owns the view only: the buffers belong to whoever made them, are kept alive by the buffer protocol
 (or by an owner of other memory) and are never written. Laws: every buffer is C-contiguous and long
-enough for `length` rows (checked here, once, so that no kernel has to); bitmaps begin at bit 0 and
-need no padding, and what stands behind their last row means nothing; values lie at a multiple of
-their width (else they are copied).
+enough for `length` rows (checked here, once, so that no kernel has to; of memory that is lent its
+lender says so); bitmaps begin at bit 0 and need no padding, and what stands behind their last row
+means nothing; values lie at a multiple of their width (else they are copied).
 """
 
 from cpython.buffer cimport (
