@@ -167,8 +167,11 @@ class ArrowTrial:
             if name == "zone" and schemed and not self.zoned:
                 continue
             chosen = choice(self.dice, types[fact]) if types[fact] else pa.int64()
-            if not schemed and fact.kind == Kind.INSTANT:
-                chosen = pa.timestamp("s")  # as SQL has to take it that knows no schema
+            if not schemed:  # as SQL has to take it that knows no schema
+                if fact.kind == Kind.INSTANT:
+                    chosen = pa.timestamp("s")
+                elif pa.types.is_decimal(chosen):
+                    chosen = pa.int64()
             arrays[name] = column(fact.kind, chosen, values[fact])
             mark = MARK if fact.kind == Kind.TIME else None
             fields.append(pa.field(name, arrays[name].type, metadata=mark))
