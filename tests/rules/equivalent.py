@@ -9,4 +9,15 @@ EQUIVALENT: dict[tuple[str, str], str] = {
     ("simd_drive.h", "last[row] = ends[64 * words + (row [< -> <=] left ? row : left)];"): (
         "Where row is left, both arms are the same place."
     ),
+    (
+        "textkernels.pyx",
+        "if op == TEXT_ENDS and column.layout == FORM_O32 and 8 [<= -> <] size <= 16:",
+    ): "A needle of eight bytes goes the other way to the same answer.",
+    (
+        "textkernels.pyx",
+        "or point == 0x2028 [or -> and] point == 0x2029 or point == 0x202F or point == 0x205F",
+    ): "Cython 3 makes the same switch of the chain.",
+    ("program.pyx", "if size [> -> >=] self.size:"): (
+        "Memory of the size that is there already is made anew, and nothing else changes."
+    ),
 }

@@ -56,8 +56,8 @@ WHOLE = ("test_lower", "test_leaves", "test_face", "test_aggregates", "test_orac
 TESTS = {
     "kernels": ("test_kernels", "test_textkernels", "test_program", *WHOLE),
     "textkernels": ("test_textkernels", *WHOLE),
-    "leafrows": ("test_program", *WHOLE),
-    "program": ("test_program", *WHOLE),
+    "leafrows": ("test_program", "test_ladder", *WHOLE),
+    "program": ("test_program", "test_ladder", *WHOLE),
 }
 CPU_TIMES, WAIT_TIMES, SPARE_S = 10, 30, 20
 """A file of tests that takes so many times its own seconds without a flip, and some to spare, does

@@ -102,6 +102,28 @@ def test_a_mask_of_a_table_is_in_as_few_pieces_as_its_bits_allow():
         assert table.filter(found).num_rows == min(200, cuts[-1])
 
 
+@pytest.mark.parametrize("day", [dt.date(2026, 2, 28), dt.date(2028, 2, 28), dt.date(2027, 12, 30)])
+def test_anniversaries_of_days_far_from_ours(day):
+    """Centuries ago and ahead they stand in no table: alone in their word, and among near ones."""
+    near = [dt.date(1984, month, 1 + 9 * number) for month in range(1, 13) for number in range(3)]
+    far = [each.replace(year=year) for each in near for year in (1604, 1868, 2172, 2400)]
+    days = [*near, *near, *far, *near, far[6], *near, *near, far[9], None, *far]
+    now = dt.datetime.combine(day, dt.time(12), dt.UTC)
+    table = pa.table({"born": pa.array(days, pa.date32())})
+    for window in (3, 40):
+        rule = compile_arrow(f"born anniversary in next {window}d", table.schema, now=now)
+        # none of these is 29 February, and what is asked reaches over at most one year's end
+        wanted = [
+            each is not None
+            and any(
+                0 <= (each.replace(year=y) - day).days <= window for y in (day.year, day.year + 1)
+            )
+            for each in days
+        ]
+        assert rule.mask(table).to_pylist() == wanted
+        assert 0 < sum(wanted) < len(wanted)
+
+
 def test_columns_that_nobody_asks_for_are_left_alone():
     """They may be cut elsewhere, be of any type, and even share a name."""
     asked = pa.chunked_array([pa.array(range(200))])

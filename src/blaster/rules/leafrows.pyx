@@ -94,9 +94,9 @@ cdef void wide_words(
     cdef int64_t[WIDE_ROWS] right
     cdef const Slot* a = &job.slots[step.a]
     cdef const Slot* b
-    cdef Py_ssize_t row = 0
-    cdef Py_ssize_t size
-    while row < rows:
+    cdef Py_ssize_t block, row, size
+    for block in range((rows + WIDE_ROWS - 1) // WIDE_ROWS):
+        row = block * WIDE_ROWS
         size = min(<Py_ssize_t>WIDE_ROWS, rows - row)
         widen(at(a, first_row + row, width_of(a.layout)), a.layout, size, left)
         if leaf.how == HOW_AMONG_BITS:
@@ -107,7 +107,6 @@ cdef void wide_words(
             b = &job.slots[step.b]
             widen(at(b, first_row + row, width_of(b.layout)), b.layout, size, right)
             chosen().gap64(left, right, size, &leaf.gap, out + (row >> 6))
-        row += WIDE_ROWS
 
 
 cdef void simd_words(

@@ -37,11 +37,9 @@ cdef int prepare_fold() except -1:
     cdef int entry = 0
     cdef int point, index
     for point in range(0x80, FOLD_END):
-        if 0xD800 <= point < 0xE000:
-            continue
         before = chr(point)
         after = before.casefold()
-        if after == before:
+        if after == before:  # as half of a surrogate pair does, which has no UTF-8
             continue
         data = after.encode()
         entry += 1
@@ -249,14 +247,13 @@ cdef inline int same_folded(
 cdef inline bint is_ascii(const uint8_t* text, Py_ssize_t nbytes) noexcept nogil:
     cdef uint64_t high = 0
     cdef uint64_t eight
-    cdef Py_ssize_t at = 0
+    cdef Py_ssize_t byte, at = 0
     while at + 8 <= nbytes:
         memcpy(&eight, text + at, 8)
         high |= eight
         at += 8
-    while at < nbytes:
-        high |= text[at]
-        at += 1
+    for byte in range(at, nbytes):
+        high |= text[byte]
     return high & <uint64_t>0x8080808080808080 == 0
 
 
@@ -360,14 +357,15 @@ cdef int ends_rows(
     cdef uint64_t[ENDS_WORDS] others
     cdef simd_ending ending
     cdef const uint8_t* text
-    cdef Py_ssize_t row = 0
-    cdef Py_ssize_t count, word, index, nbytes
+    cdef Py_ssize_t block, row, count, word, index, nbytes
+    cdef Py_ssize_t at_once = 64 * ENDS_WORDS
     cdef int hit
     memcpy(&ending.first, needle, 8)
     memcpy(&ending.last, needle + size - 8, 8)
     ending.size, ending.fold = <int32_t>size, fold
-    while row < rows:
-        count = min(<Py_ssize_t>(64 * ENDS_WORDS), rows - row)
+    for block in range((rows + at_once - 1) // at_once):
+        row = block * at_once
+        count = min(at_once, rows - row)
         word = row >> 6
         chosen().ends32(
             <const int32_t*>column.data + first_row + row, count, column.arena, &ending,
@@ -384,7 +382,6 @@ cdef int ends_rows(
                     return -1
                 out[word] |= <uint64_t>hit << lowest_bit(others[index])
                 others[index] &= others[index] - 1
-        row += 64 * ENDS_WORDS
     return 0
 
 
