@@ -140,6 +140,9 @@ def test_what_is_known_of_a_vector_decides() -> None:
     real = vector_of(Kind.NUMBER, [1.0, 2.0, None])
     ends = np.array([5.0, 6.0])
     assert ask([step("range_real")], [real], [Stats(1.0, 4.0, 1)], reals=ends) == 0
+    low, high = np.array([0.0, 1.0]), np.array([2.0, 9.0])  # they touch what is known
+    assert ask([step("range_real")], [real], [Stats(1.0, 2.0, 1)], reals=low) == 0b001
+    assert ask([step("range_real")], [real], [Stats(1.0, 2.0, 1)], reals=high) == 0b010
     assert ask([step("set")], [real], [Stats(1.0, 4.0, 0)]) == 0b111
 
 
