@@ -98,6 +98,14 @@ def test_slots_and_constants_are_checked_before_the_first_row(
         ask([bad], vectors)
 
 
+def test_a_range_needs_both_of_its_ends() -> None:
+    real = vector_of(Kind.NUMBER, [1.0, 2.0, None])
+    with pytest.raises(ValueError, match="step 0 lacks its constants"):
+        ask([step("range")], [NUMBERS], ints=np.array([2], dtype=np.int64))
+    with pytest.raises(ValueError, match="step 0 lacks its constants"):
+        ask([step("range_real")], [real], reals=np.array([2.0]))
+
+
 def test_what_cannot_run_is_refused() -> None:
     """Too little room for the words, tables in odd sizes, no threads."""
     program = Program([step("table"), STORE], 1)
