@@ -521,6 +521,8 @@ cdef void raise_ladders(
     cdef Ladder* ladder
     cdef Leaf* leaf
     cdef const Step* step
+    if program.ladders == 0 or rows < LADDER_ROWS_MIN:
+        return
     for place in range(program.ladders):
         ladder = &ladders[place]
         ladder.cuts, ladder.count, ladder.first = cuts + first, 0, first
@@ -532,7 +534,7 @@ cdef void raise_ladders(
             if laddered(step, &leaves[index], ladder.slot, &ends[0]):
                 memcpy(&ladder.cuts[ladder.count], &ends[0], sizeof(ends))
                 ladder.count += 2
-        if rows < LADDER_ROWS_MIN or ladder.count < leaves_worth(ladder.slot) * 2:
+        if ladder.count < leaves_worth(ladder.slot) * 2:
             ladder.count = 0
         sort_cuts(ladder)
         first += ladder.count

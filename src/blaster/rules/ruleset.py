@@ -8,20 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from blaster.rules import tree
 from blaster.rules.facts import Fact
 from blaster.rules.lower import lower_all
-from blaster.rules.plan import Plan
+from blaster.rules.plan import Plan, Words
 from blaster.rules.program import Call, Stats, run
 from blaster.rules.rule import Rule, check_vectors
 from blaster.rules.values import Evaluation
 from blaster.rules.vector import Vector
 from blaster.rules.zones import Zones
-
-Words = npt.NDArray[np.uint64]
 
 
 class RuleSet:
