@@ -24,10 +24,11 @@ cdef enum:
     # No character from here on folds; asserted by a test.
     FOLD_END = 0x1F000
     FOLD_ENTRIES_MAX = 4096
+    FOLD_BYTES_MAX = 7
     ENDS_WORDS = 64  # done at once
 
 cdef uint16_t[FOLD_END] fold_entry  # 0: folds to itself
-cdef uint8_t[FOLD_ENTRIES_MAX][8] fold_bytes  # length, then UTF-8
+cdef uint8_t[FOLD_ENTRIES_MAX][FOLD_BYTES_MAX + 1] fold_bytes  # length, then UTF-8
 cdef bint fold_ready = False
 
 
@@ -43,7 +44,7 @@ cdef int prepare_fold() except -1:
             continue
         data = after.encode()
         entry += 1
-        if len(data) > 7 or len(data) > FOLD_GROWTH * len(before.encode()):
+        if len(data) > min(FOLD_BYTES_MAX, FOLD_GROWTH * len(before.encode())):
             raise AssertionError(f"U+{point:04X} folds to more bytes than planned for")
         if entry >= FOLD_ENTRIES_MAX:
             raise AssertionError("more characters fold than planned for")
