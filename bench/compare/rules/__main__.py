@@ -92,6 +92,7 @@ def drive(chosen: argparse.Namespace) -> None:
         "email_bytes": stored / chosen.rows - 4 - BIT,
         "bandwidth": bandwidth(),
         "machine": _machine(),
+        "kernels": _kernels(),
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "python": platform.python_version(),
         "command": "python -m bench.compare.rules " + " ".join(sys.argv[1:]),
@@ -117,6 +118,15 @@ def drive(chosen: argparse.Namespace) -> None:
         _save(chosen, result)
     turns.give()
     print(report.text(result))
+
+
+def _kernels() -> str:
+    """The instruction set that blaster's kernels choose here, or "none" without blaster."""
+    if not _installed("blaster"):
+        return "none"
+    from blaster.rules.kernels import levels
+
+    return levels()[-1]
 
 
 def start(chosen: argparse.Namespace, peer: str, threads: int) -> dict | None:
