@@ -40,6 +40,7 @@ MODULES: list[str] = [
     "blaster.core.overlay",
     "blaster.core.parts",
     "blaster.core.readers",
+    "blaster.core.shelves",
     "blaster.core.store",
     "blaster.core.text",
     "blaster.core.waves",

@@ -54,6 +54,14 @@ class LogVersionError(LogError):
         super().__init__(message)
 
 
+class SnapshotCorrupt(LogError):
+    """A snapshot is not there whole, or fails a checksum; `number` names it."""
+
+    def __init__(self, message: str, number: int = 0) -> None:
+        self.number = number
+        super().__init__(message)
+
+
 class FolderInUse(BlasterError):
     """Another engine owns this data folder; `owner` names it."""
 

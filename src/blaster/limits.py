@@ -16,10 +16,41 @@ LOG_FILE_BYTES_MAX = 256 * 1024 * 1024
 """A log file is closed at this size, so that old log is removed as whole files."""
 
 LOG_PENDING_BYTES_MAX = 64 * 1024 * 1024
-"""Appended but not yet durable bytes; without it a slow disk would fill memory."""
+"""Appended but not yet durable bytes; without it a slow disk would fill memory. Decisions that
+follow from what was taken may be as many again."""
 
 LOG_GROUP_MS = 3
 """How long a commit waits for company; the price of an acknowledgement against the disk's syncs."""
+
+SNAPSHOT_SEGMENT_BYTES_MAX = 256 * 1024 * 1024
+"""A file of snapshots is closed at this size, so that what is dead in it can be reclaimed."""
+
+SNAPSHOT_SEGMENTS_MAX = 64
+"""Files that one snapshot names; of more the smallest ones are written together."""
+
+SNAPSHOT_REWRITE_BYTES_MAX = 256 * 1024 * 1024
+"""What one snapshot moves out of files that are mostly dead; the rest is left to the next one."""
+
+SNAPSHOT_PIN_BYTES_MAX = 1024 * 1024 * 1024
+"""Memory that only a snapshot being written keeps; with more it is given up and tried again."""
+
+SNAPSHOT_LOG_BYTES = 256 * 1024 * 1024
+"""Log written since the newest snapshot that calls for another one."""
+
+SNAPSHOT_LOG_ENTRIES = 100_000
+"""Entries since the newest snapshot that call for another one."""
+
+SNAPSHOT_AGE_S = 3600.0
+"""How old a snapshot becomes while anything happens; then there is another one."""
+
+SNAPSHOT_CLOSE_BYTES = 4 * 1024 * 1024
+"""Log since the newest snapshot for which an orderly close writes another one."""
+
+SNAPSHOT_CLOSE_ENTRIES = 1_000
+"""Entries for which it does; fewer are read again in no time when the engine is opened."""
+
+SNAPSHOT_RETRY_S = 60.0
+"""How long after a snapshot that could not be written the next one is tried."""
 
 IMPORT_CELL_BYTES_MAX = 64 * 1024
 """One cell of an imported file; a longer one rejects its row."""
@@ -104,7 +135,17 @@ MESSAGE_BYTES_MAX = 25 * 1024 * 1024
 """One message as it goes over the wire."""
 
 WORKER_STOP_S = 10.0
-"""How long a worker that ends waits for what is on the wire; the rest is broken off."""
+"""How long a worker that is told to end waits for what is on the wire; the rest is broken off."""
+
+WORKER_ORPHAN_S = 7.0
+"""The same for a worker whose core is gone: the next start waits for it."""
+
+HEIRS_S = 10.0
+"""How long a start waits for workers of an owner that is gone; one that still holds the folder
+then hangs, and is killed."""
+
+WORKER_SILENT_S = 30.0
+"""A worker that says nothing for so long, while the core runs, hangs: it is killed and replaced."""
 
 RESULTS_ROWS = 64
 """Outcomes that a worker tells the core of at once, without waiting for more."""
@@ -123,3 +164,21 @@ QUIT_TIMEOUT_S = 2.0
 
 IN_DOUBT_WAIT_S = 600
 """How long an order rests that may or may not have been taken, before it is tried again."""
+
+CLOCK_APART_S = 60.0
+"""How far the wall clock may be from engine time; further, marketing and sales wait until somebody
+says that it is right. Less would ring for every correction of a machine that is seldom set."""
+
+CLOCK_FOLLOW_S = 1.0
+"""A smaller difference between wall clock and engine time is left as it is."""
+
+CLOCK_LEAP_MAX_S = 30 * 86_400.0
+"""How far the wall clock may be ahead after a reboot; of a clock chip that lost its mind (and shows
+another decade) engine time could never come back."""
+
+CLOCK_LOOK_S = 1.0
+"""How often at most a wall clock that differs is looked into, and engine time is kept."""
+
+LATE_GRACE_S = 600
+"""What `late: skip` forgives an engine that comes to a step after its instant: a restart, or many
+who are due at once."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
 import blaster
+from blaster.log import Disk
 from tests.cli.support import Cli, Ran, edit
 
 PEOPLE = (
@@ -91,6 +93,22 @@ def test_import(cli: Cli, account: Path) -> None:
     assert len(rejected) == 2
     assert "nobody" in rejected[1]
     assert cli("count", 'list("מועדון")', "--dir", account).out == "2\n"
+
+
+def test_import_waits_for_a_full_disk_and_says_so(
+    cli: Cli, account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = [10]
+
+    async def room(seconds: float) -> None:
+        free[0] = 10**12
+
+    monkeypatch.setattr(Disk, "free_bytes", lambda self, folder: free[0])
+    monkeypatch.setattr("blaster.engine.accounts.asyncio.sleep", room)
+    ran = imported(cli)
+    assert ran.code == 1  # as without the wait: some rows are rejected
+    said = "waiting, and going on by itself: the disk of the log has 10 bytes left\n"
+    assert ran.err.count(said) == 1
 
 
 def test_import_again_merges(cli: Cli, account: Path) -> None:
@@ -179,3 +197,34 @@ def test_explain_nobody(cli: Cli, account: Path) -> None:
     ran = cli("explain", "nobody@example.co.il", "--dir", account)
     assert (ran.code, ran.out) == (1, "")
     assert "nobody@example.co.il" in ran.err
+
+
+# --- doctor --verify ------------------------------------------------------------------------------
+
+
+def test_what_is_recorded_is_decided_again(cli: Cli, account: Path) -> None:
+    imported(cli, "--list", "מועדון")
+    ran = cli("doctor", "club", "--verify")
+    assert (ran.code, ran.err) == (0, "")
+    assert re.fullmatch(r"\d+ entries, \d+ ticks: all is as recorded; digest \w{32}\n", ran.out)
+    found = json.loads(cli("doctor", "club", "--verify", "--json").out)
+    assert found["difference"] == ""
+    assert found["ticks"] > 0
+    assert found["digest"] in ran.out
+
+
+def test_what_is_not_as_recorded_is_said(
+    cli: Cli, account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from blaster.engine import Verified
+
+    wrong = Verified(1_200, 3, "d", "operation 1: recorded is nothing, decided now x", 1_100)
+    monkeypatch.setattr("blaster.engine.verifying.verify", lambda *_: wrong)
+    ran = cli("doctor", "club", "--verify")
+    said = "entry 1,100 differs: operation 1: recorded is nothing, decided now x\n"
+    assert ran == (1, said, "")
+
+
+def test_what_was_never_published_cannot_be_verified(cli: Cli, club: Path) -> None:
+    assert cli("doctor", club, "--verify").code == 2
+    assert not (club / "data").exists()

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from blaster.cli import checkup
 from blaster.cli.checkup import Check, clock, data_folder, dkim_keys, examine
+from blaster.cli.snapshotcheck import snapshots
 from blaster.definitions import check
-from blaster.log import FolderLock
+from blaster.engine.enginetime import EngineTime, Kept
+from blaster.engine.timefile import TIME_FILE, encode
+from blaster.errors import LogVersionError
+from blaster.log import EmbeddedLog, FolderLock, Snapshots
+from blaster.log.segments import PLACE
+from blaster.model.records import Entry
 from tests.cli.support import Cli, edit
+from tests.engine.machines import ScriptedSystem
 
 KEY = Path("club/keys/example.co.il.s1.pem")
 RECORD = KEY.with_suffix(".txt")
-SYNC_MS, SYNCHRONISED = checkup.sync_ms, checkup.synchronised
-"""The real ones; the tests run with others (see `machine`)."""
+SYNC_MS = checkup.sync_ms
+"""The real one; the tests run with another (see `machine`)."""
 
 
 @pytest.fixture(autouse=True)
@@ -123,6 +132,46 @@ def test_no_key_at_all(cli: Cli, club: Path) -> None:
     assert (found.state, found.said[:21]) == ("warning", "no domain has a key: ")
 
 
+def test_the_snapshots(club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert list(snapshots(club)) == []
+    log, folder = club / "data" / "log", club / "data" / "snapshots"
+    with EmbeddedLog.open(log) as opened:
+        for number in range(5):
+            opened.append(Entry(number, ()))
+    assert states(snapshots(club)) == [
+        ("ok", "none yet: all 5 entries of the log are read at a start")
+    ]
+    made = Snapshots(folder)
+    for sequence in (2, 4):
+        draft = made.begin()
+        table = np.array([draft.put(1, bytes(2 * 1024**2))], PLACE)
+        draft.publish(sequence, 1000.0 * sequence, draft.seal(table), b"")
+    assert states(snapshots(club, 11_200.0)) == [
+        ("ok", "000002 is whole: 2 h old, up to entry 4, 2.0 MB"),
+        ("ok", "000001 is whole: 2 h old, up to entry 2, 2.0 MB"),
+        ("ok", "1 entry of the log came since, and would be read again at a start"),
+    ]
+    (folder / "000002.segment").unlink()
+    found = list(snapshots(club))
+    assert found[0].state == "warning"
+    assert found[0].said == "000002 is damaged: 000002.segment is missing"
+    assert found[2].said.startswith("3 entries")
+    made.set_aside(2)
+    assert next(snapshots(club)).advice.endswith("club/data/snapshots/000002.manifest.damaged")
+    (log / "mark").unlink()
+    assert states(snapshots(club))[-1] == (
+        "error", "the log ends at entry 0, before the snapshot's 2"
+    )  # fmt: skip
+
+    def refuse(folder: Path) -> None:
+        raise LogVersionError("000001.manifest is of format 9")
+
+    monkeypatch.setattr("blaster.log.snapshots.survey", refuse)
+    assert states(snapshots(club)) == [
+        ("error", "club/data/snapshots: 000001.manifest is of format 9")
+    ]
+
+
 def test_the_data_folder(cli: Cli, club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     log = club / "data" / "log"
     log.mkdir(parents=True)
@@ -154,30 +203,6 @@ def test_what_a_sync_costs(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("file", "answer", "said"),
-    [(True, 5, True), (False, 0, True), (False, 5, False), (False, -1, None)],
-)
-def test_whether_the_clock_is_synchronised(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    file: bool,
-    answer: int,
-    said: bool | None,
-) -> None:
-    monkeypatch.setattr(checkup, "_SYNCHRONISED", tmp_path if file else tmp_path / "none")
-    library = SimpleNamespace(ntp_adjtime=lambda _: answer)
-    monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: library)
-    assert SYNCHRONISED() is said
-
-
-def test_a_machine_without_that_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkup, "_SYNCHRONISED", tmp_path / "none")
-    assert SYNCHRONISED() in (True, False, None)
-    monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: SimpleNamespace())
-    assert SYNCHRONISED() is None
-
-
 def test_the_clock(cli: Cli, club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     workspace = check(club).workspace
     log = club / "data" / "log"
@@ -201,6 +226,41 @@ def test_the_clock(cli: Cli, club: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("zoneinfo.ZoneInfo", unknown)
     assert states(clock(club, workspace))[0] == (
         "error", "the rules of Asia/Jerusalem are not known",
+    )  # fmt: skip
+
+
+def test_engine_time(club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the account keeps of its time says more than the files of its log."""
+    system = ScriptedSystem()
+    monkeypatch.setattr(checkup, "System", lambda: system)
+    (club / "data" / "log").mkdir(parents=True)
+    (club / "data" / "log" / "1").touch()
+
+    def found(kept: Kept) -> Check:
+        (club / TIME_FILE).write_bytes(encode(kept))
+        return list(clock(club, None, lambda: 0.0))[2]
+
+    kept = EngineTime(system.read()).kept
+    system.run(60)
+    assert found(kept) == Check("clock", "ok", "it agrees with engine time")
+    system.jump(3 * 3600)
+    assert found(kept) == Check(
+        "clock", "error", "it is 3 h ahead of engine time: marketing and sales wait",
+        "set it right; if it is right, say so: blaster clock club --confirm",
+    )  # fmt: skip
+    system.jump(-4 * 3600)
+    assert found(kept)[1:3] == (
+        "error", "it is 1 h behind engine time: marketing and sales wait",
+    )  # fmt: skip
+    stands = kept._replace(line=kept.line - 3600)
+    assert found(stands)[1:3] == (
+        "warning", "engine time stands for 59 min, until it has come up",
+    )  # fmt: skip
+    newer = bytearray(encode(kept)[:-4])
+    newer[4] = 2
+    (club / TIME_FILE).write_bytes(newer + zlib.crc32(newer).to_bytes(4, "little"))
+    assert list(clock(club, None))[2][1:3] == (
+        "error", "the clock file is of version 2: written by a newer release",
     )  # fmt: skip
 
 

@@ -10,8 +10,10 @@ import signal
 import time
 from pathlib import Path
 
+import apsw
 import pytest
 
+from blaster.cli.daemon import OPENINGS_MAX
 from blaster.log.disk import Disk
 from tests.cli.sending import Receiver, begin, make_account, people, receiving, wait_for
 from tests.cli.support import Cli, Ran, edit
@@ -162,6 +164,7 @@ def test_a_failed_engine_opens_again(
         commit(disk, connection)
 
     monkeypatch.setattr(Disk, "commit", tired)
+    monkeypatch.setattr("blaster.cli.daemon.AGAIN_S", 0.0)
     ran = until_idle(cli)
     assert ran.code == 0, ran.err
     assert ran.err.count("opening again from the log\n") == 2
@@ -170,10 +173,66 @@ def test_a_failed_engine_opens_again(
     assert ledger(cli)["accepted"] == 3
 
 
+def test_a_full_disk_is_waited_for(
+    cli: Cli, account: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However often it cannot be opened meanwhile; said once, and then it goes on by itself."""
+    joined(cli, 3)
+    refusals = iter(range(OPENINGS_MAX + 5))
+    full = False
+    commit, write = Disk.commit, Disk.write
+
+    def commit_in_vain(disk: Disk, connection: object) -> None:
+        nonlocal full
+        if next(refusals, None) is not None:
+            full = True
+            raise apsw.FullError("database or disk is full")
+        commit(disk, connection)
+
+    def write_in_vain(disk: Disk, descriptor: int, data: bytes, offset: int) -> None:
+        nonlocal full
+        full = full and next(refusals, None) is not None
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(disk, descriptor, data, offset)
+
+    monkeypatch.setattr(Disk, "commit", commit_in_vain)
+    monkeypatch.setattr(Disk, "write", write_in_vain)
+    monkeypatch.setattr("blaster.cli.daemon.FULL_S", 0.0)
+    ran = until_idle(cli)
+    assert ran.code == 0, ran.err
+    assert ran.err.count("error: the engine stopped: ") == 1
+    assert ran.err.count("the disk is full; opening again from the log as soon as") == 1
+    assert (receiver.report.distinct, receiver.report.repeated) == (3, 0)
+    assert ledger(cli)["accepted"] == 3
+
+
+def test_an_engine_that_cannot_be_opened_again(
+    cli: Cli, account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails, and then the disk does not even let it be opened: that counts as failing, too."""
+    joined(cli, 1)
+
+    def broken(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def commit(disk: Disk, connection: object) -> None:
+        monkeypatch.setattr(Disk, "write", broken)
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Disk, "commit", commit)
+    monkeypatch.setattr("blaster.cli.daemon.AGAIN_S", 0.0)
+    ran = until_idle(cli)
+    assert ran.code == 1
+    assert ran.err.count("error: the engine stopped: ") == OPENINGS_MAX
+    assert ran.err.count("opening again from the log") == OPENINGS_MAX - 1
+
+
 def test_an_engine_that_goes_on_failing(
     cli: Cli, account: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     joined(cli, 1)
+    monkeypatch.setattr("blaster.cli.daemon.AGAIN_S", 0.0)
 
     def broken(disk: Disk, connection: object) -> None:
         raise OSError(errno.EIO, "the disk is gone")

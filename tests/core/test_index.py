@@ -167,6 +167,40 @@ def test_runs_at_the_end_of_the_table_do_not_wrap(seed: int) -> None:
     assert index.find(names).tolist() == [-1] * 8
 
 
+@pytest.mark.parametrize("fold", [False, True])
+def test_built_at_once_is_the_same_index(fold: bool) -> None:
+    """Nulls, folded and repeated keys included; and it goes on growing and shrinking."""
+    count = cases(5_000)
+    keys = [None if n % 7 == 0 else f"{'User' if n % 2 else 'user'}{n // 3}" for n in range(count)]
+    rows = np.arange(count)
+    index, other = (Index(ArrowReader(keys), 5, fold) for _ in range(2))
+    index.build(count)
+    other.insert(keys, rows)
+    assert len(index) == len(other)
+    assert index.find(keys).tolist() == other.find(keys).tolist()
+    assert index.nbytes <= 13 * len(index) + 1000
+    for each in (index, other):
+        each.remove(keys[::2], rows[::2])
+        each.insert(keys[: count // 4], rows[: count // 4])
+    assert index.find(keys).tolist() == other.find(keys).tolist()
+    with pytest.raises(ValueError, match="that has keys"):
+        index.build(count)
+    with pytest.raises(ValueError, match="out of range"):
+        Index(ArrowReader(keys)).build(-1)
+
+
+def test_built_of_few_keys_with_many_rows_each() -> None:
+    """The longest runs there can be, at the end of the table too."""
+    keys = [f"k{n}" for n in range(8) for _ in range(200)]
+    for seed in range(20):
+        index = Index(ArrowReader(keys), seed)
+        index.build(len(keys))
+        assert index.find([f"k{n}" for n in range(8)]).tolist() == [200 * n for n in range(8)]
+    nothing = Index(KeyReader())
+    nothing.build(100)
+    assert len(nothing) == 0
+
+
 def test_the_same_again_and_the_absent_change_nothing() -> None:
     """Insert and remove can be repeated; nulls are passed over."""
     index = Index(ArrowReader(["a", None]))

@@ -19,7 +19,7 @@ def test_it_is_a_set(batches: list[list[int]]) -> None:
         known.add(np.array(batch, np.uint64))
         plain |= set(batch)
         assert len(known) == len(plain)
-        sizes = [len(block) for block in known._blocks]
+        sizes = [len(block) for block in known.blocks]
         assert all(a >= 2 * b for a, b in pairwise(sizes))
     asked = np.array([*plain, 7, 2**64 - 1], np.uint64)
     assert known.contains(asked).tolist() == [int(n) in plain for n in asked]

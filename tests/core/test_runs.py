@@ -21,7 +21,7 @@ def journey_state(contacts: int = 10) -> JourneyState:
     )
     heads = Column(Kind.INT, **NONE_IS_MINUS_1)
     heads.grow(contacts)
-    return JourneyState("j@1", plan.journeys["j"], heads)
+    return JourneyState("j@1", plan.journeys["j"], heads, plan.workspace)
 
 
 def enter(state: JourneyState, *contacts: int, first: int = 1) -> np.ndarray:

@@ -60,6 +60,15 @@ def test_a_domain_leads_to_its_site() -> None:
     assert sites != 3
 
 
+def test_a_category_that_is_held_has_no_room_anywhere() -> None:
+    """On no channel and at no site; the others go on, and a replay sees what was looked at."""
+    room = Room({"email": 5, A: 2, "marketing": 0})
+    for channel, site in (("email", "mxa:25"), ("email", ""), ("sms", "")):
+        assert room.key(channel, "marketing", site) == "marketing"
+    assert (room.at("marketing", 9), room.seen) == (0, {"marketing": 0})
+    assert room.key("email", "operational", "mxa:25") == A
+
+
 def test_room_is_by_gate_then_by_channel_then_without_end() -> None:
     """What was looked at is remembered; what is not named at all leaves no trace."""
     room = Room({"email": 5, A: 2, "sms": 0})

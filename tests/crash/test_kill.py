@@ -1,6 +1,7 @@
 """`kill -9` of the core, a worker or the whole tree while mail goes out: nothing lost, all told.
 
-A few instants run with every test; `make long` takes twenty.
+A few instants run with every test. `make long` takes twenty of the whole demo, and a thousand of an
+account that lives again and again (`lives`): a hundred to an account, so that opening stays quick.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash.harness import CONTACTS, Demo, Kill, Ran, crash, end_sink, instants
+from tests.cli.sending import receiving
+from tests.crash import lives
+from tests.crash.harness import CONTACTS, VICTIMS, Demo, Kill, Ran, crash, end_sink, instants
 
 SEED = int(os.environ.get("BLASTER_CRASH_SEED", "20260301"))
 SHORT, LONG = 3, 20
@@ -65,3 +68,31 @@ def test_twenty_kills(tmp_path: Path, undisturbed: Ran) -> None:
         kills.append(kill)
     in_flight = sum(kill.open > 0 for kill in kills)
     assert in_flight >= IN_FLIGHT_MIN, "\n".join(map(str, kills))
+
+
+def lived(folder: Path, seed: int, kills: int) -> lives.Record:
+    """One account, killed so often, and settled."""
+    with receiving() as receiver, lives.Account(folder, receiver, seed) as account:
+        try:
+            for number in range(kills):
+                account.kill_once(VICTIMS[number % len(VICTIMS)])
+            lives.check(account, account.settle())
+        except BaseException:
+            print(f"seed {seed}, {account.record.kills}, {account.record.early} early")
+            raise
+    assert sum(account.record.kills.values()) == kills
+    return account.record
+
+
+def test_an_account_that_is_killed_again_and_again(tmp_path: Path) -> None:
+    record = lived(tmp_path / "account", SEED, 6)
+    assert record.joined
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("block", range(10))
+def test_a_thousand_kills(tmp_path: Path, block: int) -> None:
+    """A hundred to a block."""
+    record = lived(tmp_path / "account", SEED + 100 + block, 100)
+    assert len(record.joined) > 100
+    assert record.early > 3

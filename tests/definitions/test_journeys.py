@@ -63,6 +63,8 @@ def steps(folder, text):
             'on: date seen\n  offset: -2w\n  at: "08:30"\n  yearly: true\n  late: run',
             OnDate("seen", -14, 30_600, yearly=True, late_run=True),
         ),
+        ("on: date seen\n  late: skip", OnDate("seen", late_within_s=0)),
+        ("on: date seen\n  late: within 6h", OnDate("seen", late_run=True, late_within_s=21_600)),
         ("on: date contact.created\n  offset: 3d", OnDate("contact.created", 3)),
         ('on: date list("club").joined', OnDate("list:club")),
         ("on: api", OnApi()),
@@ -219,14 +221,18 @@ def test_series(tmp_path):
         '      - {day: 7, at: "10:00", send: sms pay link, unless: visits > 3}\n'
         "  - id: b\n    series: {from: born, items: [{day: -3, send: email bill}]}\n"
         "  - id: c\n    series: {from: born, late: run, items: [{day: 1, send: email bill}]}\n"
-        "  - id: d\n    series: {late: skip, items: [{day: 1, send: email bill}]}\n",
+        "  - id: d\n    series: {late: skip, items: [{day: 1, send: email bill}]}\n"
+        "  - id: e\n    series: {late: within 2d, items: [{day: 1, send: email bill}]}\n",
     )
     item = SeriesItem(7, "sms", "pay link", 36_000, rule("visits > 3", 8, 59))
     assert made == (
         Series("a", (SeriesItem(0, "email", "bill"), item), "b"),
         Series("b", (SeriesItem(-3, "email", "bill"),), "c", rule("born", 10, 20), late_skip=True),
         Series("c", (SeriesItem(1, "email", "bill"),), "d", rule("born", 12, 20)),
-        Series("d", (SeriesItem(1, "email", "bill"),), "end", late_skip=True),
+        Series("d", (SeriesItem(1, "email", "bill"),), "e", late_skip=True, late_within_s=0),
+        Series(
+            "e", (SeriesItem(1, "email", "bill"),), "end", late_skip=True, late_within_s=172_800
+        ),
     )
 
 
@@ -329,6 +335,9 @@ def test_a_broken_entry(tmp_path, enter, expected):
         ("{grant: x, code from: y, else: end, had: z}", ["B010 4:6"]),
         ("goto: nowhere", ["B023 4:11"]),
         ("series: {late: skip}", ["B007 4:5"]),
+        ("series: {late: soon, items: [{day: 1, send: email bill}]}", ["B009 4:20"]),
+        ("series: {late: within, items: [{day: 1, send: email bill}]}", ["B009 4:20"]),
+        ("series: {late: within 1 month, items: [{day: 1, send: email bill}]}", ["B009 4:20"]),
         ("series: [{day: -1, send: email bill}]", ["B009 4:20"]),
         ("series: [{day: 99999, send: email bill}]", ["B009 4:20"]),
         ("series: [{day: x, send: email bil}]", ["B022 4:35", "B009 4:20"]),

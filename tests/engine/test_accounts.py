@@ -394,6 +394,24 @@ async def test_an_import_waits_for_a_full_log(tmp_path, monkeypatch):
             await engine.contacts.import_file(path)
 
 
+async def test_an_import_that_says_so_waits_as_long_as_it_takes(tmp_path, monkeypatch):
+    """However long: a file half imported helps nobody, and somebody is told why."""
+    log, heard = GateLog(), []
+    path = write(tmp_path) / "people.csv"
+    path.write_text(f"email\n{DANA}\n")
+    monkeypatch.setattr(module, "BUSY_S", 0.0)
+
+    def waiting(why: str) -> None:
+        heard.append(why)
+        if len(heard) == 3:
+            log.busy = None
+
+    async with blaster.open(tmp_path, log=log) as engine:
+        log.busy = Busy("the disk of the log has 5 bytes left", retry_after_s=0.001)
+        assert (await engine.contacts.import_file(path, waiting=waiting)).accepted == 1
+    assert heard == ["the disk of the log has 5 bytes left"] * 3
+
+
 # --- intake: the other way round ------------------------------------------------------------------
 
 

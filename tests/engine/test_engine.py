@@ -146,7 +146,7 @@ async def test_a_start_that_fails_half_way_lets_go_of_the_folder(tmp_path, monke
         with pytest.raises(ZeroDivisionError):
             await blaster.open(tmp_path).start()
     with monkeypatch.context() as patch:
-        patch.setattr(module.Machine, "recover", lambda log: 1 / 0)
+        patch.setattr(module, "recover", lambda log, snapshots: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             await blaster.open(tmp_path).start()
     async with blaster.open(tmp_path) as engine:
@@ -156,15 +156,15 @@ async def test_a_start_that_fails_half_way_lets_go_of_the_folder(tmp_path, monke
 async def test_a_cancelled_start_lets_go_of_the_folder(tmp_path, monkeypatch):
     write(tmp_path)
     begun, go = threading.Event(), threading.Event()
-    recover = module.Machine.recover
+    recover = module.recover
 
-    def slow(log):
+    def slow(log, snapshots):
         begun.set()
         assert go.wait(WAIT_S)
-        return recover(log)
+        return recover(log, snapshots)
 
     with monkeypatch.context() as patch:
-        patch.setattr(module.Machine, "recover", slow)
+        patch.setattr(module, "recover", slow)
         engine = blaster.open(tmp_path)
         task = asyncio.create_task(engine.start())
         await asyncio.to_thread(begun.wait, WAIT_S)

@@ -68,6 +68,8 @@ _OTHERS: dict[Any, Any] = {
     "turn": 3,
     "step": 12,
     "rule": -1,
+    "before": AT,
+    "wall": AT + 3_600,
 }
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
@@ -111,28 +113,62 @@ from pathlib import Path
 from blaster.log.lock import FolderLock
 lock = FolderLock(Path(sys.argv[1]))
 heir = subprocess.Popen(
-    [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=0, pass_fds=[lock.fileno()]
+    [sys.executable, "-c", "import sys; sys.stdin.read()", *sys.argv[2:]],
+    stdin=0, pass_fds=[lock.fileno()],
 )
 print(heir.pid, flush=True)
 os._exit(0)
 """
 
 
-def test_whoever_comes_next_waits_for_what_a_dead_owner_left_running(tmp_path):
+@contextlib.contextmanager
+def orphaned(folder: Path, *words: str) -> Iterator[tuple[int, int, subprocess.Popen[bytes]]]:
+    """A lock whose owner is gone: his number, that of what he had started, and its end."""
     gone = subprocess.Popen(
-        [sys.executable, "-c", HEIRS, str(tmp_path)],
+        [sys.executable, "-c", HEIRS, str(folder), *words],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment(),
     )  # fmt: skip
     assert gone.stdout is not None
     assert gone.stdin is not None
-    assert int(gone.stdout.readline()) > 0
+    heir = int(gone.stdout.readline())
     gone.wait(WAIT_S)
-    gone.stdout.close()
-    with pytest.raises(FolderInUse, match=f"still held by what process {gone.pid} .*, now gone"):
-        FolderLock(tmp_path, heirs_s=0.1)
-    gone.stdin.close()  # the heir ends
-    with FolderLock(tmp_path, heirs_s=WAIT_S) as lock:
-        assert lock.fileno() >= 0
+    try:
+        yield gone.pid, heir, gone
+    finally:
+        gone.stdout.close()
+        gone.stdin.close()
+
+
+def test_whoever_comes_next_waits_for_what_a_dead_owner_left_running(tmp_path):
+    with orphaned(tmp_path) as (owner, heir, gone):
+        held = f"held by process {heir} of process {owner} .*, now gone"
+        with pytest.raises(FolderInUse, match=held):
+            FolderLock(tmp_path, heirs_s=0.1)  # it is no worker, and so it is left alone
+        gone.stdin.close()  # the heir ends
+        with FolderLock(tmp_path, heirs_s=WAIT_S) as lock:
+            assert lock.fileno() >= 0
+            assert lock.waited in (
+                "", f"process {heir} of an earlier start ended by itself{lock.waited[-12:]}"
+            )  # fmt: skip
+    with FolderLock(tmp_path) as lock:
+        assert lock.waited == ""
+
+
+def test_a_worker_that_hangs_is_killed_and_named(tmp_path):
+    """It holds the folder of an owner who is gone, and does not end by itself."""
+    with orphaned(tmp_path, "blaster.transport.worker") as (_, heir, _):
+        os.kill(heir, signal.SIGSTOP)
+        with FolderLock(tmp_path, heirs_s=0.1) as lock:
+            assert lock.waited.startswith(f"process {heir} of an earlier start hung and was killed")
+
+
+def test_a_number_that_went_to_another_process_is_no_owner(tmp_path):
+    """The owner's number runs again, as somebody who never had the lock."""
+    with orphaned(tmp_path) as (_, heir, gone):
+        (tmp_path / LOCK_NAME).write_text(f"{os.getppid()} {os.uname().nodename}\n")
+        with pytest.raises(FolderInUse, match=f"held by process {heir} "):
+            FolderLock(tmp_path, heirs_s=0.1)
+        gone.stdin.close()
 
 
 # --- power loss -------------------------------------------------------------------------------

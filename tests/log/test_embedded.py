@@ -171,6 +171,50 @@ def test_a_nearly_full_disk_refuses_before_an_entry_has_its_number(tmp_path):
         check(log, 4)
 
 
+def test_an_entry_larger_than_the_reserve_needs_room_of_its_own(tmp_path):
+    """It would be let in alone, and then find the disk full when it is written."""
+
+    class Small(Disk):
+        free = 10**6
+
+        def free_bytes(self, folder) -> int:
+            return self.free
+
+    disk = Small()
+    bounds = {"free_bytes_min": 100_000, "pending_bytes_max": 20_000}
+    with EmbeddedLog.open(tmp_path, disk=disk, **bounds) as log:
+        disk.free = 150_000
+        with pytest.raises(Busy, match="150000 bytes left"):
+            log.append(numbered(1, LARGE))
+        assert not log.low
+        assert log.append(numbered(1)) == 1
+        disk.free = 100_000 + 2 * LARGE
+        assert log.append(numbered(2, LARGE), WAIT_S) == 2
+        assert log.wait_durable(2, WAIT_S)
+
+
+def test_what_is_owed_has_as_much_room_again(tmp_path):
+    """Inputs fill their part while the disk is slow; what follows from them still goes in."""
+    disk = GatedDisk()
+    with EmbeddedLog.open(tmp_path, disk=disk, group_ms=0, pending_bytes_max=4000) as log:
+        disk.shut()
+        log.append(numbered(1, 1500))
+        assert disk.arrived.wait(WAIT_S)
+        assert not log.low
+        log.append(numbered(2, 1500))
+        assert log.low  # nothing that can wait should be decided now
+        with pytest.raises(Busy) as caught:
+            log.append(numbered(3, 1500))
+        assert 0.1 <= caught.value.retry_after_s <= 5.0
+        assert log.append(numbered(3, 1500), owed=True) == 3
+        assert log.append(numbered(4, 1500), owed=True) == 4
+        with pytest.raises(Busy):
+            log.append(numbered(5, 3000), owed=True)
+        disk.gate.set()
+        assert log.wait_durable(4, WAIT_S)
+        assert not log.low
+
+
 def test_files_roll_over_by_size(tmp_path):
     with EmbeddedLog.open(tmp_path, disk=HastyDisk(), file_bytes_max=1000, group_ms=0) as log:
         for _ in range(40):

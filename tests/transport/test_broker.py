@@ -472,3 +472,19 @@ def test_every_order_has_one_answer_and_one_place(data):
             bench.result(list(bench.has[worker]), now, worker=worker)
         take()
     assert sorted(answered) == list(range(number))
+
+
+def test_ten_minutes_in_which_nobody_ran_change_nothing():
+    """Stopped and continued as a whole: what workers have they still have, and their shares."""
+    bench = Bench(workers=2)
+    bench.up(0)
+    bench.up(1)
+    bench.give(batch(range(1, 9)))
+    had, lanes = {n: dict(orders) for n, orders in bench.has.items()}, dict(bench.lanes)
+    bench.turn(600.0)
+    assert bench.outcomes() == {}
+    assert (bench.has, bench.lanes) == (had, lanes)
+    for worker, orders in had.items():
+        bench.result(list(orders), 600.1, worker=worker)
+    assert {code for code, _, _ in bench.outcomes().values()} == {1}
+    assert bench.broker.held == 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from blaster.clock import SystemClock
@@ -56,7 +58,9 @@ def made(tmp_path):
     hold = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
     rings = Rings(tmp_path, FakeRing, BOOT, places=8)
 
-    def make(*words: str, count: int = 1, command: Sequence[str] = (), **patience: float):
+    def make(
+        *words: str, count: int = 1, command: Sequence[str] = (), clock=None, **patience: float
+    ):
         notes = Notes()
         crew = Crew(
             notes,
@@ -65,7 +69,7 @@ def made(tmp_path):
             suppression=tmp_path / "table",
             hold=hold,
             greeting=lambda: [SETUP],
-            clock=SystemClock(),
+            clock=clock or SystemClock(),
             command=command
             or (sys.executable, str(FAKE_WORKER), "--once", str(tmp_path / "once"), *words),
             patience=Patience(**{"end_s": 10.0, **patience}),
@@ -136,7 +140,74 @@ async def test_one_that_says_nothing_is_killed(made):
     crew, notes = made("--mode", "stuck", silent_s=0.2, end_s=0.2)
     await crew.start()
     await notes.next("ready")
+    pid = crew._lives[0][1].pid
+    _, said = await notes.next("trouble")
+    assert said == f"worker 0 (process {pid}) hangs: it said nothing for 0.2 s; it is replaced"
     await notes.next("gone")
+    assert (await notes.next("ready"))[1] == 0
+    await crew.stop()
+
+
+async def test_one_that_is_stopped_is_replaced_and_its_orders_are_as_its_ring_says(made):
+    """Stopped by a signal, it neither reads nor ends by itself."""
+    crew, notes = made(silent_s=0.5, end_s=0.2)
+    await crew.start()
+    _, _, ring = await notes.next("ready")
+    crew.tell(0, orders("hold", 7))
+    crew.tell(0, msgspec.structs.replace(orders("accept", 8), places=(1,)))
+    await notes.next("heard")
+    crew._lives[0][1].send_signal(signal.SIGSTOP)
+    _, said = await notes.next("trouble")
+    assert "hangs" in said
+    _, worker, left = await notes.next("gone")
+    assert (worker, [(entry.number, entry.state) for entry in left]) == (0, [(7, TAKEN), (8, DONE)])
+    _, _, second = await notes.next("ready")
+    assert second != ring
+    await crew.stop()
+
+
+class Looks:
+    """A clock that goes on by `pace` at each look, and tells whoever waits for so many."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.pace = 0.0
+        self.left = 0
+        self.enough = asyncio.Event()
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        self.time += self.pace
+        self.left -= 1
+        if self.left <= 0:
+            self.enough.set()
+        return self.time
+
+    async def looked(self, times: int) -> None:
+        self.left = times
+        self.enough.clear()
+        async with asyncio.timeout(WAIT_S):
+            await self.enough.wait()
+
+
+async def test_time_in_which_the_core_itself_stood_still_is_nobodys_silence(made):
+    """Ten minutes pass between two looks: the workers were stopped with it, and nobody hangs."""
+    clock = Looks()
+    crew, notes = made(count=2, clock=clock, silent_s=5.0, ready_s=5.0, end_s=5.0)
+    await crew.start()
+    for _ in range(2):
+        await notes.next("ready")
+    for _ in range(3):
+        clock.time += 600.0
+        await clock.looked(8)
+    crew.tell(0, orders("accept", 7))
+    assert (await notes.next("heard"))[2].numbers == (7,)
+    clock.pace = 0.4  # from now on it is awake, and they say nothing
+    named = {(await notes.next("trouble"))[1].partition(" (")[0] for _ in range(2)}
+    assert named == {"worker 0", "worker 1"}
+    clock.pace = 0.0
     await crew.stop()
 
 

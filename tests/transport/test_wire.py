@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -221,6 +222,45 @@ async def test_no_answer_is_waited_for_without_end():
     wire.data_received(b"550 no\r\n")
     assert await answer == [Reply(550, "no")]
     assert wire.lost == ("timeout", "no answer within 0.01 s")
+
+
+class FakeLoop:
+    """Timers go off when the test says so, however late."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[tuple[float, Callable[[], None]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, at: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        self.timers.append((at, call))
+        return asyncio.get_running_loop().call_later(3600.0, print)
+
+    def go_off(self, late_s: float = 0.0) -> None:
+        at, call = self.timers.pop()
+        self.now = at + late_s
+        call()
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_an_answer_that_came_while_we_stood_still_counts(answers):
+    """Stopped for ten minutes behind the last dot: the timer goes off before anything is read."""
+    wire, transport = taken_over()
+    wire._deadline._loop = loop = FakeLoop()
+    answer = wire.ask(b"text\r\n.\r\n", 9.0)
+    loop.go_off(late_s=600.0)
+    assert wire.alive
+    if answers:
+        wire.data_received(b"250 taken\r\n")
+        assert await answer == [Reply(250, "taken")]
+    loop.go_off()
+    assert transport.closing is not answers
+    if not answers:
+        with pytest.raises(NoReply, match="no answer within 9 s"):
+            await answer
+    wire.abort()
 
 
 async def test_a_shorter_wait_is_minded_behind_a_longer_one():

@@ -45,6 +45,7 @@ COMMANDS: dict[str, Command] = {
     "report": Command("report", "report ledger", "what became of everybody in a journey"),
     "keygen": Command("keygen", "keygen DOMAIN", "make a DKIM key and its DNS record"),
     "doctor": Command("doctor", "doctor [DIR]", "look whether everything is fit to send"),
+    "clock": Command("clock", "clock [DIR]", "what time it is for an account; confirm the clock"),
     "demo": Command("demo.command", "demo", "a whole mailing on this machine, and its account"),
 }
 

@@ -6,7 +6,6 @@ cannot find out it says. Names of files are as the user would type them.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import shutil
@@ -20,8 +19,9 @@ from typing import Literal, NamedTuple
 
 from blaster.cli.folders import DATA, from_here, typed
 from blaster.cli.keygen import record_beside
-from blaster.cli.output import counted, shown
-from blaster.errors import InputError
+from blaster.cli.output import counted, lasting, shown
+from blaster.engine import EngineTime, System, TimeState, read_time, synchronised
+from blaster.errors import InputError, LogVersionError
 from blaster.model.definitions import DkimKey, Workspace
 
 SYNC_MS_WARN = 20.0
@@ -33,9 +33,6 @@ FREE_BYTES_MIN = 512 * 1024**2
 """The log closes its files at 256 MB; a checkpoint needs the same again."""
 
 BITS_USUAL = 2048
-_SYNCHRONISED = Path("/run/systemd/timesync/synchronized")
-_TIME_ERROR = 5
-_TIMEX_BYTES = 512  # struct timex is 208 on 64-bit Linux; all 0 asks and sets nothing
 
 State = Literal["ok", "warning", "error"]
 
@@ -51,6 +48,7 @@ class Check(NamedTuple):
 
 def examine(folder: Path) -> list[Check]:
     """Every check of a workspace, in the order of the page."""
+    from blaster.cli.snapshotcheck import snapshots
     from blaster.definitions import check
 
     checked = check(folder)
@@ -59,6 +57,7 @@ def examine(folder: Path) -> list[Check]:
         _definitions(folder, errors, len(checked.findings) - errors),
         *dkim_keys(folder, checked.workspace),
         *data_folder(folder),
+        *snapshots(folder),
         *clock(folder, checked.workspace),
     ]
 
@@ -216,7 +215,7 @@ def sync_ms(folder: Path, now: Callable[[], float] = time.perf_counter) -> float
 def clock(
     folder: Path, workspace: Workspace | None, now: Callable[[], float] = time.time
 ) -> Iterator[Check]:
-    """Is the zone known, is the clock set by others, and is it not behind what was written?"""
+    """Is the zone known, is the clock set by others, and does it agree with engine time?"""
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
     zone = workspace.account.zone if workspace is not None else "UTC"
@@ -234,19 +233,31 @@ def clock(
         case False:
             advice = "let chrony or systemd-timesyncd set it"
             yield Check("clock", "warning", "it is not synchronised", advice)
+    try:
+        kept = read_time(folder)
+    except LogVersionError as error:
+        yield Check("clock", "error", str(error))
+        return
+    if kept is not None:
+        yield engine_time(folder, EngineTime(System().read(), kept))
+        return
     newest = max((file.stat().st_mtime for file in (folder / DATA / "log").glob("*")), default=0.0)
     if newest > now() + 1:
         said = f"it is {newest - now():,.0f} seconds behind the newest file of the log"
         yield Check("clock", "error", said, "set it right before anything is sent")
 
 
-def synchronised() -> bool | None:
-    """Whether the system clock follows others; None when that cannot be found out."""
-    if _SYNCHRONISED.exists():
-        return True
-    asked = ctypes.create_string_buffer(_TIMEX_BYTES)
-    try:
-        state = ctypes.CDLL(None).ntp_adjtime(asked)
-    except (OSError, AttributeError):
-        return None
-    return bool(state != _TIME_ERROR) if state >= 0 else None
+def engine_time(folder: Path, time: EngineTime) -> Check:
+    """What the wall clock is to the time that the account goes by."""
+    match time.state:
+        case TimeState.APART:
+            side = "ahead of" if time.ahead > 0 else "behind"
+            said = f"it is {lasting(abs(time.ahead))} {side} engine time: marketing and sales wait"
+            advice = (
+                f"set it right; if it is right, say so: blaster clock {typed(folder)} --confirm"
+            )
+            return Check("clock", "error", said, advice)
+        case TimeState.STANDS:
+            said = f"engine time stands for {lasting(time.stands)}, until it has come up"
+            return Check("clock", "warning", said, "waits last longer by as much; nothing is lost")
+    return Check("clock", "ok", "it agrees with engine time")

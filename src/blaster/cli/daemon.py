@@ -1,7 +1,10 @@
 """What `blaster run` does: one account's engine, opened, watched, and opened again when it fails.
 
-Law: a signal ends it in order: what is on the wire is finished, the rest stays; a second one ends
-it at once. The ready line alone is for stdout.
+Laws: a signal ends it in order: what is on the wire is finished, the rest stays; a second one ends
+it at once. An engine that fails is opened again from its log: at once the first time, then after
+longer and longer pauses, OPENINGS_MAX times in a row; while the disk has no room for as long as it
+takes. What stands in the way of the very first opening is for whoever gave the command. The ready
+line alone is for stdout.
 """
 
 from __future__ import annotations
@@ -14,8 +17,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from blaster.cli.folders import typed
 from blaster.cli.output import counted, fail, lasting, note, number, say, shown
-from blaster.errors import EngineClosed
+from blaster.errors import EngineClosed, LogCorrupt, LogError, LogVersionError
 
 if TYPE_CHECKING:
     from blaster.engine import Engine
@@ -24,6 +28,8 @@ REPORT_S = 60.0
 LOOK_S = 0.2
 OPENINGS_MAX = 5
 """Failures in a row, each within a minute of the opening, before the daemon gives up."""
+AGAIN_S, FULL_S = 1.0, 5.0
+"""Between two openings: doubled each time, at most eight times; and while the disk is full."""
 
 
 class Daemon:
@@ -45,23 +51,54 @@ class Daemon:
         self._quiet = quiet
         self._stop = asyncio.Event()
         self._warned = ""
+        self._apart = False
 
     async def run(self) -> int:
         """Until it is told to stop; the exit code. Raises what an opening raises."""
         loop = asyncio.get_running_loop()
         for told in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(told, self._told)
-        failures = 0
+        failures, full = 0, False
         while True:
             opened = loop.time()
-            failure = await self._once()
+            failure = await self._again() if failures else await self._once()
             if failure is None:
                 return 0
             failures = failures + 1 if loop.time() - opened < REPORT_S else 1
-            fail(f"the engine stopped: {failure}")
-            if failures >= OPENINGS_MAX or self._stop.is_set():
+            was_full, full = full, self._is_full(failure)
+            if not (full and was_full):  # said once, not every few seconds
+                fail(f"the engine stopped: {failure}")
+            if full and not was_full:
+                note("the disk is full; opening again from the log as soon as there is room")
+            elif not full and failures < OPENINGS_MAX and not self._stop.is_set():
+                note("opening again from the log")
+            if self._stop.is_set() or (failures >= OPENINGS_MAX and not full):
                 return 1
-            note("opening again from the log")
+            failures = 1 if full else failures
+            again_s = AGAIN_S * 2 ** min(failures - 2, 3) if failures > 1 else 0.0
+            await self._pause(FULL_S if full else again_s)
+            if self._stop.is_set():
+                return 1
+
+    async def _again(self) -> BaseException | None:
+        """As `_once`; a disk that stands in the way is a reason too. Others are raised."""
+        try:
+            return await self._once()
+        except (LogCorrupt, LogVersionError):
+            raise
+        except (LogError, OSError) as error:
+            return error
+
+    @staticmethod
+    def _is_full(failure: BaseException) -> bool:
+        from blaster.log import is_full
+
+        return is_full(failure)
+
+    async def _pause(self, seconds: float) -> None:
+        """Unless it is told to stop."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stop.wait(), seconds)
 
     async def _once(self) -> BaseException | None:
         """One engine, from its opening to its end; why it ended by itself."""
@@ -125,6 +162,15 @@ class Daemon:
         if warning and warning != self._warned:
             note(f"warning: {warning}")
         self._warned = warning
+        time = engine.time
+        apart = time is not None and time.alarm
+        if apart and not self._apart:
+            confirm = f"blaster clock {typed(self._folder)} --confirm"
+            note(f"if the clock of this machine is right: {confirm}")
+        if self._apart and not apart and time is not None:
+            until = f"; engine time stands for {lasting(time.stands_s)}" if time.stands_s else ""
+            note(f"the clock is in order again: marketing and sales go on{until}")
+        self._apart = apart
 
     def _say_ended(self, engine: Engine) -> None:
         self._say_warning(engine)
@@ -133,7 +179,7 @@ class Daemon:
 
 
 def _line(engine: Engine) -> str:
-    """How delivery is doing, in one line."""
+    """How delivery is doing, and what it waits for, in one line."""
     sites = engine.sites()
     accepted, failed = sum(s.accepted for s in sites), sum(s.failed for s in sites)
     parts = [f"{number(accepted)} accepted", f"{number(failed)} refused"]
@@ -143,6 +189,9 @@ def _line(engine: Engine) -> str:
     waiting = sum(site.queued + site.in_flight for site in sites)
     if waiting:
         parts.append(f"{number(waiting)} under way")
+    time = engine.time
+    if time is not None and time.alarm:
+        parts.append("marketing and sales wait for the clock")
     held = [site for site in sites if site.back_off_s > 0]
     parts += [f"{shown(site.site)} held back: {site.trouble}" for site in held[:3]]
     return ", ".join(parts)

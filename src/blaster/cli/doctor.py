@@ -5,25 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blaster.cli.folders import workspace_folder
-from blaster.cli.output import counted, paint, say, say_json
+from blaster.cli.folders import account_folder, workspace_folder
+from blaster.cli.output import counted, number, paint, say, say_json
 
 if TYPE_CHECKING:
     from blaster.cli.checkup import Check
 
 HELP = """
-Usage: blaster doctor [DIR] [--json]
+Usage: blaster doctor [DIR] [--verify] [--json]
 
-Looks at the definitions, the DKIM keys, the data folder, the disk and the
-clock, and says of each whether it is fit to send, and what to do if it is not.
+Looks at the definitions, the DKIM keys, the data folder and its snapshots, the
+disk and the clock, and says of each whether it is fit to send, and what to do if it is not.
 Changes nothing; the disk is timed with a small file that is removed again.
 
 Options:
+  --verify  instead: replay the account's log twice, then take every decision
+            in it again, and say whether all is as recorded; nobody else may
+            have the account open. Another release may rightly decide otherwise
   --json    the same, as JSON
 
 Examples:
   blaster doctor
   blaster doctor club --json | jq '.checks[] | select(.state != "ok")'
+  blaster doctor club --verify
 
 Exit codes: 0 no errors (there may be warnings); 1 errors; 2 no workspace.
 """
@@ -31,7 +35,9 @@ Exit codes: 0 no errors (there may be warnings); 1 errors; 2 no workspace.
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
-def run(folder: Path | None = None, /, *, json: bool = False) -> int:
+def run(folder: Path | None = None, /, *, verify: bool = False, json: bool = False) -> int:
+    if verify:
+        return _verify(account_folder(folder), json=json)
     folder = workspace_folder(folder)
     from blaster.cli.checkup import examine
 
@@ -43,6 +49,24 @@ def run(folder: Path | None = None, /, *, json: bool = False) -> int:
         say("\n".join(map(_line, checks)))
         say(f"\n{_verdict(checks, errors)}")
     return 1 if errors else 0
+
+
+def _verify(folder: Path, *, json: bool) -> int:
+    import msgspec
+
+    from blaster.cli.progress import Progress
+    from blaster.engine import verify_folder
+
+    with Progress("verifying") as progress:
+        found = verify_folder(folder, progress.update)
+    if json:
+        say_json(msgspec.to_builtins(found))
+    elif found.difference:
+        say(paint(f"entry {number(found.sequence)} differs: {found.difference}", "red"))
+    else:
+        entries, ticks = counted(found.entries, "entry", "entries"), counted(found.ticks, "tick")
+        say(f"{entries}, {ticks}: all is as recorded; digest {found.digest}")
+    return 1 if found.difference else 0
 
 
 def _line(check: Check) -> str:

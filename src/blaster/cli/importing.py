@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blaster.cli.folders import account_folder
-from blaster.cli.output import UsageError, number, paint, say, say_json, shown
+from blaster.cli.output import UsageError, note, number, paint, say, say_json, shown
 from blaster.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -59,6 +59,14 @@ def run(
 
     import blaster
 
+    told = False
+
+    def waiting(why: str) -> None:
+        nonlocal told
+        if not told:
+            note(f"waiting, and going on by itself: {why}")
+        told = True
+
     async def take() -> ImportReport:
         with Progress(f"importing {file.name}") as progress:
             async with blaster.open(folder, deliver=False) as engine:
@@ -68,6 +76,7 @@ def run(
                     encoding=encoding,
                     source=source,
                     progress=lambda rows: progress.update(None, f"{number(rows)} rows"),
+                    waiting=waiting,
                 )
 
     report = asyncio.run(take())

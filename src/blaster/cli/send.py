@@ -104,7 +104,8 @@ async def _send(folder: Path, channel: Channel, message: str, to: str, wait: flo
         if answer is not None:
             return answer
         troubles = [site.trouble for site in engine.sites() if site.trouble]
-        return Answer("under way", troubles[0] if channel == "email" and troubles else "")
+        site = troubles[0] if channel == "email" and troubles else ""
+        return Answer("under way", site or engine.warning)
 
 
 async def _outcome(

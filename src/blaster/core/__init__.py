@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from blaster.core.apply import apply_entry as apply_entry
     from blaster.core.apply import apply_operation as apply_operation
     from blaster.core.binding import Rows as Rows
+    from blaster.core.capturing import Capture as Capture
+    from blaster.core.capturing import Catalogue as Catalogue
     from blaster.core.chunk import Chunk as Chunk
     from blaster.core.column import Column as Column
     from blaster.core.cutting import only as only
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from blaster.core.normalise import normalise_phones as normalise_phones
     from blaster.core.numberset import NumberSet as NumberSet
     from blaster.core.outcomes import verdict_of as verdict_of
+    from blaster.core.picture import PICTURE_FORMAT as PICTURE_FORMAT
+    from blaster.core.picture import decode_picture as decode_picture
+    from blaster.core.picture import format_of as format_of
     from blaster.core.plan import JourneyPlan as JourneyPlan
     from blaster.core.plan import LookStep as LookStep
     from blaster.core.plan import Plan as Plan
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from blaster.core.plan import scope_of as scope_of
     from blaster.core.requested import requested_message as requested_message
     from blaster.core.requested import requested_name as requested_name
+    from blaster.core.restoring import restore as restore
     from blaster.core.retries import next_tries as next_tries
     from blaster.core.rows import distinct as distinct
     from blaster.core.sending import waits_for_room as waits_for_room
@@ -59,6 +65,8 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ARROW_TYPES": "fitting",
+    "Capture": "capturing",
+    "Catalogue": "capturing",
     "Chunk": "chunk",
     "Column": "column",
     "Directory": "directory",
@@ -68,6 +76,7 @@ _HOMES = {
     "Late": "lateness",
     "LookStep": "plan",
     "NumberSet": "numberset",
+    "PICTURE_FORMAT": "picture",
     "Plan": "plan",
     "Rows": "binding",
     "SendStep": "plan",
@@ -79,9 +88,11 @@ _HOMES = {
     "after_span": "timing",
     "apply_entry": "apply",
     "apply_operation": "apply",
+    "decode_picture": "picture",
     "distinct": "rows",
     "fields_of": "plan",
     "fit": "fitting",
+    "format_of": "picture",
     "has_work": "ticks",
     "is_role": "normalise",
     "lateness_of": "lateness",
@@ -97,6 +108,7 @@ _HOMES = {
     "orders_of": "handover",
     "requested_message": "requested",
     "requested_name": "requested",
+    "restore": "restoring",
     "scope_of": "plan",
     "scopes_of": "suppressing",
     "suppressed_contacts": "suppressing",
@@ -109,6 +121,9 @@ _HOMES = {
 
 __all__ = [
     "ARROW_TYPES",
+    "PICTURE_FORMAT",
+    "Capture",
+    "Catalogue",
     "Chunk",
     "Column",
     "Directory",
@@ -129,9 +144,11 @@ __all__ = [
     "after_span",
     "apply_entry",
     "apply_operation",
+    "decode_picture",
     "distinct",
     "fields_of",
     "fit",
+    "format_of",
     "has_work",
     "is_role",
     "lateness_of",
@@ -147,6 +164,7 @@ __all__ = [
     "orders_of",
     "requested_message",
     "requested_name",
+    "restore",
     "scope_of",
     "scopes_of",
     "suppressed_contacts",

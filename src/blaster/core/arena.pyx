@@ -2,7 +2,8 @@
 
 Laws:
 1. An arena is only appended to; bytes that a row has named never change. So appending needs no
-   copy however many readers have pinned it, and a bigger or compacted arena is a new chunk.
+   copy however many readers have pinned it, and a bigger or compacted arena is a new chunk. Only
+   a compacted one holds other bytes than before, and is stamped.
 2. `garbage` counts what was overwritten or cleared. When it is more than a third of what is used,
    the batch is compacted at the end of the call that wrote it.
 3. A call that could take a batch over ARENA_BYTES_MAX raises before it has written anything.
@@ -12,6 +13,8 @@ Python never sees this module.
 
 from cpython.mem cimport PyMem_Free, PyMem_Realloc
 from libc.string cimport memcpy, memset
+
+from blaster.core.chunk cimport this_epoch
 
 
 cdef class ArenaStore(Store):
@@ -63,6 +66,8 @@ cdef class ArenaStore(Store):
             return self.repack(batch, nbytes)
         chunk = Chunk(grown(arena.capacity, needed))
         memcpy(chunk.data, arena.data, <size_t>arena.used)
+        if self.arena_chunks[batch] is not None:
+            chunk.stamp = (<Chunk>self.arena_chunks[batch]).stamp
         arena.data = chunk.data
         arena.capacity = chunk.nbytes
         self.arena_chunks[batch] = chunk
@@ -85,6 +90,7 @@ cdef class ArenaStore(Store):
         cdef Chunk chunk = Chunk(grown(live, live + spare) if spare else (live + 63) & ~63)
         self.open_batch(batch)
         self.move_live(self.places[batch], self.length(batch), arena.data, chunk.data)
+        chunk.stamp = this_epoch()
         self.arena_chunks[batch] = chunk
         arena.data = chunk.data
         arena.used = live

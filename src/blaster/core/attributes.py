@@ -40,7 +40,7 @@ class Attributes:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._fields: dict[str, Field | None] = {}
+        self.fields: dict[str, Field | None] = {}
 
     def append(self, rows: Array, columns: pa.RecordBatch, declared: Mapping[str, Field]) -> None:
         """Writes what came with these rows; a null is missing."""
@@ -52,15 +52,15 @@ class Attributes:
                 continue
             column = self._column_for(name, values, field)
             if column is not None:
-                fitted = _stored(column.kind, self._fields[name], values)
+                fitted = _stored(column.kind, self.fields[name], values)
                 column.put_arrow(rows, fitted, keep_null=True)
                 self._plain_when_many(name, column)
 
     def take(self, rows: Array, item: Item) -> Vector:
         """The values of these rows in the kind of an item; what does not fit is missing."""
-        if item.name not in self._fields:
+        if item.name not in self.fields:
             return Vector.missing(item.kind, len(rows))
-        column, field = self._column(item.name), self._fields[item.name]
+        column, field = self._column(item.name), self.fields[item.name]
         scale = (field.scale or 0) if field is not None else 0
         if column.kind is item.kind and (item.kind is not Kind.INT or scale == item.scale):
             return column.gather(rows)
@@ -77,13 +77,13 @@ class Attributes:
 
     def texts(self, name: str, rows: Array) -> pa.Array | None:
         """The values as text (pa.string), null where missing; None if none was ever given."""
-        if name not in self._fields:
+        if name not in self.fields:
             return None
-        return _texts(self._column(name), self._fields[name], rows)
+        return _texts(self._column(name), self.fields[name], rows)
 
     def digest_into(self, hasher: Hasher) -> None:
         """How the columns are read; the table digests the columns."""
-        hasher.update(repr(sorted(self._fields.items())).encode())
+        hasher.update(repr(sorted(self.fields.items())).encode())
 
     # --- which form -------------------------------------------------------------------------------
 
@@ -93,19 +93,19 @@ class Attributes:
     def _add(self, name: str, kind: Kind, field: Field | None) -> Column:
         words = field.values if field is not None else ()
         dictionary = Dictionary(words) if kind in (Kind.CODE, Kind.LIST) else None
-        self._fields[name] = field
+        self.fields[name] = field
         return self._table.add(("attribute", name), kind, dictionary=dictionary)
 
     def _column_for(self, name: str, values: pa.Array, field: Field | None) -> Column | None:
         """The column, made or widened so that it holds these values; None: one name too many."""
-        if name not in self._fields:
-            if field is None and len(self._fields) >= EVENT_ATTRIBUTES_MAX:
+        if name not in self.fields:
+            if field is None and len(self.fields) >= EVENT_ATTRIBUTES_MAX:
                 return None
             return self._add(name, field.kind if field is not None else _natural(values), field)
-        column, known = self._column(name), self._fields[name]
+        column, known = self._column(name), self.fields[name]
         if known is not None:
             if field is not None and (field.kind, field.scale) == (known.kind, known.scale):
-                self._fields[name] = field
+                self.fields[name] = field
                 return column
             # Declared otherwise now: what stands there is kept as if nobody had declared it.
             return self._rewritten(name, Kind.CODE)
@@ -119,7 +119,7 @@ class Attributes:
     def _plain_when_many(self, name: str, column: Column) -> None:
         if (
             column.kind is Kind.CODE
-            and self._fields[name] is None
+            and self.fields[name] is None
             and column.dictionary is not None
             and len(column.dictionary) > WORDS_MAX
         ):
@@ -127,7 +127,7 @@ class Attributes:
 
     def _rewritten(self, name: str, kind: Kind) -> Column:
         """The same values in another kind, undeclared."""
-        old, field = self._column(name), self._fields[name]
+        old, field = self._column(name), self.fields[name]
         self._table.drop(("attribute", name))
         new = self._add(name, kind, None)
         for first in range(0, old.rows, BATCH_ROWS):

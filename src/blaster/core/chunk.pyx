@@ -6,6 +6,9 @@ Laws:
    slices it further keeps that one pin, and it may be released on any thread that holds the GIL.
 3. Who writes asks `pins` first and writes into a copy when there are any (`store.pyx` does). The
    one exception is appending to an arena past the bytes that any reader's views name.
+4. Who writes leaves the epoch as the chunk's stamp; who appends to an arena does not. Epochs are
+   counted for the process, from 1, and a snapshot of any state ends one: so a chunk holds something
+   new since a snapshot exactly if its stamp is above the snapshot's epoch.
 """
 
 from cpython.buffer cimport PyBuffer_FillInfo
@@ -15,6 +18,19 @@ from libc.string cimport memcpy
 
 cdef enum:
     ALIGNMENT = 64
+
+cdef uint64_t EPOCH = 1         # read and raised with the GIL held
+
+
+cdef uint64_t this_epoch() noexcept:
+    return EPOCH
+
+
+cdef uint64_t next_epoch() noexcept:
+    """Ends an epoch, and answers with it; what is written from now on has the next one's stamp."""
+    global EPOCH
+    EPOCH += 1
+    return EPOCH - 1
 
 
 cdef class Chunk:

@@ -22,6 +22,8 @@ def only(state: State, operation: records.Operation, contact: int) -> records.Op
     """What concerns `contact` of an operation, given the state before it; None: nothing."""
     if isinstance(operation, records.Published):
         return operation
+    if isinstance(operation, records.EVIDENCE):
+        return None
     if isinstance(operation, records.Took):
         head = state.inbox[0] if state.inbox else None
         return operation if head is not None and head.number == operation.input else None

@@ -187,8 +187,8 @@ class Decisions:
         """Puts runs into a wait whose instants are known (NEVER: the date is missing)."""
         times = as_times(target)
         missing = target == NEVER
-        past = ~missing & (target < self.now)
-        reached = ~missing & (target == self.now)
+        past = ~missing & (target < self.now - (step.late_s or 0))
+        reached = ~missing & ~past & (target <= self.now)
         if step.otherwise >= GONE:
             aside = past | missing
             reached_or_past = reached

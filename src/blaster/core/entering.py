@@ -14,7 +14,7 @@ from blaster.core.numberset import NumberSet, hash_pairs
 from blaster.core.plan import PlanEntry
 from blaster.core.runs import JourneyState
 from blaster.core.state import NO_COLUMNS, Change
-from blaster.core.timing import as_times, date_occurrence
+from blaster.core.timing import as_times, date_occurrence, too_late
 from blaster.limits import ENTRIES_PER_INSTANT_MAX
 from blaster.model import definitions as model
 from blaster.model import records
@@ -130,8 +130,13 @@ def fire(tick: Decisions, journey: JourneyState, entry: PlanEntry, contacts: Arr
         fresh = cross(tick, journey, entry, contacts)
         enter(tick, journey, entry, fresh, NO_COLUMNS)
         return
+    assert isinstance(entry.on, model.OnDate)
+    armed = tick.state.column(("armed", journey.version, str(entry.index))).take(contacts)
+    lost = too_late(armed, entry.on.late_within_s, tick.now)
     arm_date(tick, journey, entry, contacts, again=True)
-    enter(tick, journey, entry, contacts, NO_COLUMNS)
+    if lost.any():
+        tick.emit(records.Dropped(journey.version, entry.index, contacts[lost]))
+    enter(tick, journey, entry, contacts[~lost], NO_COLUMNS)
 
 
 # --- entering -------------------------------------------------------------------------------------

@@ -41,6 +41,12 @@ class Happenings:
             self.table.add(name, Kind.TIME)
         self.attributes = Attributes(self.table)
 
+    def adopt(self, table: Table, fields: dict[str, Field | None]) -> None:
+        """These are the happenings, as they were; `fields` says how their attributes are read."""
+        self.table = table
+        self.attributes = Attributes(table)
+        self.attributes.fields.update(fields)
+
     @property
     def rows(self) -> int:
         return self.table.rows
@@ -84,13 +90,23 @@ class Sendings:
 
     def __init__(self) -> None:
         self.table = Table()
-        self._messages = Dictionary()
-        self._words = {name: Dictionary() for name in ("channel", "name", "category", "topic")}
-        self._codes: dict[str, list[int]] = {name: [] for name in self._words}
-        self.table.add("message", Kind.CODE, dictionary=self._messages)
+        self.messages = Dictionary()
+        self.words = {name: Dictionary() for name in ("channel", "name", "category", "topic")}
+        self.codes: dict[str, list[int]] = {name: [] for name in self.words}
+        self.table.add("message", Kind.CODE, dictionary=self.messages)
         self.table.add("order", Kind.ID)
         for name in ("at", "before", *ENGAGED):
             self.table.add(name, Kind.TIME)
+
+    def adopt(
+        self, table: Table, words: Mapping[str, list[str]], codes: Mapping[str, list[int]]
+    ) -> None:
+        """These are the sendings, as they were; `words` and `codes` say what a message was."""
+        messages = table.column("message").dictionary
+        assert messages is not None
+        self.table, self.messages = table, messages
+        self.words = {name: Dictionary(words[name]) for name in self.words}
+        self.codes = {name: list(codes[name]) for name in self.codes}
 
     @property
     def rows(self) -> int:
@@ -110,10 +126,10 @@ class Sendings:
 
     def _code(self, outgoing: Outgoing) -> int:
         parts = (outgoing.channel, outgoing.name, outgoing.category, outgoing.topic)
-        code = self._messages.add("\x1f".join(part for part in parts if part is not None))
-        if code == len(self._codes["name"]):
-            for (name, words), part in zip(self._words.items(), parts, strict=True):
-                self._codes[name].append(-1 if part is None else words.add(part))
+        code = self.messages.add("\x1f".join(part for part in parts if part is not None))
+        if code == len(self.codes["name"]):
+            for (name, words), part in zip(self.words.items(), parts, strict=True):
+                self.codes[name].append(-1 if part is None else words.add(part))
         return code
 
     def note(self, heads: Array, orders: Array, facts: tuple[str, ...], at: int) -> None:
@@ -137,10 +153,10 @@ class Sendings:
     def _item(self, rows: Array, item: Item) -> Vector:
         if item.name in ENGAGED:
             return self.table.column(item.name).gather(rows)
-        if item.name not in self._words:
+        if item.name not in self.words:
             return Vector.missing(item.kind, len(rows))
-        of_message = np.array([*self._codes[item.name], -1], np.int32)
-        column = Column(Kind.CODE, dictionary=self._words[item.name])
+        of_message = np.array([*self.codes[item.name], -1], np.int32)
+        column = Column(Kind.CODE, dictionary=self.words[item.name])
         column.grow(len(rows))
         places = np.arange(len(rows), dtype=np.int64)
         column.put(places, of_message[self.table.column("message").take(rows)])

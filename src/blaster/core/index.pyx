@@ -118,6 +118,54 @@ cdef class Index:
         """Removes key -> row for every key that is not null; what is not there changes nothing."""
         self.change(Keys(values), rows, False)
 
+    def build(self, Py_ssize_t rows):
+        """An empty index gets the keys that its reader shows of rows 0 to `rows`, all at once.
+
+        The same table as inserting them gives, up to its size. It lets other threads run.
+        """
+        cdef Py_ssize_t row, size = 0, count = 0
+        cdef const uint8_t* key
+        cdef uint64_t tag
+        if self.used:
+            raise ValueError("an index that has keys cannot be built")
+        if rows < 0 or <uint64_t>rows > ROW_MAX:
+            raise ValueError(f"{rows} rows are out of range")
+        slots = np.empty(rows, np.uint64)
+        cdef uint64_t[::1] out = slots
+        with nogil:
+            for row in range(rows):
+                key = self.reader.key_of(row, &size)
+                if key != NULL:
+                    tag = hash_key(key, size, self.seed, self.fold) >> 32
+                    out[count] = (tag << 32) | <uint64_t>(row + 1)
+                    count += 1
+        slots = np.sort(slots[:count])
+        self.lay(slots)
+
+    cdef int lay(self, const uint64_t[::1] sorted_slots) except -1:
+        cdef uint64_t count = <uint64_t>sorted_slots.shape[0], tail = self.tail
+        # Room for a sixteenth more before the table grows.
+        cdef uint64_t capacity = max(<uint64_t>CAPACITY_MIN, count + (count >> 2) + (count >> 4))
+        cdef uint64_t at, home, free_at
+        cdef bint placed = False
+        with nogil:
+            while not placed:
+                free(self.slots)
+                self.slots = NULL
+                self.rebuild(capacity, tail)
+                placed, free_at = True, 0
+                for at in range(count):
+                    home = _home(sorted_slots[at], capacity)
+                    if home > free_at:
+                        free_at = home
+                    if free_at >= capacity + tail - 1:
+                        placed, tail = False, tail * 2
+                        break
+                    self.slots[free_at] = sorted_slots[at]
+                    free_at += 1
+        self.used = count
+        return 0
+
     cdef int change(self, Keys keys, object rows, bint adding) except -1:
         cdef const int64_t[::1] numbers = np.ascontiguousarray(rows, np.int64)
         cdef uint64_t[BLOCK] tags

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,18 +31,21 @@ def hash_pairs(numbers: Array, texts: tuple[str, ...]) -> Array:
 
 
 class NumberSet:
-    """Blocks sorted by themselves, each at least twice the next: O(log n) blocks to search."""
+    """Blocks sorted by themselves, each at least twice the next: O(log n) blocks to search.
 
-    def __init__(self) -> None:
-        self._blocks: list[Array] = []
+    A block is never changed, only taken away.
+    """
+
+    def __init__(self, blocks: Sequence[Array] = ()) -> None:
+        self.blocks: list[Array] = list(blocks)
 
     def __len__(self) -> int:
-        return sum(map(len, self._blocks))
+        return sum(map(len, self.blocks))
 
     def contains(self, numbers: Array) -> Array:
         """bool[] per number."""
         found = np.zeros(len(numbers), bool)
-        for block in self._blocks:
+        for block in self.blocks:
             at = np.minimum(np.searchsorted(block, numbers), len(block) - 1)
             found |= block[at] == numbers
         return found
@@ -51,12 +55,12 @@ class NumberSet:
         fresh = distinct(numbers[~self.contains(numbers)])
         if not len(fresh):
             return
-        self._blocks.append(fresh)
-        while len(self._blocks) > 1 and len(self._blocks[-1]) * 2 > len(self._blocks[-2]):
-            last = self._blocks.pop()
-            self._blocks[-1] = np.union1d(self._blocks[-1], last)
+        self.blocks.append(fresh)
+        while len(self.blocks) > 1 and len(self.blocks[-1]) * 2 > len(self.blocks[-2]):
+            last = self.blocks.pop()
+            self.blocks[-1] = np.union1d(self.blocks[-1], last)
 
     def digest(self) -> bytes:
         """A hash of the numbers in it, whatever the order they came in."""
-        whole = np.sort(np.concatenate(self._blocks)) if self._blocks else np.empty(0, np.uint64)
+        whole = np.sort(np.concatenate(self.blocks)) if self.blocks else np.empty(0, np.uint64)
         return hashlib.blake2b(whole.tobytes(), digest_size=16).digest()

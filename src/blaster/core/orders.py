@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from blaster.core.rows import distinct
+from blaster.core.shelves import epoch
 from blaster.model.fields import BATCH_ROWS, NEVER
 
 Array = np.ndarray[Any, Any]
@@ -44,6 +45,8 @@ class Orders:
         self.waiting = 0
         self._blocks: dict[int, Array] = {}
         self._open: dict[int, int] = {}
+        self._stamps: dict[int, int] = {}  # of each block, the epoch in which it was last written
+        self._held: set[int] = set()  # blocks that a snapshot holds on to
         # The earliest due instant of each block's orders that were not found yet; None: look.
         self._soonest: dict[int, int | None] = {}
 
@@ -52,11 +55,7 @@ class Orders:
     ) -> None:
         """Notes that these orders are in flight."""
         for block, positions in _by_block(numbers):
-            rows = self._blocks.get(block)
-            if rows is None:
-                rows = self._blocks[block] = np.zeros(BATCH_ROWS, ORDER)
-                self._open[block] = 0
-                self._soonest[block] = NEVER
+            rows = self._writable(block)
             fresh = np.zeros(len(positions), ORDER)
             fresh["run"], fresh["contact"] = runs[positions], contacts[positions]
             fresh["version"], fresh["step"], fresh["at"], fresh["open"] = version, step, at, True
@@ -72,13 +71,10 @@ class Orders:
         first = self.next
         blocks = []
         for block in range((first - 1) // BATCH_ROWS, (first + count - 2) // BATCH_ROWS + 1):
-            if block not in self._blocks:
-                self._blocks[block] = np.zeros(BATCH_ROWS, ORDER)
-                self._open[block] = 0
-                self._soonest[block] = NEVER
+            rows = self._writable(block)
             low, high = block * BATCH_ROWS + 1, (block + 1) * BATCH_ROWS
             self._open[block] += min(high, first + count - 1) - max(low, first) + 1
-            blocks.append(self._blocks[block])
+            blocks.append(rows)
         self.next += count
         self.in_flight += count
         return first, blocks
@@ -95,7 +91,7 @@ class Orders:
     def settle(self, numbers: Array) -> None:
         """Forgets open orders (each given once)."""
         for block, positions in _by_block(numbers):
-            rows, offsets = self._blocks[block], _offset(numbers[positions])
+            rows, offsets = self._writable(block), _offset(numbers[positions])
             away = rows["due"][offsets] != NEVER
             waiting = int(away.sum())
             rows["open"][offsets] = False
@@ -105,7 +101,8 @@ class Orders:
             if (away & ~rows["found"][offsets]).any():
                 self._soonest[block] = None
             if self._open[block] == 0 and self.next > (block + 1) * BATCH_ROWS:
-                del self._blocks[block], self._open[block], self._soonest[block]
+                for known in (self._blocks, self._open, self._soonest, self._stamps):
+                    del known[block]
 
     def postpone(self, numbers: Array, due: Array, doubt: Array) -> None:
         """Takes orders back from the transport until `due` (orders in flight, each given once).
@@ -113,7 +110,7 @@ class Orders:
         `doubt` (bool[]): whether this try may have been taken.
         """
         for block, positions in _by_block(numbers):
-            rows, offsets = self._blocks[block], _offset(numbers[positions])
+            rows, offsets = self._writable(block), _offset(numbers[positions])
             rows["due"][offsets], rows["found"][offsets] = due[positions], False
             rows["doubt"][offsets] |= doubt[positions]
             soonest = self._soonest[block]
@@ -125,13 +122,54 @@ class Orders:
     def resume(self, numbers: Array) -> None:
         """Waiting orders are with the transport again (each given once)."""
         for block, positions in _by_block(numbers):
-            rows, offsets = self._blocks[block], _offset(numbers[positions])
+            rows, offsets = self._writable(block), _offset(numbers[positions])
             rows["due"][offsets] = NEVER
             rows["tries"][offsets] = np.minimum(rows["tries"][offsets], 0xFFFE) + 1
             if not rows["found"][offsets].all():
                 self._soonest[block] = None
         self.in_flight += len(numbers)
         self.waiting -= len(numbers)
+
+    def _writable(self, block: int) -> Array:
+        """The rows of a block, made now if there are none; copied while a snapshot holds them."""
+        rows = self._blocks.get(block)
+        if rows is None:
+            rows = self._blocks[block] = np.zeros(BATCH_ROWS, ORDER)
+            self._open[block] = 0
+            self._soonest[block] = NEVER
+        elif block in self._held:
+            self._held.discard(block)
+            rows = self._blocks[block] = rows.copy()
+        self._stamps[block] = epoch()
+        return rows
+
+    # --- snapshots ------------------------------------------------------------------------------
+
+    def hold(self, since: int) -> tuple[list[int], dict[int, Array]]:
+        """Every block's number, and the rows of those written after an epoch.
+
+        But for `found` these do not change until `let_go`.
+        """
+        changed = {
+            block: rows for block, rows in self._blocks.items() if self._stamps[block] > since
+        }
+        self._held |= changed.keys()
+        return list(self._blocks), changed
+
+    def let_go(self, block: int) -> None:
+        """Of a block that was held; on any thread."""
+        self._held.discard(block)
+
+    def holds(self, block: int) -> bool:
+        """Whether a block that was held is still the one in use."""
+        return block in self._held
+
+    def adopt(self, block: int, rows: Array) -> None:
+        """These are the orders of a block, as they were."""
+        self._blocks[block] = rows
+        self._open[block] = int(rows["open"].sum())
+        self._soonest[block] = None
+        self._stamps[block] = 0
 
     # --- looking --------------------------------------------------------------------------------
 

@@ -55,13 +55,17 @@ class SendStep(PlanStep):
 
 @dataclass(frozen=True, slots=True)
 class WaitStep(PlanStep):
-    """See `model.definitions.Wait`; `day` counts calendar days from the run's entry or `value`."""
+    """See `model.definitions.Wait`; `day` counts calendar days from the run's entry or `value`.
+
+    `late_s`: a run that is later than that, when it arrives or when it is let go, goes `otherwise`.
+    """
 
     span: tuple[int, int, int] | None = None
     at_seconds: int | None = None
     weekday: int | None = None
     day: int | None = None
     value: Value | None = None
+    late_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,14 @@ def scope_of(workspace: model.Workspace, place: Place = "audience", **more: Any)
 
 def make_plan(workspace: model.Workspace) -> Plan:
     """Compiles a checked workspace. Raises DefinitionError if a rule does not compile."""
+    plan = bare_plan(workspace)
+    for journey in workspace.journeys:
+        plan.journeys[journey.name] = compile_journey(plan, journey)
+    return plan
+
+
+def bare_plan(workspace: model.Workspace) -> Plan:
+    """What the journeys of a workspace are compiled over; none of them."""
     fields = fields_of(workspace)
     caps = workspace.account.caps
     outgoing: dict[tuple[str, str], Outgoing] = {
@@ -235,10 +247,7 @@ def make_plan(workspace: model.Workspace) -> Plan:
         (message.channel, message.name): frozenset(message.attributes)
         for message in workspace.messages
     }
-    plan = Plan(workspace, fields, {}, outgoing, caps, attributes)
-    for journey in workspace.journeys:
-        plan.journeys[journey.name] = compile_journey(plan, journey)
-    return plan
+    return Plan(workspace, fields, {}, outgoing, caps, attributes)
 
 
 def compile_journey(plan: Plan, journey: model.Journey) -> JourneyPlan:
@@ -403,6 +412,7 @@ class _Compiler:
                     None,
                     item.day,
                     start,
+                    series.late_within_s if series.late_skip else None,
                 )
             )
             if item.unless is not None:

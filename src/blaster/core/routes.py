@@ -41,7 +41,8 @@ class Routes:
             if isinstance(step, SendStep):
                 self.kind[step.index] = SEND
             elif isinstance(step, WaitStep):
-                self.onward[step.index] = step.then
+                if step.late_s is None:  # else it depends on how late it is
+                    self.onward[step.index] = step.then
                 if not self.timed and _is_plain(step):
                     assert step.span is not None
                     self.kind[step.index] = WAIT

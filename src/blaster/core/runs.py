@@ -23,6 +23,7 @@ from blaster.core.queues import Look, Queues
 from blaster.core.routes import Routes
 from blaster.core.rows import rounds_of
 from blaster.core.table import Table
+from blaster.model import definitions as model
 from blaster.model.fields import NEVER, Kind
 from blaster.rules import Dictionary
 
@@ -44,13 +45,18 @@ NONE_IS_MINUS_1: dict[str, Any] = {"default": -1, "never_missing": True}
 class JourneyState:
     """One version of a journey and everybody inside it. `heads` is a column of the contacts.
 
+    `workspace` is what the plan was made from. `free` holds the rows that no run lies in, the first
+    `free_count` of it, as a stack.
     `changes` counts whatever moves, orders or ends runs; only here.
     `queues` are of runs that wait for an order, `tries` of orders (by number) whose next try came.
     """
 
-    def __init__(self, version: str, plan: JourneyPlan, heads: Column) -> None:
+    def __init__(
+        self, version: str, plan: JourneyPlan, heads: Column, workspace: model.Workspace
+    ) -> None:
         self.version = version
         self.plan = plan
+        self.workspace = workspace
         self.heads = heads
         self.open = True
         self.running = 0
@@ -67,8 +73,8 @@ class JourneyState:
         self.tries = Queues()
         self.message_keys: dict[Key, list[Key]] = {}
         self.floors: list[Key] = []
-        self._free = np.empty(0, np.int64)
-        self._free_count = 0
+        self.free = Column(Kind.INT, **NONE_IS_MINUS_1)
+        self.free_count = 0
         self._add_fact_columns()
 
     def _add_fact_columns(self) -> None:
@@ -96,6 +102,18 @@ class JourneyState:
         if key[0] == "message":
             self.message_keys.setdefault(key[:3], []).append(key)
 
+    def adopt(self, table: Table, free: Column, free_count: int) -> None:
+        """These are the runs, as they were; what the plan keeps of a run besides is missing."""
+        for name in self.table.names:
+            if not table.has(name):
+                column = self.table.column(name)
+                column.grow(table.rows)
+                table.adopt(name, column)
+        keys = table.column("key").dictionary
+        assert keys is not None
+        self.table, self.keys = table, keys
+        self.free, self.free_count = free, free_count
+
     def _add_floor(self, source: Key) -> None:
         """Notes of each run where the happenings of `source` ended when it was entered."""
         if ("floor", *source) not in self.floors:
@@ -114,14 +132,15 @@ class JourneyState:
 
     def free_rows(self, count: int) -> Array:
         """The rows that the next `count` runs will lie in; `enter` claims them."""
-        reused = min(count, self._free_count)
-        old = self._free[self._free_count - reused : self._free_count][::-1]
+        reused = min(count, self.free_count)
+        top = np.arange(self.free_count - 1, self.free_count - 1 - reused, -1, dtype=np.int64)
+        old = self.free.take(top)
         fresh = np.arange(self.table.rows, self.table.rows + count - reused, dtype=np.int64)
         return np.concatenate([old, fresh])
 
     def enter(self, runs: Array, numbers: Array, contacts: Array, now: int) -> None:
         """Claims the rows and links each run in front of its contact's others (contacts differ)."""
-        self._free_count = max(0, self._free_count - int((runs < self.table.rows).sum()))
+        self.free_count = max(0, self.free_count - int((runs < self.table.rows).sum()))
         if len(runs):
             self.table.grow(max(self.table.rows, int(runs.max()) + 1))
         for name in self.table.names:
@@ -180,11 +199,10 @@ class JourneyState:
             self._unlink(runs[positions], contacts[positions])
         for name, value in (("step", -1), ("due", NEVER), ("number", 0), ("order", 0)):
             self.column(name).put(runs, value)
-        needed = self._free_count + len(runs)
-        if needed > len(self._free):
-            self._free = np.resize(self._free, max(needed, 2 * len(self._free), 64))
-        self._free[self._free_count : needed] = runs
-        self._free_count = needed
+        needed = self.free_count + len(runs)
+        self.free.grow(max(needed, self.free.rows))
+        self.free.put(np.arange(self.free_count, needed, dtype=np.int64), runs)
+        self.free_count = needed
         self.running -= len(runs)
 
     def _unlink(self, runs: Array, contacts: Array) -> None:

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from blaster.core.column import Column
 from blaster.model import definitions as model
-from blaster.model.orders import gate
+from blaster.model.orders import key_of
 
 Array = np.ndarray[Any, Any]
 
@@ -90,7 +90,7 @@ def domains_of(addresses: pa.Array) -> pa.DictionaryArray:
 
 
 class Room:
-    """How many orders may still be made: per gate where one is named, else per channel.
+    """How many orders may still be made, counted by what `key_of` says.
 
     `seen` is the part of the given room that was looked at.
     """
@@ -102,8 +102,7 @@ class Room:
 
     def key(self, channel: str, category: str, site: str) -> str:
         """What a send is counted by; a name without a number in `left` is unbounded."""
-        named = gate(channel, category, site)
-        key = named if named in self._given else channel
+        key = key_of(self._given, channel, category, site)
         if key in self._given:
             self.seen[key] = self._given[key]
         return key

@@ -31,13 +31,14 @@ from blaster.core.plan import JourneyPlan, Key, Outgoing, Plan, SendStep
 from blaster.core.runs import NONE_IS_MINUS_1, JourneyState
 from blaster.core.sites import Sites
 from blaster.core.table import Table
-from blaster.model.definitions import Account
+from blaster.model.definitions import Account, Workspace
 from blaster.model.fields import Field, Kind
 from blaster.model.records import Operation
 from blaster.rules import Dictionary, Zones
 
 Array = np.ndarray[Any, Any]
 
+ADDRESSES = ("id", "email", "phone")
 EMPTY_ROWS: Array = np.empty(0, np.int64)
 NO_COLUMNS = pa.RecordBatch.from_arrays([], names=[])
 
@@ -122,13 +123,7 @@ class State:
         self.sms_messages = Dictionary()
         self.topics: list[str] = []  # of published messages, in the order they were first seen
         self.zones = Zones("Asia/Jerusalem")
-        for name in ("id", "email", "phone"):
-            self.column(("field", name))
-        self.directory = Directory(
-            self.column(("field", "id")),
-            self.column(("field", "email")),
-            self.column(("field", "phone")),
-        )
+        self.directory = Directory(*(self.column(("field", name)) for name in ADDRESSES))
 
     # --- columns ------------------------------------------------------------------------------
 
@@ -138,9 +133,20 @@ class State:
             return self.contacts.column(key)
         kind, extra = self._kind_of(key)
         self.contacts.add(key, kind, **extra)
+        self._file(key)
+        return self.contacts.column(key)
+
+    def _file(self, key: Key) -> None:
         if key[0] == "message" and key[3] not in ("order", "sent") and not key[3].endswith(":ever"):
             self.message_keys.setdefault(key[:3], []).append(key)
-        return self.contacts.column(key)
+
+    def adopt(self, contacts: Table) -> None:
+        """These are the contacts, as they were; their addresses are not in the directory yet."""
+        self.contacts = contacts
+        self.message_keys.clear()
+        for key in self.fact_keys():
+            self._file(key)
+        self.directory = Directory(*(self.column(("field", name)) for name in ADDRESSES))
 
     def find(self, key: Key) -> Column | None:
         """The column of a fact, or None when nothing was ever written to it."""
@@ -212,10 +218,15 @@ class State:
             before.open = False
             number = int(before.version.rpartition("@")[2]) + 1
         version = f"{plan.name}@{number}"
-        journey = JourneyState(version, plan, self.column(("runs", version)))
-        self.versions.append(journey)
-        self.current[plan.name] = self.by_version[version] = journey
+        workspace = self.plan.workspace if self.plan is not None else Workspace()
+        journey = JourneyState(version, plan, self.column(("runs", version)), workspace)
+        self.add_version(journey)
         return journey
+
+    def add_version(self, journey: JourneyState) -> None:
+        """Files a version, the newest of its journey."""
+        self.versions.append(journey)
+        self.current[journey.plan.name] = self.by_version[journey.version] = journey
 
     def outgoing_of(self, step: SendStep) -> Outgoing:
         """The message as it is published now: its class and its caps may have changed since."""

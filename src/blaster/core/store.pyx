@@ -19,6 +19,8 @@ from libc.string cimport memcmp, memcpy, memset
 import numpy as np
 import pyarrow as pa
 
+from blaster.core.chunk cimport this_epoch
+
 from blaster.model.fields import BATCH_ROWS, NEVER, Kind
 from blaster.rules.vector import Vector
 
@@ -144,6 +146,7 @@ cdef class Store:
             memcpy(target.data, source.data, <size_t>(before * self.row_bits >> 3))
         if self.has_valid:
             memcpy(target.valid, source.valid, <size_t>before >> 3)
+        new.stamp = old.stamp       # it holds what the old one held
         self.chunks[batch] = new
         self.places[batch] = target
         return 0
@@ -193,7 +196,9 @@ cdef class Store:
         elif chunk.pins > 0:
             chunk = chunk.copy()
         else:
+            chunk.stamp = this_epoch()
             return 0
+        chunk.stamp = this_epoch()
         self.chunks[batch] = chunk
         self.places[batch] = self.place_of(chunk)
         return 0

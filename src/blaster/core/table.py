@@ -68,6 +68,12 @@ class Table:
         self._columns[name] = column
         return column
 
+    def adopt(self, name: Hashable, column: Column) -> None:
+        """A column that has its rows; ValueError if the name is taken or the rows are not these."""
+        if name in self._columns or column.rows != self._rows:
+            raise ValueError(f"{column.rows} rows of {name!r} in a table of {self._rows}")
+        self._columns[name] = column
+
     def drop(self, name: Hashable) -> None:
         """Forget a column; KeyError if there is none of this name."""
         del self._columns[name]

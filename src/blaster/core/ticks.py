@@ -28,7 +28,7 @@ from blaster.core.sending import may_send, revoke_left, send
 from blaster.core.sites import Room
 from blaster.core.state import Change, Settled, State
 from blaster.core.steps import act, arrive
-from blaster.core.timing import wait_target
+from blaster.core.timing import too_late, wait_target
 from blaster.core.waves import ready
 from blaster.limits import TICK_IMMEDIATE_ROUNDS_MAX
 from blaster.model import records
@@ -287,11 +287,16 @@ def _due_looks(tick: Decisions, journey: JourneyState, step: LookStep, runs: Arr
 
 
 def _due_waits(tick: Decisions, journey: JourneyState, step: WaitStep, runs: Array) -> None:
-    """Waits whose end is not reached: looked at because of an exit, or only now begun."""
+    """Waits looked at because of an exit, only now begun, or whose end may be too long ago."""
     until = journey.column("until").take(runs)
     parked = until == NEVER
     if parked.any():
         tick.arrive_wait(journey, step, runs[parked])
-    early = ~parked
+    over = until <= tick.now
+    if over.any():
+        lost = over & too_late(until, step.late_s, tick.now)
+        tick.go(journey, step.then, runs[over & ~lost])
+        tick.go(journey, step.otherwise, runs[lost])
+    early = ~parked & ~over
     if early.any():
         tick.place_wait(journey, step, runs[early], until[early].astype(np.int64))

@@ -12,6 +12,7 @@ import numpy as np
 
 from blaster.core.binding import Rows
 from blaster.core.plan import WaitStep
+from blaster.limits import LATE_GRACE_S
 from blaster.model import definitions as model
 from blaster.model.fields import NEVER, Kind
 from blaster.rules import Vector, Zones
@@ -114,6 +115,17 @@ def _series_day(step: WaitStep, rows: Rows, now: int) -> Array:
     return np.where(missing, NEVER, target)
 
 
+def too_late(instants: Array, within_s: int | None, now: int) -> Array:
+    """bool[]: whom the engine reaches so long after his instant that his step is left out.
+
+    A few minutes are forgiven, whatever was said: so long a restart takes, or a tick for everybody.
+    """
+    if within_s is None:
+        return np.zeros(len(instants), bool)
+    lost: Array = instants.astype(np.int64) < now - max(within_s, LATE_GRACE_S)
+    return lost
+
+
 def date_occurrence(
     rows: Rows, trigger: model.OnDate, now: int, *, again: bool, late: bool = True
 ) -> Array:
@@ -135,7 +147,9 @@ def date_occurrence(
     )
     past = instants <= now if again else instants < now
     if late and trigger.late_run and not trigger.yearly and not again:
-        instants, past = np.where(past, now, instants), np.zeros(len(contacts), bool)
+        within_s = trigger.late_within_s
+        made_up = past if within_s is None else past & (instants >= now - within_s)
+        instants, past = np.where(made_up, now, instants), past & ~made_up
     return np.where(valid & ~past, instants, NEVER)
 
 

@@ -34,6 +34,7 @@ def read_series(reader: StepReader, draft: Draft, entry: Entry, found: dict[str,
     draft.waits = True
     start: RuleText | None = None
     late_skip = False
+    late_within_s: int | None = None
     node = entry.node
     promise = found.get("promise")
     if isinstance(node, Mapping):
@@ -42,7 +43,7 @@ def read_series(reader: StepReader, draft: Draft, entry: Entry, found: dict[str,
         promise = parts.get("promise", promise)
         if "from" in parts:
             start = _read_from(reader, parts["from"])
-        late_skip = _read_late(reader, parts, start is not None)
+        late_skip, late_within_s = _read_late(reader, parts, start is not None)
         if "items" not in parts:
             shapes.missing(reader.report, entry.key.place, what, "items")
             return
@@ -56,7 +57,7 @@ def read_series(reader: StepReader, draft: Draft, entry: Entry, found: dict[str,
     if promise is not None and len(items) == len(read):
         _check_promise(reader, promise, items)
     made = tuple(item.item for item in items)
-    draft.make = lambda ways: Series(draft.id, made, ways.then, start, late_skip)
+    draft.make = lambda ways: Series(draft.id, made, ways.then, start, late_skip, late_within_s)
 
 
 def _read_from(reader: StepReader, entry: Entry) -> RuleText | None:
@@ -67,11 +68,11 @@ def _read_from(reader: StepReader, entry: Entry) -> RuleText | None:
     return rule_text(scalar)
 
 
-def _read_late(reader: StepReader, parts: dict[str, Entry], dated: bool) -> bool:
+def _read_late(reader: StepReader, parts: dict[str, Entry], dated: bool) -> tuple[bool, int | None]:
+    """Whether items may be left out, and from how many seconds late on."""
     scalar = shapes.text_of(reader.report, parts, "late", "a series")
-    if scalar is None:
-        return dated
-    return shapes.choice(reader.report, scalar, "'late'", ("skip", "run")) == "skip"
+    said = shapes.late(reader.report, scalar) if scalar is not None else None
+    return (dated, None) if said is None else (said[0] != "run", said[1])
 
 
 def _read_item(reader: StepReader, node: Node, dated: bool) -> _Item | None:

@@ -15,6 +15,7 @@ from blaster.definitions.findings import Report
 from blaster.definitions.names import did_you_mean, show
 from blaster.definitions.nodes import Mapping, Node, Scalar, Sequence
 from blaster.definitions.sources import Place
+from blaster.definitions.times import parse_span
 
 
 class Entry(NamedTuple):
@@ -153,6 +154,19 @@ def flag(report: Report, scalar: Scalar, what: str) -> bool | None:
     """`true` or `false`."""
     word = choice(report, scalar, what, ("true", "false"))
     return None if word is None else word == "true"
+
+
+def late(report: Report, scalar: Scalar) -> tuple[str, int | None] | None:
+    """`run`, `skip` or `within 6h`: the word, and how many seconds late it may be (None: any)."""
+    words = scalar.text.split(maxsplit=1)
+    if words in (["run"], ["skip"]):
+        return words[0], None if words == ["run"] else 0
+    span = parse_span(words[1]) if len(words) == 2 and words[0] == "within" else None
+    if span is not None and not span[2]:
+        return "within", span[0]
+    advice = did_you_mean(scalar.text, ("run", "skip"), "write run, skip, or for example within 6h")
+    bad(report, scalar, f"'late' cannot be {show(scalar.text)}", advice)
+    return None
 
 
 def rule(report: Report, entry: Entry) -> Scalar | None:

@@ -214,13 +214,15 @@ def _parse_date(book: Book, on: Scalar, found: dict[str, Entry]) -> Trigger | No
         book.field_mentions.append(FieldMention(field, place, "date", _DATES))
     report = book.report
     yearly = shapes.text_of(report, found, "yearly", "'enter'")
-    late = shapes.text_of(report, found, "late", "'enter'")
+    scalar = shapes.text_of(report, found, "late", "'enter'")
+    said = shapes.late(report, scalar) if scalar is not None else None
     return OnDate(
         field,
         _read_offset(book, found),
         _read_at(book, found),
         bool(yearly is not None and shapes.flag(report, yearly, "'yearly'")),
-        late is not None and shapes.choice(report, late, "'late'", ("run", "skip")) == "run",
+        said is not None and said[0] != "skip",
+        said[1] if said is not None else None,
     )
 
 

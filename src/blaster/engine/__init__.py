@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from blaster.engine.accounts import Upserts as Upserts
     from blaster.engine.engine import Engine as Engine
     from blaster.engine.engine import open_engine as open_engine
+    from blaster.engine.engineclock import TimeStatus as TimeStatus
+    from blaster.engine.enginetime import EngineTime as EngineTime
+    from blaster.engine.enginetime import TimeState as TimeState
     from blaster.engine.importer import ImportBatch as ImportBatch
     from blaster.engine.importer import Reject as Reject
     from blaster.engine.importer import read as read
@@ -23,10 +26,19 @@ if TYPE_CHECKING:
     from blaster.engine.machine import Machine as Machine
     from blaster.engine.notices import Notice as Notice
     from blaster.engine.preview import Preview as Preview
+    from blaster.engine.snapshotting import SnapshotStatus as SnapshotStatus
+    from blaster.engine.system import System as System
+    from blaster.engine.system import synchronised as synchronised
+    from blaster.engine.timefile import give_word as give_word
+    from blaster.engine.timefile import read_time as read_time
     from blaster.engine.timeline import TimelineItem as TimelineItem
+    from blaster.engine.verifying import Verified as Verified
+    from blaster.engine.verifying import verify as verify
+    from blaster.engine.verifying import verify_folder as verify_folder
 
 _HOMES = {
     "Engine": "engine",
+    "EngineTime": "enginetime",
     "ImportBatch": "importer",
     "ImportReport": "accounts",
     "Letterbook": "letterbook",
@@ -35,20 +47,31 @@ _HOMES = {
     "Notice": "notices",
     "Preview": "preview",
     "Reject": "importer",
+    "System": "system",
+    "TimeState": "enginetime",
+    "TimeStatus": "engineclock",
+    "SnapshotStatus": "snapshotting",
     "TimelineItem": "timeline",
+    "Verified": "verifying",
     "Upserts": "accounts",
     "form_operations": "intake",
+    "give_word": "timefile",
     "open_engine": "engine",
     "read": "importer",
+    "read_time": "timefile",
     "received": "intake",
     "resolve": "intake",
+    "synchronised": "system",
     "upserted": "intake",
+    "verify": "verifying",
+    "verify_folder": "verifying",
     "write_rejects": "importer",
 }
 
 __all__ = [
     "MISSING_DATA",
     "Engine",
+    "EngineTime",
     "ImportBatch",
     "ImportReport",
     "Letterbook",
@@ -56,14 +79,24 @@ __all__ = [
     "Notice",
     "Preview",
     "Reject",
+    "SnapshotStatus",
+    "System",
+    "TimeState",
+    "TimeStatus",
     "TimelineItem",
     "Upserts",
+    "Verified",
     "form_operations",
+    "give_word",
     "open_engine",
     "read",
+    "read_time",
     "received",
     "resolve",
+    "synchronised",
     "upserted",
+    "verify",
+    "verify_folder",
     "write_rejects",
 ]
 

@@ -264,11 +264,14 @@ class Contacts:
         encoding: str = "utf-8",
         source: str = "import",
         progress: Callable[[int], None] | None = None,
+        waiting: Callable[[str], None] | None = None,
     ) -> ImportReport:
         """Imports a CSV or Parquet file; rejected rows go to FILE.rejected.csv.
 
-        `progress` gets the rows read so far. Raises InputError for a file that cannot be read or a
-        column that no field has; then nothing is imported.
+        `progress` gets the rows read so far. While the disk is full or slow the import waits:
+        `waiting` is told why, each time before it tries again; without it Busy is raised after a
+        minute. Raises InputError for a file that cannot be read or a column that no field has; then
+        nothing is imported.
         """
         if list is not None:
             one_name(list, "list")
@@ -284,9 +287,8 @@ class Contacts:
             batch = await asyncio.to_thread(next, batches, None)
             if batch is None:
                 break
-            counts, conflicts = await _patiently(
-                self._run, partial(_take_import, batch=batch, list_name=list, source=source)
-            )
+            take = partial(_take_import, batch=batch, list_name=list, source=source)
+            counts, conflicts = await _patiently(self._run, take, waiting)
             for name, count in counts.items():
                 totals[name] += count
             rejects = sorted((*batch.rejects, *conflicts), key=lambda reject: reject.row)
@@ -323,14 +325,23 @@ def _parts(rows: Given) -> list[Any]:
     return [rows[i : i + BATCH_ROWS] for i in range(0, len(rows), BATCH_ROWS)]
 
 
-async def _patiently(run: Run, command: Callable[[Machine, int], Any]) -> Any:
-    """Waits where the log is full: a file half imported helps nobody."""
+async def _patiently(
+    run: Run,
+    command: Callable[[Machine, int], Any],
+    waiting: Callable[[str], None] | None = None,
+) -> Any:
+    """Waits where the log is full: a file half imported helps nobody.
+
+    For as long as it takes where somebody is told why, else for BUSY_S.
+    """
     deadline = time.monotonic() + BUSY_S
     while True:
         try:
             return await run(command)
         except Busy as busy:
-            if time.monotonic() >= deadline:
+            if waiting is not None:
+                waiting(str(busy))
+            elif time.monotonic() >= deadline:
                 raise
             await asyncio.sleep(busy.retry_after_s)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 import numpy as np
 
-from blaster.model.orders import OrderBatch, OutcomeBatch, gate
+from blaster.model.orders import OrderBatch, OutcomeBatch, key_of
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Array
 
@@ -19,8 +19,7 @@ WAIT_MAX_S = 30 * 86_400
 
 def gate_of(room: Mapping[str, int], batch: OrderBatch) -> str:
     """What the room of a batch is counted by."""
-    named = gate(batch.channel, batch.category, batch.site)
-    return named if named in room else batch.channel
+    return key_of(room, batch.channel, batch.category, batch.site)
 
 
 def room_of(room: Mapping[str, int], batch: OrderBatch) -> int:

@@ -19,23 +19,27 @@ from typing import Any, Self, TypeVar
 import msgspec
 import numpy as np
 
-from blaster.clock import Clock, SystemClock
+from blaster.clock import Clock
 from blaster.content import read_token
 from blaster.core import Late, addresses_of, ledger_of, make_plan, requested_message
 from blaster.definitions import check, from_json, to_json
 from blaster.engine.accounts import Contacts, Lists, find_contact
+from blaster.engine.engineclock import EngineClock, TimeStatus
 from blaster.engine.events import Events
 from blaster.engine.letterbook import Letterbook, Sample
 from blaster.engine.machine import Machine
 from blaster.engine.notices import Notice
 from blaster.engine.preview import Preview, preview_of
+from blaster.engine.recovery import recover
 from blaster.engine.requests import Journeys, Recipients, check_ledger, send
 from blaster.engine.secret import SECRET_BYTES, account_secret
+from blaster.engine.snapshotting import SnapshotStatus, Snapshotter
+from blaster.engine.system import System
 from blaster.engine.thread import EngineThread
 from blaster.engine.timeline import TimelineItem, timeline
-from blaster.errors import BlasterError, Busy, DefinitionError, EngineClosed, InputError
+from blaster.errors import BlasterError, Busy, DefinitionError, EngineClosed, InputError, LogError
 from blaster.limits import NOTICES_MAX, TICK_THREADS, TICK_THREADS_MAX, WORKERS_MAX
-from blaster.log import EmbeddedLog, Log
+from blaster.log import EmbeddedLog, Log, Snapshots
 from blaster.model import definitions as model
 from blaster.model import records
 from blaster.model.fields import NEVER
@@ -51,6 +55,7 @@ from blaster.transport import (
 )
 
 LOG_FOLDER = "data/log"
+SNAPSHOT_FOLDER = "data/snapshots"
 CHANNELS = ("email", "sms", "crm", "webhook")
 Answer = TypeVar("Answer")
 
@@ -78,10 +83,12 @@ class Engine:
         self._threads = threads or min(len(os.sched_getaffinity(0)), TICK_THREADS)
         self._deliver = deliver
         self._secret: bytes | None = None
-        self._clock = clock or SystemClock()
+        self._given_clock = clock
+        self._waited = ""
         self._given_transport = transport
         self._given_log = log
         self._thread: EngineThread | None = None
+        self._snapshotter: Snapshotter | None = None
         self._closed: EngineThread | None = None
         self._opening = False
         self._subscriptions: list[Subscription] = []
@@ -124,12 +131,13 @@ class Engine:
 
     def _open(self) -> EngineThread:
         """Everything but running; what fails half way lets go of the folder."""
-        machine = self._recover()
+        machine, snapshotter = self._recover()
         machine.threads = self._threads
         try:
             self._secret = account_secret(self.folder) if self.folder.is_dir() else None
             self._transport = self._given_transport or self._transport_of(machine)
-            thread = EngineThread(machine, self._clock, self._transport)
+            thread = EngineThread(machine, self._clock, self._transport, snapshotter)
+            self._snapshotter = snapshotter
             thread.prepare(deliver=self._deliver)
         except BaseException:
             machine.log.close()
@@ -137,14 +145,29 @@ class Engine:
         thread.listen(self._notify, self._stopped)
         return thread
 
-    def _recover(self) -> Machine:
+    def _clock_of(self, machine: Machine) -> Clock:
+        """Kept in the folder where this engine owns it, which is what its own log locks."""
+        folder = self.folder if self._given_log is None else None
+        return self._given_clock or EngineClock(System(), machine.state.now, folder)
+
+    def _recover(self) -> tuple[Machine, Snapshotter | None]:
         if self._given_log is not None:
-            return Machine.recover(self._given_log)
+            machine = Machine.recover(self._given_log)
+            self._clock = self._clock_of(machine)
+            return machine, None
         if not self.folder.is_dir():
             raise InputError(f"{self.folder} is no folder; `blaster init {self.folder}` makes one")
         log = EmbeddedLog.open(self.folder / LOG_FOLDER)
+        self._waited = log.lock.waited
         try:
-            return Machine.recover(log)
+            snapshots = Snapshots(self.folder / SNAPSHOT_FOLDER)
+            recovered = recover(log, snapshots)
+            snapshots.prune()
+            self._clock = self._clock_of(recovered.machine)
+            return recovered.machine, Snapshotter(snapshots, recovered, log, self._clock)
+        except OSError as error:
+            log.close()
+            raise LogError(f"{self.folder}: {error}") from error
         except BaseException:
             log.close()
             raise
@@ -321,7 +344,36 @@ class Engine:
     @property
     def warning(self) -> str:
         """What is wrong without stopping the engine, such as a key that does not load; or ""."""
-        return self._thread.warning if self._thread is not None else ""
+        if self._thread is None:
+            return ""
+        warnings = (self._thread.warning, self.snapshot.warning, self._waited)
+        return "; ".join(filter(None, warnings))
+
+    @property
+    def snapshot(self) -> SnapshotStatus:
+        """The newest snapshot, and what keeps the engine from writing another one."""
+        return self._snapshotter.status if self._snapshotter is not None else SnapshotStatus()
+
+    @property
+    def time(self) -> TimeStatus | None:
+        """Engine time, and whether the wall clock agrees with it; None with a clock of the host's.
+
+        While its `alarm` stands, marketing and sales wait, and engine time goes on by itself.
+        """
+        clock = self._clock if self._thread is not None else None
+        return clock.status() if isinstance(clock, EngineClock) else None
+
+    async def confirm_time(self) -> float:
+        """Says that the wall clock is right as it is now: engine time follows it, and sends go on.
+
+        Answers by how many seconds engine time leapt; below 0, for how many it stands until the
+        wall clock has come up. What became due by a leap is late by as much, and `late:` decides.
+        Raises InputError for an engine with a clock of its host's.
+        """
+        thread = self._thread
+        if thread is None:
+            raise EngineClosed("the engine is not open")
+        return float(await self._run(lambda machine, now: thread.time.confirm()))
 
     async def explain(self, contact: str | int) -> list[TimelineItem]:
         """What happened to a contact and what was decided, each with its facts as they were."""
@@ -453,7 +505,7 @@ class Subscription(AsyncIterator[Notice]):
         """No more notices after those that wait; then EngineClosed if there was a failure."""
         why = None
         if failure is not None:
-            why = EngineClosed("the engine is closed")
+            why = EngineClosed(f"the engine stopped: {failure}")
             why.__cause__ = failure
         self._end(why)
         self._wake()

@@ -49,9 +49,10 @@ class Machine:
     after any other it is as it was before the call.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, state: State | None = None) -> None:
+        """`state` is what the entries of the log give (default: it has none yet)."""
         self.log = log
-        self.state = State()
+        self.state = State() if state is None else state
         self.sound = True
         self.watch: Callable[[int, Entry], None] | None = None
         self.decided: Callable[[Withheld | Revoked], None] | None = None
@@ -102,20 +103,31 @@ class Machine:
 
     @classmethod
     def recover(cls, log: Log) -> Machine:
-        """The machine whose records these are. Raises LogCorrupt, LogVersionError or LogError."""
+        """The machine whose entries these are, all of them; see `recovery` for snapshots.
+
+        Raises LogCorrupt, LogVersionError or LogError.
+        """
         machine = cls(log)
         for _, entry in log.read():
             apply_entry(machine.state, entry)
         machine.state.rebuild_caches()
         return machine
 
-    def accept(self, now: int, operations: Sequence[Operation], timeout_s: float = 0.0) -> int:
+    def accept(
+        self,
+        now: int,
+        operations: Sequence[Operation],
+        timeout_s: float = 0.0,
+        *,
+        owed: bool = False,
+    ) -> int:
         """Takes validated inputs, together or not at all; answers with their sequence.
 
-        Raises Busy when too much waits for the disk, after `timeout_s`; then nothing was accepted.
+        `owed`: they follow from what was taken, and may use the log's reserve. Raises Busy when too
+        much waits for the disk, after `timeout_s`; then nothing was accepted.
         """
         entry = Entry(max(now, self.state.now), tuple(operations))
-        sequence = self.log.append(entry, timeout_s)
+        sequence = self.log.append(entry, timeout_s, owed=owed)
         self.sound = False
         if self.watch is not None:
             self.watch(sequence, entry)

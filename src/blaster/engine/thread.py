@@ -4,7 +4,8 @@ Commands (inputs and short reads) and ticks take turns, in slices of about SLICE
 rows of a slice, follows what the last slices cost. An answer is given when the log's durable
 sequence has reached what it rests on, and orders leave under the same rule. What the transport may
 not send (opt-outs, hard bounces) is told to it before the answer. Bounded: at most COMMANDS_MAX
-commands wait; a further one is refused with Busy.
+commands wait to be run or for the disk; a further one is refused with Busy. While the disk is slow
+or full nothing is decided that only time or room calls for.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ from blaster.engine.batches import NO_LIMIT, checked, chosen, gate_of, room_of, 
 from blaster.engine.letterbook import suppressed
 from blaster.engine.machine import APPEND_TIMEOUT_S, Machine
 from blaster.engine.notices import Notice, notices_of
+from blaster.engine.snapshotting import Snapshotter
+from blaster.engine.timekeeping import Timekeeping
 from blaster.errors import Busy, EngineClosed, InputError
 from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
 from blaster.model.fields import BATCH_ROWS
@@ -68,8 +71,15 @@ Listener = Callable[[list[Notice]], None]
 class EngineThread:
     """Runs one machine. `run` may be called from any thread; the rest belongs to the engine."""
 
-    def __init__(self, machine: Machine, clock: Clock, transport: Transport) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        clock: Clock,
+        transport: Transport,
+        snapshotter: Snapshotter | None = None,
+    ) -> None:
         self._machine = machine
+        self._snapshotter = snapshotter
         self._clock = clock
         self._transport = transport
         self._mutex = threading.Lock()
@@ -90,7 +100,8 @@ class EngineThread:
         self._plan = machine.state.plan
         self._topics = topics_of(machine.state)
         self.late: list[Late] = []
-        self.warning = ""
+        self.time = Timekeeping(machine, clock)
+        self._warning = ""
         self._told: deque[tuple[int, list[Notice]]] = deque()
         self._deciding: list[Notice] = []
         self._listeners: list[tuple[Listener, Callable[[], None]]] = []
@@ -98,6 +109,7 @@ class EngineThread:
         self._rest_s = 0.0
         self._sent_at = float("-inf")
         self._transport_runs = self._transport_open = True
+        machine.watch, machine.decided = self._watch, self._decided
         self._thread = threading.Thread(target=self._main, name="blaster-engine", daemon=True)
 
     def prepare(self, *, deliver: bool = True) -> None:
@@ -108,6 +120,7 @@ class EngineThread:
         who can ask the transport that had them.
         """
         state = self._machine.state
+        self.time.look()
         now = max(int(self._clock.now()), state.now)
         if state.plan is not None:
             self._transport.configure(state.plan.workspace)
@@ -138,8 +151,8 @@ class EngineThread:
         future: Future[Any] = Future()
         with self._news:
             if self._closing or self._failure is not None:
-                raise EngineClosed("the engine is closed") from self._failure
-            if len(self._commands) >= COMMANDS_MAX:
+                raise _closed(self._failure) from self._failure
+            if len(self._commands) + len(self._answers) >= COMMANDS_MAX:
                 raise Busy(f"{COMMANDS_MAX} commands wait already; try again")
             self._commands.append((command, future))
             self._wake()
@@ -154,7 +167,7 @@ class EngineThread:
         future: Future[int] = Future()
         with self._news:
             if self._closing or self._failure is not None:
-                raise EngineClosed("the engine is closed") from self._failure
+                raise _closed(self._failure) from self._failure
             self._resting.append((future, settled))
             self._wake()
         return future
@@ -165,8 +178,6 @@ class EngineThread:
         `stopped` is called when the engine ends by itself. Both on the engine thread.
         """
         self._listeners.append((listener, stopped))
-        self._machine.watch = self._watch
-        self._machine.decided = self._decided
 
     def close(self) -> None:
         """Finishes the commands that wait, stops, and closes log and transport.
@@ -182,6 +193,10 @@ class EngineThread:
             self._stop_transport()
         finally:
             try:
+                self.time.close()
+                if self._snapshotter is not None:
+                    sound = self._failure is None and self._machine.sound
+                    self._snapshotter.close(self._machine if sound else None)
                 self._machine.log.close()
                 self._settle()
             finally:
@@ -192,6 +207,11 @@ class EngineThread:
     def failure(self) -> BaseException | None:
         """Why the engine stopped by itself."""
         return self._failure
+
+    @property
+    def warning(self) -> str:
+        """What is wrong without stopping the engine; or ""."""
+        return "; ".join(part for part in (self._warning, self.time.warning) if part)
 
     # --- from other threads ---------------------------------------------------------------------
 
@@ -263,7 +283,7 @@ class EngineThread:
 
     @staticmethod
     def _refuse(future: Future[Any], failure: BaseException | None) -> None:
-        error = EngineClosed("the engine is closed")
+        error = _closed(failure)
         error.__cause__ = failure
         future.set_exception(error)
 
@@ -272,7 +292,7 @@ class EngineThread:
         # Asked outside the mutex: a transport may hold its own lock while it brings outcomes.
         has_work, idle_s = self._has_work(), self._idle_s()
         with self._news:
-            if self._rest_s:
+            if self._rest_s and not self._commands:
                 self._news.wait(self._rest_s)
             elif not (has_work or self._woken or self._commands or self._outcomes):
                 self._news.wait(idle_s)
@@ -281,6 +301,7 @@ class EngineThread:
                 return False
         if self._machine.log.failed is not None:
             raise self._machine.log.failed
+        self.time.look()
         now = int(self._clock.now())
         self._take_outcomes(now)
         for _ in range(COMMANDS_PER_STEP):
@@ -295,6 +316,8 @@ class EngineThread:
         self._hand_over()
         self._settle()
         self._tell()
+        if self._snapshotter is not None:
+            self._snapshotter.look(self._machine)
         if self._resting and not self._has_work():
             self._answer_resting()
         return True
@@ -321,7 +344,7 @@ class EngineThread:
 
     def _has_work(self) -> bool:
         if self._again:
-            room = self._transport.room()
+            room = self._gates()
             if any(room_of(room, batch) > 0 for batch in self._again):
                 return True
         room = self._room() if self._may_send() else NO_ROOM
@@ -332,9 +355,13 @@ class EngineThread:
         most = IDLE_S if self._may_send() else SEND_S
         return max(0.001, min(most, due - self._clock.now()))
 
+    def _gates(self) -> dict[str, int]:
+        """What the transport takes, but nothing of what is held while the clock is in doubt."""
+        return {**self._transport.room(), **self.time.held}
+
     def _room(self) -> dict[str, int]:
-        """What the transport takes, less what is decided and not yet handed over."""
-        room = self._transport.room()
+        """What may be decided: what the gates take, less what was and is not yet handed over."""
+        room = self._gates()
         left = max(0, ORDERS_IN_FLIGHT_MAX - self._machine.state.orders.in_flight)
         promised = self._promised(room)
         for batch in self._again:
@@ -360,8 +387,9 @@ class EngineThread:
         self._drain(now)
         numbers, operations = self._outcome_operations(batches, now)
         try:
+            # At the end they may use the reserve: whoever comes next would know less of them.
             timeout_s = APPEND_TIMEOUT_S if self._closing else 0.0
-            sequence = self._machine.accept(now, operations, timeout_s)
+            sequence = self._machine.accept(now, operations, timeout_s, owed=self._closing)
         except Busy as busy:
             if self._closing:
                 raise
@@ -485,9 +513,9 @@ class EngineThread:
             self._plan = state.plan
             try:
                 self._transport.configure(state.plan.workspace)
-                self.warning = ""
+                self._warning = ""
             except InputError as error:  # what was in force before goes on
-                self.warning = f"the transport goes on as before: {error}"
+                self._warning = f"the transport goes on as before: {error}"
             topics = topics_of(state)
             if topics != self._topics:
                 self._topics = topics
@@ -513,7 +541,7 @@ class EngineThread:
 
     def _hand_over_again(self) -> None:
         """Of the orders of an earlier owner, as many as there is room for."""
-        room = dict(self._transport.room())
+        room = self._gates()
         for key, count in self._promised(room).items():
             room[key] = room.get(key, NO_LIMIT) - count
         for _ in range(len(self._again)):
@@ -549,3 +577,9 @@ class EngineThread:
             _, notices = self._told.popleft()
             for listener, _ in self._listeners:
                 listener(notices)
+
+
+def _closed(failure: BaseException | None) -> EngineClosed:
+    return EngineClosed(
+        "the engine is closed" if failure is None else f"the engine stopped: {failure}"
+    )

@@ -25,6 +25,7 @@ from blaster.core import (
 )
 from blaster.engine.intake import plain
 from blaster.model import records
+from blaster.model.definitions import OnDate
 from blaster.model.outcomes import OutcomeCode
 from blaster.rules import Explained, Rule
 
@@ -263,9 +264,12 @@ def _decisions(
                 became = "true" if values[0] else "false"
                 why = explain_rule(state, at, rule, rows)
                 yield ("rule", f"rule of {name} became {became}", why)
-        case records.Dropped(contacts=contacts):
+        case records.Dropped(entry=entry, contacts=contacts):
+            on = journey.plan.entries[entry].on
+            bounded = isinstance(on, OnDate) and on.late_within_s is not None
+            ending = ": again, or too late" if bounded else " again"
             for _ in contacts:
-                yield ("dropped", f"not let into journey {name} again", ())
+                yield ("dropped", f"not let into journey {name}{ending}", ())
 
 
 def _each(runs: Array) -> list[Array]:

@@ -7,34 +7,53 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blaster.log.codec import decode_entry, encode_entry
-    from blaster.log.disk import Disk
+    from blaster.log.disk import Disk, is_full, make_folder
     from blaster.log.embedded import EmbeddedLog
     from blaster.log.lock import FolderLock
+    from blaster.log.manifest import Manifest
+    from blaster.log.mark import read_mark
     from blaster.log.memory import MemoryLog
     from blaster.log.packing import pack, unpack
     from blaster.log.protocol import Log
+    from blaster.log.snapshots import Draft, Seen, Snapshots, survey
 
 _HOMES = {
     "Disk": "disk",
+    "Draft": "snapshots",
     "EmbeddedLog": "embedded",
     "FolderLock": "lock",
     "Log": "protocol",
+    "Manifest": "manifest",
     "MemoryLog": "memory",
+    "Seen": "snapshots",
+    "Snapshots": "snapshots",
     "decode_entry": "codec",
     "encode_entry": "codec",
+    "is_full": "disk",
+    "make_folder": "disk",
     "pack": "packing",
+    "read_mark": "mark",
+    "survey": "snapshots",
     "unpack": "packing",
 }
 
 __all__ = [
     "Disk",
+    "Draft",
     "EmbeddedLog",
     "FolderLock",
     "Log",
+    "Manifest",
     "MemoryLog",
+    "Seen",
+    "Snapshots",
     "decode_entry",
     "encode_entry",
+    "is_full",
+    "make_folder",
     "pack",
+    "read_mark",
+    "survey",
     "unpack",
 ]
 

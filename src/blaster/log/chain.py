@@ -85,6 +85,7 @@ class Chain:
             if newest is not None:
                 newest.close()
             raise
+        self._disk.sync_folder(self.folder)  # what is read from here on is promised, names as well
         self._mark.write(newest.number, newest.last)
         return tuple(heads), newest
 
@@ -207,7 +208,9 @@ class Chain:
                 remove_file(self.folder, number, self._disk)
 
     def close(self) -> None:
-        """Again is fine."""
+        """Again is fine. Lets go of everything, whatever it raises (apsw.Error)."""
         self._keeper.close()
-        self._newest.close()
-        self._mark.close()
+        try:
+            self._newest.close()
+        finally:
+            self._mark.close()

@@ -32,7 +32,7 @@ from blaster.log.batches import put_batch, take_batch
 from blaster.log.packing import pack
 from blaster.log.texts import put_tuple, take_tuple
 from blaster.log.wire import Reader, put_blob, put_integer, put_text, put_varint
-from blaster.model.records import DECISIONS, INPUTS, Array, Entry, Moved, Operation
+from blaster.model.records import DECISIONS, EVIDENCE, INPUTS, Array, Entry, Moved, Operation
 
 FORMAT = 1
 HEAD_BYTES = 5
@@ -123,7 +123,7 @@ def plan_of(make: type[Operation]) -> Plan:
     return Plan(make.KIND, make.VERSION, make, tuple(fields))
 
 
-PLANS: dict[int, Plan] = {make.KIND: plan_of(make) for make in (*INPUTS, *DECISIONS)}
+PLANS: dict[int, Plan] = {make.KIND: plan_of(make) for make in (*INPUTS, *DECISIONS, *EVIDENCE)}
 
 
 # --- entries ----------------------------------------------------------------------------------

@@ -1,15 +1,23 @@
 """The few calls by which the log reaches the disk: the seam at which tests let it fail.
 
-Law: whatever these return from without raising has been handed to the kernel (`write`) or is on
-the disk (`sync`, `sync_folder`, `commit`).
+Laws: whatever these return from without raising has been handed to the kernel (`write`, `truncate`,
+`open`, `rename`, `remove`) or is on the disk (`sync`, `sync_folder`, `commit`). Names are durable
+only after `sync_folder`.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+_CAUSES_MAX = 16
 
 
 class Disk:
@@ -32,15 +40,34 @@ class Disk:
     def commit(self, connection: apsw.Connection) -> None:
         connection.execute("COMMIT")
 
-    def write(self, descriptor: int, data: bytes, offset: int) -> None:
-        view = memoryview(data)
+    def open(self, path: Path, *, create: bool = True) -> int:
+        """A descriptor to read and write; the caller closes it."""
+        flags = os.O_RDWR | os.O_CLOEXEC | (os.O_CREAT if create else 0)
+        return os.open(path, flags, 0o644)
+
+    def close(self, descriptor: int) -> None:
+        os.close(descriptor)
+
+    def write(self, descriptor: int, data: Buffer, offset: int) -> None:
+        view = memoryview(data).cast("B")
         while view:
             written = os.pwrite(descriptor, view, offset)
             offset += written
             view = view[written:]
 
+    def truncate(self, descriptor: int, size: int) -> None:
+        os.ftruncate(descriptor, size)
+
     def sync(self, descriptor: int) -> None:
         os.fdatasync(descriptor)
+
+    def rename(self, source: Path, target: Path) -> None:
+        """In one step, in place of what stood there; durable with the folder's next sync."""
+        source.replace(target)
+
+    def remove(self, path: Path) -> None:
+        """What is not there is no error; durable with the folder's next sync."""
+        path.unlink(missing_ok=True)
 
     def sync_folder(self, folder: Path) -> None:
         """Make the names in a folder durable: files made, renamed or removed."""
@@ -63,3 +90,16 @@ def make_folder(folder: Path, disk: Disk) -> None:
     for path in reversed(missing):
         path.mkdir(exist_ok=True)
         disk.sync_folder(path.parent)
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether it comes of a disk without room, so that trying again helps once there is some."""
+    seen = 0
+    while error is not None and seen < _CAUSES_MAX:
+        if isinstance(error, apsw.FullError):
+            return True
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        error = error.__cause__ or error.__context__
+        seen += 1
+    return False

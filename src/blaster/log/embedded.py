@@ -7,19 +7,23 @@ themselves. Only an idle log waits, `group_ms` from its first entry, for company
 
 Laws: sequences are in the order of `append`; `durable` only grows, and only after the commit; after
 the first error of the log thread it never grows again. Bounds: `pending_bytes_max` bytes not yet
-durable (one larger entry is let in alone), and no entry at all while the disk has less than
-`free_bytes_min` left, so that a full disk is met before an entry has its number, not by the commit.
-What follows from an entry that was taken may use that reserve.
+durable (one larger entry is let in alone, if the disk has room for it), and no entry at all while
+the disk has less than `free_bytes_min` left, so that a full disk is met before an entry has its
+number, not by the commit. What follows from an entry that was taken may use that reserve, and as
+many bytes again in memory.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
+
+import apsw
 
 from blaster.clock import Clock, SystemClock
 from blaster.errors import Busy, LogCorrupt, LogError
@@ -27,11 +31,15 @@ from blaster.limits import LOG_FILE_BYTES_MAX, LOG_GROUP_MS, LOG_PENDING_BYTES_M
 from blaster.log.chain import Chain
 from blaster.log.codec import decode_entry, encode_entry
 from blaster.log.disk import Disk, make_folder
+from blaster.log.layout import check_format, settle_format
 from blaster.log.lock import FolderLock
 from blaster.model.records import Entry
 
 GROUP_BYTES_MAX = 8 * 1024 * 1024
 """Frames of one transaction; without it a burst would make its first entry wait for its last."""
+
+RETRY_S_MIN, RETRY_S_MAX = 0.1, 5.0
+"""After what time whoever is told Busy may try again: when half of what waits should be written."""
 
 
 class EmbeddedLog:
@@ -55,7 +63,8 @@ class EmbeddedLog:
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
         self._last = self._durable = chain.last
-        self._commits = 0
+        self._commits = self._appended = 0
+        self._byte_s = 0.0  # what a byte of the last group took
         self._failed: LogError | None = None
         self._closing = False
         self._low = self._free_bytes() < self._free_bytes_min
@@ -77,28 +86,37 @@ class EmbeddedLog:
     ) -> EmbeddedLog:
         """Lock the folder (made if missing), check the chain of files, and recover its end.
 
-        `free_bytes_min` is by default twice what may be pending (it goes to the write-ahead file,
-        then to the file), what the checkpoint of a whole file may add, and what is owed.
+        `free_bytes_min` is by default what may be pending and owed, each twice (it goes to the
+        write-ahead file, then to the file), and what the checkpoint of a whole file may add.
 
-        Raises FolderInUse; LogCorrupt naming the file or entry that is missing or damaged; LogError
-        for anything else that keeps the log from being read or written.
+        Raises FolderInUse; LogVersionError for a folder of a newer release, before anything of it
+        is touched; LogCorrupt naming the file or entry that is missing or damaged; LogError for
+        anything else that keeps the log from being read or written.
         """
         folder, disk = Path(folder), disk or Disk()
         try:
+            check_format(folder)
             make_folder(folder, disk)
             lock = FolderLock(folder)
         except OSError as error:
             raise LogError(f"{folder}: {error}") from error
+        if free_bytes_min is None:
+            free_bytes_min = 4 * pending_bytes_max + file_bytes_max
+        bounds = (pending_bytes_max, free_bytes_min, group_ms / 1000)
+        chain: Chain | None = None
         try:
+            settle_format(folder, disk)
             chain = Chain(folder, clock or SystemClock(), disk, file_bytes_max)
+            return cls(chain, lock, disk, bounds)
         except BaseException as error:
-            lock.close()
+            try:
+                if chain is not None:
+                    chain.close()
+            finally:
+                lock.close()
             if isinstance(error, LogError) or not isinstance(error, Exception):
                 raise
             raise LogError(f"{folder}: {error}") from error
-        if free_bytes_min is None:
-            free_bytes_min = 3 * pending_bytes_max + file_bytes_max
-        return cls(chain, lock, disk, (pending_bytes_max, free_bytes_min, group_ms / 1000))
 
     # --- what it is ---------------------------------------------------------------------------
 
@@ -125,6 +143,11 @@ class EmbeddedLog:
         return self._commits
 
     @property
+    def appended(self) -> int:
+        """Bytes of the frames appended since it was opened."""
+        return self._appended
+
+    @property
     def lock(self) -> FolderLock:
         """The folder's lock; its descriptor is passed on to workers."""
         return self._lock
@@ -133,6 +156,8 @@ class EmbeddedLog:
 
     @property
     def low(self) -> bool:
+        if self._pending_bytes > self._pending_bytes_max // 2:
+            return True
         return self._low and self._free_bytes() < self._free_bytes_min
 
     def append(self, entry: Entry, timeout_s: float = 0.0, *, owed: bool = False) -> int:
@@ -140,17 +165,21 @@ class EmbeddedLog:
         size = len(frame)
         with self._mutex:
             self._raise_if_over()
-            if self._low and not owed:
-                self._look_for_space()
-            if not self._has_room(size):
-                self._news.wait_for(lambda: self._over or self._has_room(size), timeout_s)
+            if not owed and (self._low or size > self._pending_bytes_max):
+                self._look_for_space(size)
+            if not self._has_room(size, owed):
+                self._news.wait_for(lambda: self._over or self._has_room(size, owed), timeout_s)
                 self._raise_if_over()
-                if not self._has_room(size):
-                    raise Busy(f"{self._pending_bytes} bytes wait to be written to the log")
+                if not self._has_room(size, owed):
+                    raise Busy(
+                        f"{self._pending_bytes} bytes wait to be written to the log",
+                        min(max(self._pending_bytes / 2 * self._byte_s, RETRY_S_MIN), RETRY_S_MAX),
+                    )
             if not self._pending or self._pending_bytes + size >= GROUP_BYTES_MAX:
                 self._work.notify()
             self._pending.append(frame)
             self._pending_bytes += size
+            self._appended += size
             self._last += 1
             return self._last
 
@@ -164,12 +193,15 @@ class EmbeddedLog:
         if self._closing:
             raise LogError("the log is closed")
 
-    def _has_room(self, size: int) -> bool:
-        return not self._pending_bytes or self._pending_bytes + size <= self._pending_bytes_max
+    def _has_room(self, size: int, owed: bool) -> bool:
+        most = self._pending_bytes_max * (2 if owed else 1)
+        return not self._pending_bytes or self._pending_bytes + size <= most
 
-    def _look_for_space(self) -> None:
+    def _look_for_space(self, size: int) -> None:
+        """The reserve is for entries of usual sizes; a larger one must find room of its own."""
         free = self._free_bytes()
-        if free < self._free_bytes_min:
+        more = size if size > self._pending_bytes_max else 0
+        if free < self._free_bytes_min + more:
             raise Busy(f"the disk of the log has {free} bytes left", retry_after_s=1.0)
         self._low = False
 
@@ -203,7 +235,9 @@ class EmbeddedLog:
     def _run(self) -> None:
         try:
             while group := self._take():
+                began = time.monotonic()
                 self._chain.write(group)
+                self._byte_s = (time.monotonic() - began) / sum(map(len, group))
                 self._advance(group)
         except Exception as error:  # noqa: BLE001 - durable must never advance again
             self._fail(error)
@@ -280,8 +314,13 @@ class EmbeddedLog:
         self._thread.join()
         with self._mutex:
             self._news.notify_all()
-        self._chain.close()
-        self._lock.close()
+        try:
+            self._chain.close()
+        except apsw.Error as error:  # all that was promised is durable; opening finishes the rest
+            if self._failed is None:
+                raise LogError(f"the log could not be closed: {error}") from error
+        finally:
+            self._lock.close()
 
     def __enter__(self) -> Self:
         return self

@@ -59,10 +59,10 @@ def remove_file(folder: Path, number: int, disk: Disk) -> None:
     never a log file that lacks a part.
     """
     path = log_path(folder, number)
-    path.unlink(missing_ok=True)
+    disk.remove(path)
     for part in ("-wal", "-shm", "-journal"):
-        Path(f"{path}{part}").unlink(missing_ok=True)
-    payload_path(folder, number).unlink(missing_ok=True)
+        disk.remove(Path(f"{path}{part}"))
+    disk.remove(payload_path(folder, number))
     disk.sync_folder(folder)
 
 
@@ -88,11 +88,15 @@ class LogFile:
     def create(cls, folder: Path, number: int, first: int, born: float, disk: Disk) -> LogFile:
         """A new, empty file; it is durable, name and head, when this returns."""
         file = cls(folder, number, disk, create=True)
-        file._connection.execute("PRAGMA journal_mode=WAL")
-        file._connection.execute(f"BEGIN IMMEDIATE;{SCHEMA}")
-        file._connection.execute("INSERT INTO head VALUES(?, ?, ?)", (number, first, born))
-        disk.commit(file._connection)
-        disk.sync_folder(folder)
+        try:
+            file._connection.execute("PRAGMA journal_mode=WAL")
+            file._connection.execute(f"BEGIN IMMEDIATE;{SCHEMA}")
+            file._connection.execute("INSERT INTO head VALUES(?, ?, ?)", (number, first, born))
+            disk.commit(file._connection)
+            disk.sync_folder(folder)
+        except BaseException:
+            file.close()  # or its locks would be in the way of the next opening
+            raise
         file.first, file.last, file.born = first, first - 1, born
         return file
 
@@ -148,15 +152,14 @@ class LogFile:
                 f"{path.name}: ends at {size}, entry {named[0][0]} at {end}", named[0][0]
             )
         if size > end:
-            self._open_payload()
-            os.ftruncate(self._payload, end)
+            self._open_payload(create=False)
+            self._disk.truncate(self._payload, end)
             self._disk.sync(self._payload)
         self._payload_end = end
         self.nbytes = int(inline) + end
 
-    def _open_payload(self, flags: int = 0) -> None:
-        path = payload_path(self.folder, self.number)
-        self._payload = os.open(path, os.O_RDWR | os.O_CLOEXEC | flags, 0o644)
+    def _open_payload(self, *, create: bool) -> None:
+        self._payload = self._disk.open(payload_path(self.folder, self.number), create=create)
 
     def write(self, frames: Sequence[bytes]) -> None:
         """Append frames as the next entries; all are durable when this returns.
@@ -171,7 +174,7 @@ class LogFile:
                 rows.append((sequence, seal, frame, None, None))
                 continue
             if self._payload < 0:
-                self._open_payload(os.O_CREAT)
+                self._open_payload(create=True)
                 self._disk.sync_folder(self.folder)
             self._disk.write(self._payload, frame, end)
             rows.append((sequence, seal, None, end, len(frame)))
@@ -224,7 +227,7 @@ class LogFile:
         if self._payload < 0:
             if not path.exists():
                 raise LogCorrupt(f"{path.name} with entry {sequence} is missing", sequence)
-            self._open_payload()
+            self._open_payload(create=False)
         if os.fstat(self._payload).st_size < offset + length:
             raise LogCorrupt(f"{path.name}: entry {sequence} is cut off", sequence)
         return os.pread(self._payload, length, offset)
@@ -232,7 +235,7 @@ class LogFile:
     def close(self) -> None:
         """Close it; the last connection to close moves everything into the file. Again is fine."""
         if self._payload >= 0:
-            os.close(self._payload)
+            self._disk.close(self._payload)
             self._payload = -1
         self._connection.close()
 

@@ -26,18 +26,29 @@ _MARK = struct.Struct("<QQI4x")
 _NUMBERS = struct.Struct("<QQ")
 
 
+def read_mark(folder: Path) -> tuple[int, int]:
+    """What the mark of a folder says, to whoever only looks; (0, 0) when it says nothing."""
+    try:
+        return _numbers_of((folder / MARK_NAME).read_bytes())
+    except OSError:
+        return 0, 0
+
+
+def _numbers_of(data: bytes) -> tuple[int, int]:
+    if len(data) == _MARK.size:
+        number, sequence, crc = _MARK.unpack(data)
+        if crc == zlib.crc32(data[: _NUMBERS.size]):
+            return number, sequence
+    return 0, 0
+
+
 class Mark:
     """The open mark of a folder; `number` and `sequence` are what it said when it was opened."""
 
     def __init__(self, folder: Path, disk: Disk) -> None:
         self._disk = disk
-        self._descriptor = os.open(folder / MARK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        data = os.pread(self._descriptor, _MARK.size, 0)
-        self.number = self.sequence = 0
-        if len(data) == _MARK.size:
-            number, sequence, crc = _MARK.unpack(data)
-            if crc == zlib.crc32(data[: _NUMBERS.size]):
-                self.number, self.sequence = number, sequence
+        self._descriptor = disk.open(folder / MARK_NAME)
+        self.number, self.sequence = _numbers_of(os.pread(self._descriptor, _MARK.size, 0))
 
     def write(self, number: int, sequence: int, *, sync: bool = False) -> None:
         crc = zlib.crc32(_NUMBERS.pack(number, sequence))
@@ -47,5 +58,5 @@ class Mark:
 
     def close(self) -> None:
         if self._descriptor >= 0:
-            os.close(self._descriptor)
+            self._disk.close(self._descriptor)
             self._descriptor = -1

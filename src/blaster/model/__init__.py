@@ -67,9 +67,11 @@ if TYPE_CHECKING:
     from blaster.model.orders import OrderBatch as OrderBatch
     from blaster.model.orders import OutcomeBatch as OutcomeBatch
     from blaster.model.orders import gate as gate
+    from blaster.model.orders import key_of as key_of
     from blaster.model.outcomes import IN_DOUBT as IN_DOUBT
     from blaster.model.outcomes import OutcomeCode as OutcomeCode
     from blaster.model.records import DECISIONS as DECISIONS
+    from blaster.model.records import EVIDENCE as EVIDENCE
     from blaster.model.records import EXPIRED as EXPIRED
     from blaster.model.records import INPUTS as INPUTS
     from blaster.model.records import Armed as Armed
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
     from blaster.model.records import Revoked as Revoked
     from blaster.model.records import Started as Started
     from blaster.model.records import Suppressed as Suppressed
+    from blaster.model.records import TimeConfirmed as TimeConfirmed
     from blaster.model.records import Took as Took
     from blaster.model.records import Upserted as Upserted
     from blaster.model.records import Withheld as Withheld
@@ -157,6 +160,7 @@ _HOMES = {
     "Fill": "letters",
     "Form": "definitions",
     "Happened": "records",
+    "EVIDENCE": "records",
     "INPUTS": "records",
     "Joined": "records",
     "Journey": "definitions",
@@ -210,6 +214,7 @@ _HOMES = {
     "Step": "definitions",
     "StepLedger": "ledger",
     "Suppressed": "records",
+    "TimeConfirmed": "records",
     "Took": "records",
     "Trigger": "definitions",
     "Upserted": "records",
@@ -220,6 +225,7 @@ _HOMES = {
     "Workspace": "definitions",
     "Wrote": "records",
     "gate": "orders",
+    "key_of": "orders",
 }
 
 __all__ = [
@@ -227,6 +233,7 @@ __all__ = [
     "BUILT_IN_FIELDS",
     "DECISIONS",
     "END",
+    "EVIDENCE",
     "EXPIRED",
     "INPUTS",
     "IN_DOUBT",
@@ -319,6 +326,7 @@ __all__ = [
     "Step",
     "StepLedger",
     "Suppressed",
+    "TimeConfirmed",
     "Took",
     "Trigger",
     "Upserted",
@@ -329,6 +337,7 @@ __all__ = [
     "Workspace",
     "Wrote",
     "gate",
+    "key_of",
 ]
 
 

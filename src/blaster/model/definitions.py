@@ -56,13 +56,18 @@ class OnForm(_Struct, frozen=True, tag="form"):
 
 
 class OnDate(_Struct, frozen=True, tag="date"):
-    """`field` is a DATE or INSTANT field, `contact.created`, or `list:NAME` for its `joined`."""
+    """`field` is a DATE or INSTANT field, `contact.created`, or `list:NAME` for its `joined`.
+
+    `late_run`: an instant that is past when the date is set enters at once. What is later than
+    `late_within_s` (None: no matter how late) does not enter, however that came.
+    """
 
     field: str
     offset_days: int = 0
     at_seconds: int = 9 * 3600
     yearly: bool = False
     late_run: bool = False
+    late_within_s: int | None = None
 
 
 class OnRule(_Struct, frozen=True, tag="rule"):
@@ -193,13 +198,18 @@ class SeriesItem(_Struct, frozen=True):
 
 
 class Series(_Struct, frozen=True, tag="series"):
-    """Messages by calendar days from the run's entry, or from the date `start` gives."""
+    """Messages by calendar days from the run's entry, or from the date `start` gives.
+
+    `late_skip`: items that are past when the run comes to them are left out. With `late_within_s`
+    only what is later than that is, also when the engine comes too late to a run that waits.
+    """
 
     id: str
     items: tuple[SeriesItem, ...]
     then: str
     start: RuleText | None = None
     late_skip: bool = False
+    late_within_s: int | None = None
 
 
 class Call(_Struct, frozen=True, tag="call"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 import msgspec
 import pyarrow as pa
 
@@ -12,6 +14,18 @@ from blaster.model.records import Array
 def gate(channel: str, category: str, site: str) -> str:
     """What a transport's room is counted by; a site is named by its `host:port`."""
     return f"{channel}/{category}/{site}"
+
+
+def key_of(room: Container[str], channel: str, category: str, site: str) -> str:
+    """By which of its names a room counts such an order.
+
+    The category where it has a number of its own (one that is held back has 0), else its gate, else
+    the channel.
+    """
+    if category in room:
+        return category
+    named = gate(channel, category, site)
+    return named if named in room else channel
 
 
 class OrderBatch(msgspec.Struct, frozen=True):

@@ -11,7 +11,8 @@ instants `uint32` seconds (NEVER: none); codes `uint8`; flags `bool`. `columns` 
 `pyarrow.RecordBatch` whose columns are named for fields or attributes, null meaning "not given".
 
 Kinds below 64 are inputs: validated and normalised before they were appended, queued when applied,
-and taken into the state by the tick, in order (`Took`). Kinds from 64 are decisions of a tick.
+and taken into the state by the tick, in order (`Took`). Kinds from 64 are decisions of a tick,
+kinds from 120 are evidence: they explain the log to whoever reads it and change nothing.
 A kind's number and meaning never change; a changed layout gets a new version.
 """
 
@@ -292,7 +293,7 @@ class Armed(Operation, frozen=True):
 
 
 class Dropped(Operation, frozen=True):
-    """Entries that `again` or `key` did not let in; counted, and shown by explain."""
+    """Entries that `again`, `key` or `late` did not let in; counted, and shown by explain."""
 
     KIND: ClassVar[int] = 75
     journey: str
@@ -328,6 +329,23 @@ class Revoked(Operation, frozen=True):
 EXPIRED = "expired"
 """The reason of orders whose time ran out while they waited."""
 
+
+# --- evidence ---------------------------------------------------------------------------------
+
+
+class TimeConfirmed(Operation, frozen=True):
+    """The wall clock was said to be right, by `by` ("synchronised", "operator").
+
+    Engine time was `before` and follows `wall` from now on (both in seconds since 1970): at once,
+    or when that reaches it.
+    """
+
+    KIND: ClassVar[int] = 120
+    by: str
+    before: int
+    wall: int
+
+
 INPUTS: tuple[type[Operation], ...] = (
     Published, Upserted, Joined, Happened, Consented, Suppressed, Noted, Received, Outcomes,
     FieldsSet, Started, Postponed,
@@ -336,6 +354,7 @@ DECISIONS: tuple[type[Operation], ...] = (
     Took, Entered, Moved, Ended, Wrote, Listed, Ordered, Withheld, Deferred, Crossed, Armed,
     Dropped, Diverted, Resumed, Revoked,
 )  # fmt: skip
+EVIDENCE: tuple[type[Operation], ...] = (TimeConfirmed,)
 
 
 class Entry(msgspec.Struct, frozen=True):

@@ -14,10 +14,8 @@ class Dictionary:
     __slots__ = ("_codes", "values")
 
     def __init__(self, values: Iterable[str] = ()) -> None:
-        self.values: list[str] = []
-        self._codes: dict[str, int] = {}
-        for value in values:
-            self.add(value)
+        self.values: list[str] = list(dict.fromkeys(values))
+        self._codes: dict[str, int] = {value: code for code, value in enumerate(self.values)}
 
     def __len__(self) -> int:
         return len(self.values)

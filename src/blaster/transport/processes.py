@@ -5,7 +5,9 @@ Each life of a worker has a ring file and a Unix socket of its own. Laws:
 1. A worker that closed its socket is waited for before its ring is read: it finishes what is on the
    wire first. One that takes longer than `end_s` is killed.
 2. One that is not ready within `ready_s`, says nothing for `silent_s`, or says what cannot be read
-   is killed. `gone` is said once per life, when its process has ended and all it said was heard.
+   is killed, by name. `gone` is said once per life, when its process has ended and all it said was
+   heard. Time in which this process itself did not run (stopped, suspended, held up) is nobody's
+   silence: it counts as one look.
 3. WORKER_DEATHS_MAX ends within `rest_s`: it is not started again for `rest_s`.
 4. Workers are in a session of their own: a terminal's Ctrl-C is for the core to decide on.
 
@@ -21,6 +23,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -28,12 +31,15 @@ from typing import NamedTuple, Protocol
 
 from blaster.clock import Clock
 from blaster.errors import BlasterError
-from blaster.limits import WORKER_DEATHS_MAX
+from blaster.limits import WORKER_DEATHS_MAX, WORKER_SILENT_S
 from blaster.transport import frames
 from blaster.transport.rings import Left, Rings
 
 COMMAND = (sys.executable, "-P", "-m", "blaster.transport.worker")
 _POLL_S = 0.05
+_LOOK_S_MAX = 0.5
+"""Between two looks at a worker more time than this has passed only where we ourselves stood still.
+"""
 _LAST_WORDS_S = 2.0
 """For what a process that has ended still has in its socket."""
 
@@ -42,7 +48,7 @@ class Patience(NamedTuple):
     """How long what is waited for; see the laws."""
 
     ready_s: float = 30.0
-    silent_s: float = 60.0
+    silent_s: float = WORKER_SILENT_S
     end_s: float = 14.0
     rest_s: float = 60.0
 
@@ -69,24 +75,40 @@ class Host(Protocol):
         """Workers cannot be had; "" when they can."""
 
 
+class _Awake:
+    """Seconds in which this process ran, as far as they were looked at; `now` tells the time."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._before = now()
+        self._seconds = 0.0
+
+    def look(self) -> float:
+        now = self._now()
+        self._seconds += min(max(now - self._before, 0.0), _LOOK_S_MAX)
+        self._before = now
+        return self._seconds
+
+
 class _Life(asyncio.Protocol):
     """One process, from its start to its end."""
 
-    def __init__(self, worker: int, ring: int, host: Host) -> None:
+    def __init__(self, worker: int, ring: int, host: Host, awake: _Awake) -> None:
         self.worker = worker
         self.ring = ring
         self.is_ready = False
         self.closed = asyncio.Event()
-        self.heard_at = self.began_at = asyncio.get_running_loop().time()
+        self.heard_at = self.began_at = awake.look()
         self.pipe: asyncio.Transport | None = None
         self._host = host
+        self._awake = awake
         self._reader = frames.FrameReader(frames.ToCore)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.pipe = transport  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = asyncio.get_running_loop().time()
+        self.heard_at = self._awake.look()
         try:
             heard = self._reader.feed(data)
         except BlasterError:
@@ -142,6 +164,8 @@ class Crew:
         self._clock = clock
         self._command = command
         self._patience = patience
+        self._awake = _Awake(clock.monotonic)
+        self._ending = _Awake(time.monotonic)  # an end must come, also where the clock stands still
         self._lives: dict[int, tuple[_Life, subprocess.Popen[bytes]]] = {}
         self._deaths = [deque[float](maxlen=WORKER_DEATHS_MAX) for _ in range(count)]
         self._tasks: list[asyncio.Task[None]] = []
@@ -215,7 +239,7 @@ class Crew:
         except BaseException:
             self._rings.retire(ring)
             raise
-        life = _Life(worker, ring, self._host)
+        life = _Life(worker, ring, self._host, self._awake)
         self._lives[worker] = life, process
         loop = asyncio.get_running_loop()
         await loop.create_unix_connection(lambda: life, sock=ours)
@@ -253,15 +277,19 @@ class Crew:
 
     async def _watch(self, life: _Life, process: subprocess.Popen[bytes]) -> None:
         """Until it has ended, and all it had said was heard."""
-        time = asyncio.get_running_loop().time
         end_at: float | None = None
         while process.poll() is None:
+            now = self._ending.look()
             if end_at is None:
                 if life.closed.is_set() or self._stopping.is_set():
-                    end_at = time() + self._patience.end_s
-                elif self._is_stuck(life, time()):
+                    end_at = now + self._patience.end_s
+                elif why := self._stuck(life, self._awake.look()):
+                    end_at = now  # once
                     process.kill()
-            elif time() > end_at:
+                    self._host.trouble(
+                        f"worker {life.worker} (process {process.pid}) {why}; it is replaced"
+                    )
+            elif now > end_at:
                 process.kill()
             await asyncio.sleep(_POLL_S)
         with contextlib.suppress(asyncio.TimeoutError):
@@ -270,10 +298,14 @@ class Crew:
         self._host.gone(life.worker, self._rings.scan(life.ring))
         self._rings.retire(life.ring)
 
-    def _is_stuck(self, life: _Life, now: float) -> bool:
+    def _stuck(self, life: _Life, now: float) -> str:
+        """What is the matter with a worker that does not do what it should; "": nothing."""
+        patience = self._patience
         if not life.is_ready:
-            return now > life.began_at + self._patience.ready_s
-        return now > life.heard_at + self._patience.silent_s
+            late = now > life.began_at + patience.ready_s
+            return f"was not ready within {patience.ready_s:g} s" if late else ""
+        silent = now > life.heard_at + patience.silent_s
+        return f"hangs: it said nothing for {patience.silent_s:g} s" if silent else ""
 
 
 def _environment() -> dict[str, str]:

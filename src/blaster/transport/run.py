@@ -26,6 +26,8 @@ from blaster.transport.settings import IDLE_S, Settings
 TICK_S = 0.1
 ANSWERS_S = 0.04
 """How long outcomes wait for company before the engine hears of them: it works by the batch."""
+TROUBLE_S = 60.0
+"""How long trouble with the workers is shown, also when it is over sooner."""
 Publish = Callable[[dict[str, int], Counter[str], list[SiteStatus] | None, float], None]
 
 
@@ -63,6 +65,8 @@ class Run:
         self._publish = publish
         self._broker = Broker(rings, settings.workers, settings.limits_of, rings.places)
         self._taken: Counter[str] = Counter()
+        self._trouble_at = float("-inf")
+        self._trouble_over = True
         self._turning = False
         self._stopping = False
         self._reason = ""
@@ -140,7 +144,7 @@ class Run:
     # --- from the crew --------------------------------------------------------------------------
 
     def ready(self, worker: int, ring: int) -> None:
-        self._broker.trouble = ""
+        self._trouble_over = True
         self._broker.attach(worker, ring, self._clock.monotonic())
         self._later()
 
@@ -167,6 +171,8 @@ class Run:
 
     def trouble(self, text: str) -> None:
         self._broker.trouble = text
+        self._trouble_at = self._clock.monotonic()
+        self._trouble_over = False
 
     def _greeting(self) -> tuple[frames.ToWorker, ...]:
         settings = self._settings
@@ -196,6 +202,8 @@ class Run:
         """What only time changes."""
         if not self._stopping:
             now = self._clock.monotonic()
+            if self._trouble_over and now - self._trouble_at > TROUBLE_S:
+                self._broker.trouble = ""
             self._broker.tick(now)
             self._carry(self._broker.sites(now))
             self._loop.call_later(TICK_S, self._tick)

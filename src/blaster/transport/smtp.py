@@ -24,6 +24,7 @@ import uvloop
 
 from blaster.clock import Clock
 from blaster.errors import BlasterError
+from blaster.log import Disk, make_folder
 from blaster.model.definitions import Workspace
 from blaster.model.orders import OrderBatch, OutcomeBatch, gate
 from blaster.model.records import Array
@@ -142,7 +143,9 @@ class SmtpTransport(Transport):
         with self._mutex:
             if self._rings is None:
                 folder = self._folder / FOLDER
-                folder.mkdir(parents=True, exist_ok=True)
+                make_folder(
+                    folder, Disk()
+                )  # rings that a power loss takes would be orders sent twice
                 kind = self._parts.ring or _ring_kind()
                 boot_id = (self._parts.boot_id or _boot_id())()
                 self._rings = Rings(folder, kind, boot_id)

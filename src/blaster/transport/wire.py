@@ -20,6 +20,9 @@ from blaster.limits import REPLY_BYTES_MAX
 from blaster.transport.frames import Trouble
 from blaster.transport.replies import NoReply, Reply, one_line
 
+_HELD_UP_S = 1.0
+"""A timer that goes off so late was held up with the whole process (stopped, suspended): an answer
+that came meanwhile is still to be read, and has as long again for that."""
 _LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])([^\r\n]*+))?\r\n")
 _TOO_LONG = f"an answer of more than {REPLY_BYTES_MAX:,} bytes"
 
@@ -193,7 +196,10 @@ class _Deadline:
         self._timer = None
         if self._at is None:
             return
-        if self._loop.time() < self._at:
+        now = self._loop.time()
+        if now < self._at:
             self._arm(self._at)
+        elif now > self._timer_at + _HELD_UP_S:
+            self._arm(now + _HELD_UP_S)
         else:
             self._passed()

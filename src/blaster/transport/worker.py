@@ -5,9 +5,9 @@ imports NumPy or pyarrow.
 
 Laws: it sends nothing without a verified suppression table (Ready says that there is one). When the
 core stops it or is gone (Stop, SIGTERM, end of the socket, a frame that is none) it starts nothing
-new, gives back what is queued, lets what is on the wire end for WORKER_STOP_S, breaks off the rest
-and ends. SIGINT is the core's to judge. It keeps the data folder's lock open (`--hold`), so that no
-second tree starts while it still sends.
+new, gives back what is queued, lets what is on the wire end for WORKER_STOP_S (WORKER_ORPHAN_S when
+the core is gone), breaks off the rest and ends. SIGINT is the core's to judge. It keeps the data
+folder's lock open (`--hold`), so that no second tree starts while it still sends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 
 from blaster.clock import SystemClock
 from blaster.errors import BlasterError
-from blaster.limits import PULSE_S, QUIT_TIMEOUT_S, WORKER_STOP_S
+from blaster.limits import PULSE_S, QUIT_TIMEOUT_S, WORKER_ORPHAN_S, WORKER_STOP_S
 from blaster.transport import frames
 from blaster.transport.desk import Desk, orders_of
 from blaster.transport.lane import Lane, Means
@@ -149,6 +149,8 @@ class Worker:
             self._outbox.pulse(frames.Pulse(open_connections, time.process_time()))
 
     async def _end(self) -> None:
+        if not self._stop.is_set():  # nobody told it: the core is gone, or speaks another language
+            self._stop_s = min(self._stop_s, WORKER_ORPHAN_S)
         self._stop.set()
         for lane in self._lanes.values():
             lane.stop()

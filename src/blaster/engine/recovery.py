@@ -1,0 +1,140 @@
+"""The machine as it was: the newest whole snapshot, then the entries of the log that came after.
+
+A snapshot that is found damaged is named and set aside, and the next older one is taken, in the end
+the whole log. Where entries that were promised are in neither, nothing is opened: `LogError` says
+which, and what can be done about it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from blaster.core import (
+    PICTURE_FORMAT,
+    Catalogue,
+    State,
+    apply_entry,
+    decode_picture,
+    format_of,
+    restore,
+)
+from blaster.engine.machine import Machine
+from blaster.errors import LogError, LogVersionError, SnapshotCorrupt
+from blaster.log import Log, Manifest, Snapshots, decode_entry, encode_entry
+from blaster.model.records import Entry, Operation
+
+READERS_MAX = 4
+"""Threads that read a snapshot; more wait for the same memory."""
+
+
+class KeptLog(Log, Protocol):
+    """A log that may have lost its oldest entries on purpose."""
+
+    @property
+    def first(self) -> int:
+        """The oldest sequence that can be read."""
+
+
+@dataclass(slots=True)
+class Recovered:
+    """A machine, and the shelves of its state; `manifest` is the snapshot it began with.
+
+    `said` names what was found damaged and set aside.
+    """
+
+    machine: Machine
+    catalogue: Catalogue
+    manifest: Manifest | None = None
+    said: list[str] = field(default_factory=list)
+
+
+def recover(log: KeptLog, snapshots: Snapshots) -> Recovered:
+    """Raises LogCorrupt, LogVersionError or LogError; then the folder is as it was."""
+    said: list[str] = []
+    damaged: list[int] = []
+    state, catalogue = State(), Catalogue(encode_operation)
+    found: Manifest | None = None
+    for number in snapshots.numbers():
+        try:
+            manifest = snapshots.load(number)
+            _refuse_a_gap(log, manifest)
+            state, catalogue = load(snapshots, manifest)
+        except SnapshotCorrupt as error:
+            said.append(f"snapshot {number} is damaged and was set aside: {error}")
+            damaged.append(number)
+            continue
+        found = manifest
+        break
+    begin = 1 if found is None else found.sequence + 1
+    if log.first > begin:
+        raise LogError(_missing(begin, log.first, said))
+    machine = Machine(log, state)
+    for _, entry in log.read(begin):
+        apply_entry(state, entry)
+    state.rebuild_caches()
+    for number in damaged:
+        snapshots.set_aside(number)
+    return Recovered(machine, catalogue, found, said)
+
+
+def load(snapshots: Snapshots, manifest: Manifest) -> tuple[State, Catalogue]:
+    """The state of a snapshot. Raises SnapshotCorrupt, or LogVersionError for a newer format."""
+    try:
+        version = format_of(manifest.root)
+        if version != PICTURE_FORMAT:
+            raise LogVersionError(
+                f"snapshot {manifest.number} is of format {version};"
+                f" this release reads {PICTURE_FORMAT}",
+                version=version,
+            )
+        picture = decode_picture(manifest.root)
+        codec = (encode_operation, decode_operation)
+        with snapshots.reader(manifest) as reader, ThreadPoolExecutor(_threads()) as pool:
+
+            def run(jobs: list[Callable[[], None]]) -> None:
+                for done in [pool.submit(job) for job in jobs]:
+                    done.result()
+
+            return restore(picture, manifest.places, reader.read, codec, run)
+    except (ValueError, LookupError, TypeError, msgspec.MsgspecError, OSError) as error:
+        raise SnapshotCorrupt(f"snapshot {manifest.number}: {error}", manifest.number) from error
+
+
+def encode_operation(operation: Operation) -> bytes:
+    """An operation of the inbox, as the log would write it."""
+    return encode_entry(Entry(0, (operation,)))
+
+
+def decode_operation(data: bytes) -> Operation:
+    return decode_entry(data).operations[0]
+
+
+def _threads() -> int:
+    return min(len(os.sched_getaffinity(0)), READERS_MAX)
+
+
+def _refuse_a_gap(log: KeptLog, manifest: Manifest) -> None:
+    if log.last < manifest.sequence:
+        raise LogError(
+            f"the log ends at entry {log.last}, but snapshot {manifest.number} holds everything up"
+            f" to entry {manifest.sequence}: the log was lost, or an older copy of it was put"
+            " here. What came after the snapshot may be missing. Put the newest copy of data/log"
+            " back; or, to go on from this log alone, move data/snapshots away: then whatever"
+            f" came after entry {log.last} is lost"
+        )
+
+
+def _missing(begin: int, first: int, said: list[str]) -> str:
+    which = f"entry {begin} is" if first - begin == 1 else f"entries {begin} to {first - 1} are"
+    why = "; ".join(said) if said else "there is no snapshot"
+    return (
+        f"the log begins at entry {first}, and {which} in no whole snapshot ({why}). Put"
+        " data/snapshots back from a copy that holds them, or data/log from one that still"
+        " begins with them; nothing was changed"
+    )

@@ -1,0 +1,70 @@
+"""The version of a folder's layout: a file of its own, looked at before anything else is touched.
+
+    format     one line, "blaster FORMAT CRC32": the version in digits, the crc32 of both words
+               before it in eight hexadecimal ones
+
+The version speaks of which files there are and what they are to each other; frames, SQLite files,
+rings and tables have versions of their own. Laws: a folder of a newer layout is refused, and so is
+one whose file is damaged; the file is written when the first log file is made, whole or not at all.
+A folder that has a log and no such file was made before there was one, and is of the first layout:
+it gets its file. A layout that changes raises FORMAT, and what turns the older one into it, with a
+copy of the folder beside it, belongs into `settle_format`; so far there is none to turn.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from pathlib import Path
+
+from blaster.errors import LogCorrupt, LogVersionError
+from blaster.log.disk import Disk
+
+FORMAT = 1
+FORMAT_NAME = "format"
+_LINE = re.compile(rb"(blaster (\d{1,9})) ([0-9a-f]{8})\n")
+
+
+def check_format(folder: Path) -> bool:
+    """Whether the folder says its format; reads and changes nothing else.
+
+    Raises LogVersionError for a newer one, LogCorrupt for a damaged file, OSError.
+    """
+    path = folder / FORMAT_NAME
+    try:
+        line = _LINE.fullmatch(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if line is None or int(line[3], 16) != zlib.crc32(line[1]):
+        raise LogCorrupt(f"{path} is damaged: nothing says how this folder is to be read")
+    version = int(line[2])
+    if version != FORMAT:
+        raise LogVersionError(
+            f"{folder} has format {version}; this release reads format {FORMAT}: use a newer one",
+            version=version,
+        )
+    return True
+
+
+def settle_format(folder: Path, disk: Disk) -> None:
+    """After this the folder, which is locked, is of this release's format and says so.
+
+    Raises what `check_format` raises.
+    """
+    if check_format(folder):
+        return
+    draft = folder / f"{FORMAT_NAME}.new"
+    descriptor = disk.open(draft)
+    try:
+        disk.truncate(descriptor, 0)
+        disk.write(descriptor, _line(FORMAT), 0)
+        disk.sync(descriptor)
+    finally:
+        disk.close(descriptor)
+    disk.rename(draft, folder / FORMAT_NAME)
+    disk.sync_folder(folder)
+
+
+def _line(version: int) -> bytes:
+    words = b"blaster %d" % version
+    return b"%b %08x\n" % (words, zlib.crc32(words))

@@ -1,0 +1,298 @@
+"""A folder of snapshots: written by drafts, published by a manifest, kept two at a time.
+
+A snapshot is a numbered manifest and the pieces that its table names, in segments that it may share
+with the one before. Laws: a manifest is there only when every piece that it names is on disk; what
+no kept manifest names is removed; what is found damaged is renamed, and never removed while it is
+the newest that was. The durable states are listed in README.md.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from blaster.errors import LogError, LogVersionError, SnapshotCorrupt
+from blaster.limits import (
+    SNAPSHOT_REWRITE_BYTES_MAX,
+    SNAPSHOT_SEGMENT_BYTES_MAX,
+    SNAPSHOT_SEGMENTS_MAX,
+)
+from blaster.log.disk import Disk, make_folder
+from blaster.log.manifest import Manifest, decode_manifest, encode_manifest, manifest_path
+from blaster.log.segments import PIECE, Place, SegmentReader, SegmentWriter, segment_path
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
+
+Array = np.ndarray[Any, Any]
+
+KEPT = 2
+"""Whole snapshots that are kept; the older one is for the day on which the newer is damaged."""
+
+_NAME = re.compile(r"(\d{6,})\.(manifest|manifest\.new|manifest\.damaged|segment)")
+
+
+class Snapshots:
+    """The snapshots of one engine, whose owner alone may change the folder."""
+
+    def __init__(
+        self,
+        folder: Path | str,
+        *,
+        disk: Disk | None = None,
+        segment_bytes_max: int = SNAPSHOT_SEGMENT_BYTES_MAX,
+    ) -> None:
+        """The folder is made if it is missing. Raises LogError."""
+        self.folder = Path(folder)
+        self._disk = disk or Disk()
+        self._segment_bytes_max = segment_bytes_max
+        try:
+            make_folder(self.folder, self._disk)
+        except OSError as error:
+            raise LogError(f"{folder}: {error}") from error
+
+    # --- what there is ------------------------------------------------------------------------
+
+    def numbers(self, kind: str = "manifest") -> list[int]:
+        """The numbers of the files of a kind, newest first."""
+        return sorted((number for number, found in _files(self.folder) if found == kind))[::-1]
+
+    def load(self, number: int) -> Manifest:
+        """Raises SnapshotCorrupt, or LogVersionError for a format that this release cannot read."""
+        return _load(self.folder, number)
+
+    def reader(self, manifest: Manifest) -> SegmentReader:
+        """The segments of a snapshot, open. Raises SnapshotCorrupt or LogVersionError."""
+        return SegmentReader(self.folder, manifest.segments)
+
+    # --- changing it --------------------------------------------------------------------------
+
+    def set_aside(self, number: int) -> None:
+        """Renames the manifest of a damaged snapshot, for somebody to look at."""
+        path = manifest_path(self.folder, number)
+        with contextlib.suppress(FileNotFoundError):
+            self._disk.rename(path, path.with_name(f"{path.name}.damaged"))
+        self._disk.sync_folder(self.folder)
+
+    def begin(self) -> Draft:
+        """A new snapshot. One at a time."""
+        taken = [number for number, kind in _files(self.folder) if kind != "segment"]
+        segments = self.numbers("segment")
+        return Draft(
+            self.folder,
+            max(taken, default=0) + 1,
+            max(segments, default=0) + 1,
+            self._disk,
+            self._segment_bytes_max,
+        )
+
+    def prune(self) -> None:
+        """Removes what is not needed: older snapshots, half written ones, and dead segments."""
+        named: set[int] = set()
+        kept = 0
+        for number in self.numbers():
+            if kept == KEPT:
+                self._disk.remove(manifest_path(self.folder, number))
+                continue
+            try:
+                named |= {segment for segment, _ in self.load(number).segments}
+                kept += 1
+            except SnapshotCorrupt:
+                self.set_aside(number)
+        for place, number in enumerate(self.numbers("manifest.damaged")):
+            path = manifest_path(self.folder, number)
+            damaged = path.with_name(f"{path.name}.damaged")
+            if place:
+                self._disk.remove(damaged)
+                continue
+            with contextlib.suppress(SnapshotCorrupt, LogVersionError):
+                aside = decode_manifest(damaged.read_bytes(), number)
+                named |= {segment for segment, _ in aside.segments}
+        for number in self.numbers("manifest.new"):
+            self._disk.remove(_new(manifest_path(self.folder, number)))
+        self._disk.sync_folder(self.folder)  # no manifest may outlive what it names
+        for number in self.numbers("segment"):
+            if number not in named:
+                self._disk.remove(segment_path(self.folder, number))
+        self._disk.sync_folder(self.folder)
+
+
+class Draft:
+    """A snapshot being written: `put` its pieces, `seal` their table, `publish` it; or `drop` it.
+
+    Used by one thread. Whatever a call raises (OSError, SnapshotCorrupt), it must be dropped.
+    """
+
+    def __init__(
+        self, folder: Path, number: int, first_segment: int, disk: Disk, segment_bytes_max: int
+    ) -> None:
+        self.number = number
+        self.written = 0
+        self._folder = folder
+        self._disk = disk
+        self._segment_bytes_max = segment_bytes_max
+        self._first = self._next = first_segment
+        self._writer: SegmentWriter | None = None
+        self._sizes: dict[int, int] = {}
+
+    def put(self, kind: int, content: Buffer) -> Place:
+        """Writes a piece, and says where it stands."""
+        if self._writer is None:
+            self._next += 1  # before it is made: `drop` removes what was begun of it, too
+            self._writer = SegmentWriter(self._folder, self._next - 1, self._disk)
+        place = self._writer.put(kind, content)
+        self.written += place[3]
+        if self._writer.end >= self._segment_bytes_max:
+            self._finish()
+        return place
+
+    def _finish(self) -> None:
+        if self._writer is not None:
+            self._writer.finish()
+            self._sizes[self._writer.number] = self._writer.end
+            self._writer = None
+
+    def seal(self, table: Array) -> Array:
+        """The table with pieces moved out of segments that are mostly dead; all of it on disk."""
+        table = self._moved(table)
+        self._finish()
+        self._disk.sync_folder(self._folder)
+        return table
+
+    def publish(self, sequence: int, at: float, table: Array, root: bytes) -> Manifest:
+        """The snapshot is there from now on. Only when the log's durable sequence has got there."""
+        segments = tuple(
+            (number, self._sizes.get(number) or self._size_of(number)) for number in _named(table)
+        )
+        manifest = Manifest(self.number, sequence, at, segments, table.tobytes(), root)
+        path = manifest_path(self._folder, self.number)
+        with _new(path).open("wb", buffering=0) as file:
+            self._disk.write(file.fileno(), encode_manifest(manifest), 0)
+            self._disk.sync(file.fileno())
+        self._disk.rename(_new(path), path)
+        self._disk.sync_folder(self._folder)
+        return manifest
+
+    def drop(self) -> None:
+        """Removes what was written of it, as far as the disk lets it."""
+        if self._writer is not None:
+            self._writer.close()
+        with contextlib.suppress(OSError):
+            path = manifest_path(self._folder, self.number)
+            self._disk.remove(_new(path))
+            self._disk.remove(path)  # renamed, and then the folder could not be synced
+            for number in range(self._first, self._next):
+                self._disk.remove(segment_path(self._folder, number))
+
+    # --- moving -------------------------------------------------------------------------------
+
+    def _moved(self, table: Array) -> Array:
+        victims = self._victims(table)
+        if not victims:
+            return table
+        table = table.copy()
+        sizes = [(number, self._size_of(number)) for number in victims]
+        with SegmentReader(self._folder, sizes) as reader:
+            for row in np.flatnonzero(np.isin(table["segment"], victims)).tolist():
+                table[row] = self.put(*reader.piece(table[row]))
+        return table
+
+    def _victims(self, table: Array) -> list[int]:
+        """Older segments to be emptied: those under half live, and the smallest of too many."""
+        older = [number for number in _named(table) if number < self._first]
+        live = {
+            number: int((table["length"][table["segment"] == number] + PIECE.size).sum())
+            for number in older
+        }
+        dead = [number for number in older if 2 * live[number] < self._size_of(number)]
+        many = max(0, len(older) - len(dead) - SNAPSHOT_SEGMENTS_MAX // 2)
+        if len(older) <= SNAPSHOT_SEGMENTS_MAX:
+            many = 0
+        small = sorted(set(older) - set(dead), key=lambda number: live[number])[:many]
+        chosen, room = [], SNAPSHOT_REWRITE_BYTES_MAX
+        for number in sorted(dead + small, key=lambda number: live[number]):
+            room -= live[number]
+            if room >= 0:
+                chosen.append(number)
+        return chosen
+
+    def _size_of(self, number: int) -> int:
+        path = segment_path(self._folder, number)
+        try:
+            return path.stat().st_size
+        except FileNotFoundError:
+            raise SnapshotCorrupt(f"{path.name} is missing") from None
+
+
+# --- looking from outside -------------------------------------------------------------------------
+
+
+class Seen(NamedTuple):
+    """A snapshot as somebody finds it who does not own the folder."""
+
+    number: int
+    state: Literal["whole", "damaged", "set aside"]
+    sequence: int
+    at: float
+    nbytes: int
+    said: str
+
+
+def survey(folder: Path) -> list[Seen]:
+    """Every snapshot, newest first, all its checksums verified. Changes nothing.
+
+    Raises LogVersionError for one of another format.
+    """
+    seen = []
+    for number, kind in sorted(_files(folder), reverse=True):
+        if kind == "manifest":
+            found = _look(folder, number)
+            if found is not None:
+                seen.append(found)
+        elif kind == "manifest.damaged":
+            seen.append(Seen(number, "set aside", 0, 0.0, 0, "it was found damaged"))
+    return seen
+
+
+def _look(folder: Path, number: int) -> Seen | None:
+    manifest = None
+    try:
+        manifest = _load(folder, number)
+        with SegmentReader(folder, manifest.segments) as reader:
+            places = manifest.places
+            for place in places[places["segment"] != 0]:
+                reader.piece(place)
+    except SnapshotCorrupt as error:
+        if not manifest_path(folder, number).exists():
+            return None  # its owner removed it meanwhile
+        if manifest is None:
+            return Seen(number, "damaged", 0, 0.0, 0, str(error))
+        return Seen(number, "damaged", manifest.sequence, manifest.at, manifest.nbytes, str(error))
+    return Seen(number, "whole", manifest.sequence, manifest.at, manifest.nbytes, "")
+
+
+def _files(folder: Path) -> list[tuple[int, str]]:
+    if not folder.is_dir():
+        return []
+    matches = (_NAME.fullmatch(path.name) for path in folder.iterdir())
+    return [(int(match[1]), match[2]) for match in matches if match]
+
+
+def _load(folder: Path, number: int) -> Manifest:
+    try:
+        return decode_manifest(manifest_path(folder, number).read_bytes(), number)
+    except FileNotFoundError:
+        raise SnapshotCorrupt(f"{number:06d}.manifest is missing", number) from None
+
+
+def _new(path: Path) -> Path:
+    return path.with_name(f"{path.name}.new")
+
+
+def _named(table: Array) -> list[int]:
+    """The segments that a table names."""
+    return [number for number in np.unique(table["segment"]).tolist() if number]

@@ -1,0 +1,96 @@
+"""A snapshot kept for ever: whatever an older release wrote, today's engine opens the same.
+
+`python -m tests.engine.test_snapshot_golden` writes it where there is none. One that exists is
+never rewritten: a changed format is a new one, with a new folder beside the old.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from blaster.core import Catalogue
+from blaster.engine.recovery import encode_operation, load
+from blaster.log import Snapshots, survey
+from blaster.log.manifest import FORMAT
+from blaster.model.records import Happened
+from tests.core.world import Play, journey, on_event, send, wait, workspace
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "snapshot"
+
+
+def written() -> Play:
+    """A little of everything; an order is in flight, and an input is half taken."""
+    play = Play(
+        workspace(
+            journey(
+                "pay", on_event("x", key="order"), wait("w", "bill", span=(60, 0, 0)), send("bill")
+            ),
+        )
+    )
+    notes = ["a note longer than twelve bytes", "short", None]
+    cities = ["Haifa", "Eilat", None]
+    play.create(3, city=cities, note=notes, tags=["a,b", None, "b"], visits=[1, 2, 3])
+    play.event("x", 0, 1, order="7", size=3)
+    play.join("club", 1)
+    play.hold = True
+    play.after(60)
+    columns = pa.RecordBatch.from_pydict({"order": ["8", "9"]})
+    play.accept(Happened("event", "x", np.array([2, 2], np.int64), columns))
+    play.machine.tick(play.now, {}, 1)
+    return play
+
+
+@pytest.mark.parametrize("version", sorted(path.name for path in GOLDEN.iterdir()))
+def test_the_snapshot_still_means_what_it_meant(version: str, tmp_path: Path) -> None:
+    shutil.copytree(GOLDEN / version, tmp_path / version)
+    snapshots = Snapshots(tmp_path / version)
+    assert [seen.state for seen in survey(snapshots.folder)] == ["whole"]
+    manifest = snapshots.load(1)
+    state, _ = load(snapshots, manifest)
+    state.rebuild_caches()
+    rows = np.arange(3, dtype=np.int64)
+
+    def fact(*key: str) -> Any:
+        found = state.column(key).take(rows)
+        return found if isinstance(found, list) else found.tolist()
+
+    words = state.column(("field", "city")).dictionary
+    assert words is not None
+    assert (manifest.sequence, state.contacts.rows) == (11, 3)
+    assert [words.values[code] if code >= 0 else None for code in fact("field", "city")] == [
+        "Haifa", "Eilat", None,
+    ]  # fmt: skip
+    assert fact("field", "note") == ["a note longer than twelve bytes", "short", None]
+    assert fact("field", "tags") == [["a", "b"], None, ["b"]]
+    assert fact("field", "visits") == [1, 2, 3]
+    assert fact("list", "club", "member") == [False, True, False]
+    assert state.directory.indexes[1].find(["C1@example.com"]).tolist() == [1]
+    assert state.orders.numbers().tolist() == [1, 2]
+    assert [version.version for version in state.versions] == ["pay@1"]
+    assert state.versions[0].running == state.happened_rows(("event", "x")) == 3
+    assert state.counts["contacts",] == 3
+    assert [len(queued.rounds) for queued in state.inbox] == [1]
+
+
+def write(folder: Path) -> None:
+    play = written()
+    snapshots = Snapshots(folder)
+    capture = Catalogue(encode_operation).capture(play.state)
+    draft = snapshots.begin()
+    for kind, content, settle in capture.pieces():
+        settle(draft.put(kind, content))
+    table = draft.seal(capture.table())
+    draft.publish(play.log.last, 1_800_000_000.0, table, capture.root())
+    capture.commit(table)
+
+
+if __name__ == "__main__":
+    if not (GOLDEN / f"v{FORMAT}").exists():
+        write(GOLDEN / f"v{FORMAT}")
+        print(f"v{FORMAT}")
