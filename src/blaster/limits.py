@@ -162,6 +162,10 @@ PULSE_S = 0.5
 QUIT_TIMEOUT_S = 2.0
 """How long a worker waits for the answer to QUIT; without it a mute site would hold connections."""
 
+UNDER_WAY_S_MAX = 3_600
+"""How long the transport may have an order before the engine warns of it: nothing it does, queues
+and time-outs together, takes so long."""
+
 IN_DOUBT_WAIT_S = 600
 """How long an order rests that may or may not have been taken, before it is tried again."""
 

@@ -72,7 +72,7 @@ def test_after_it(cli: Cli, account: Path) -> None:
 def test_no_such_journey(cli: Cli, account: Path) -> None:
     ran = cli("report", "ledger", "גביה", "--dir", account)
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith("error: there is no journey 'גביה'; did you mean ")
+    assert ran.err.startswith("error: there is no journey or campaign 'גביה'; did you mean ")
     assert cli("report", "ledger", "nothing", "--dir", account, "--json").code == 1
     ran = cli("report", "ledger", "send email notic", "--dir", account)
     assert (ran.code, ran.out) == (1, "")

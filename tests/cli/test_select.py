@@ -12,6 +12,7 @@ import pytest
 from pyarrow import ipc
 
 import blaster.cli.select as command
+from blaster.cli import outfiles
 from tests.cli.support import Cli
 
 PEOPLE = (
@@ -134,8 +135,8 @@ def test_a_column_that_is_none(cli: Cli, account: Path) -> None:
 def test_lists_and_codes_in_files(tmp_path: Path) -> None:
     words = pa.array(["a", "b"]).dictionary_encode()
     batch = pa.record_batch([words, pa.array([["x", "y"], None])], names=["w", "l"])
-    for end in command.ENDS:
-        with command._writer(tmp_path / f"f{end}") as write:
+    for end in outfiles.ENDS:
+        with outfiles.writing(tmp_path / f"f{end}") as write:
             assert write is not None
             write(batch)
     assert pq.read_table(tmp_path / "f.parquet").to_pydict() == {

@@ -11,20 +11,23 @@ import pyarrow as pa
 import pytest
 
 import blaster.core
-from blaster.core import Column, NumberSet, State, Table
+from blaster.core import Column, NumberSet, State, Table, ledger_of
 from blaster.core.capturing import CACHED, CAPTURED
 from blaster.core.holding import WORDS_PAGE, WordsShelf, decode_words, encode_words
 from blaster.core.orders import Orders
 from blaster.core.picture import PICTURE_FORMAT, format_of
 from blaster.core.shelves import PAGE_BYTES, PLACE, ColumnShelf, end_epoch
 from blaster.core.state import Queued
+from blaster.model import definitions as model
+from blaster.model import records
 from blaster.model.fields import BATCH_ROWS, Kind
 from blaster.model.outcomes import OutcomeCode
 from blaster.rules import Dictionary
 from tests.core.box import Box, catalogue
-from tests.core.world import Play, journey, numbers, on_event, send, wait, workspace
+from tests.core.world import Play, journey, mail, numbers, on_event, rule, send, wait, workspace
 
 NOTE = "a longer note than fits inline"
+SPRING = model.Campaign("spring", rule("visits >= 0"), "email", "ad", rate=model.Rate(1, 60))
 ROOM = Path(blaster.core.__file__).parent
 
 
@@ -39,6 +42,8 @@ def lived() -> Play:
                 wait("rest", span=(60, 0, 0)),
             ),
             journey("second", on_event("y"), wait("w", "news", span=(0, 1, 0)), send("news")),
+            messages=[mail("ad")],
+            campaigns=(SPRING,),
         )
     )
     play.create(40, city=["Haifa", "Eilat"] * 20, note=[NOTE] * 40, tags=["a,b"] * 40)
@@ -46,8 +51,12 @@ def lived() -> Play:
     play.event("y", *range(5, 30), colour="red")
     play.join("club", 1, 2, 3)
     play.note("opened", "bill", 1, 2)
+    play.do(records.Steered("spring", "start", ""))
     play.after(120)
     play.hold = True
+    play.after(90)
+    play.outcome(play.state.orders.with_transport()[-1:], OutcomeCode.FAILED, "550 no")
+    play.do(records.Steered("spring", "retry", "again"))
     play.event("x", 30, 31, order="8")
     return play
 
@@ -69,7 +78,7 @@ def test_every_attribute_is_captured_or_declared_a_cache():
     found = [
         state, state.versions[0], state.orders, next(iter(state.happenings.values())),
         next(iter(state.happenings.values())).attributes, state.sendings, NumberSet(), Table(),
-        Dictionary(), state.directory,
+        Dictionary(), state.directory, state.campaigns["spring"],
     ]  # fmt: skip
     assert {type(each) for each in found} | {Queued} == set(CAPTURED) == set(CACHED)
     for each in found:
@@ -102,8 +111,13 @@ def test_every_attribute_of_a_compiled_column_is_known():
 def test_a_restored_state_is_the_same():
     play = lived()
     box = Box()
+    campaign = play.state.campaigns["spring"]
+    assert len(campaign.retried) == 1
+    assert campaign.waiting > 30
     state, _ = box.restored(*box.commit(catalogue().capture(play.state)))
     assert state.digest() == play.state.digest()
+    assert ledger_of(state, "spring") == ledger_of(play.state, "spring")
+    assert state.campaigns["spring"].plan.definition == campaign.plan.definition
     assert state.next_due() == play.state.next_due()
     assert set(state.readers) == set(play.state.readers)
     assert state.steps_read == play.state.steps_read

@@ -73,3 +73,17 @@ def test_what_comes_in_is_filed_by_site() -> None:
     assert list(queues.places()) == [(4, "a")]
     queues.clear()
     assert not queues
+
+
+def test_who_waits_for_long_is_taken_whatever_the_room() -> None:
+    """Those of a bound and before, so many at most; a queue knows how long the first waits."""
+    rows, queues = Rows({n: n // 2 for n in range(10)}), Queues()
+    put(queues, (0, "a"), rows, *range(10))
+    assert (queues.soonest((0, "a")), queues.count((0, "a"))) == (0, 10)
+    del rows.since[1]
+    assert queues.take_older((0, "a"), 2, 3, rows.look).tolist() == [0, 2, 3]
+    assert queues.take_older((0, "a"), 2, 99, rows.look).tolist() == [4, 5]
+    assert queues.take_older((0, "a"), 2, 99, rows.look).tolist() == []
+    assert (queues.soonest((0, "a")), queues.count((0, "a"))) == (3, 4)
+    assert queues.take((0, "a"), 99, rows.look).tolist() == [6, 7, 8, 9]
+    assert queues.take_older((0, "a"), 99, 99, rows.look).tolist() == []

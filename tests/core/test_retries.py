@@ -10,7 +10,6 @@ import pytest
 from blaster.core import next_tries, orders_in_flight
 from blaster.core.retries import FIRST_WAIT_S, LIFE_S, WAIT_MAX_S
 from blaster.model import records
-from blaster.model.fields import NEVER
 from blaster.model.outcomes import IN_DOUBT, OutcomeCode
 from blaster.model.records import Postponed, Resumed, Revoked
 from tests.core.world import (
@@ -114,7 +113,7 @@ def test_a_try_waits_for_room_and_goes_before_what_is_new() -> None:
     play.after(HOUR)
     assert len(play.sent) == 1
     assert not play.machine.has_work(play.now, play.room)
-    assert play.state.next_due() == NEVER
+    assert play.state.next_due() == START + DAY + 1  # when it expires
     play.create()
     play.event("go", 1)
     play.room = {"email": 1}

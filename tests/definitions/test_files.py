@@ -198,7 +198,7 @@ def test_lists_events_and_forms(tmp_path):
         ("tables/region.csv", 'a,b\nx,1\ny,"2\n', ["B009 3:1"]),
         ("shaping.toml", "[default\n", ["B011 1:9"]),
         ("benefits.yaml", "a: b\n", ["B010 0:0"]),
-        ("campaigns/c.yaml", "a: b\n", ["B010 0:0"]),
+        ("pages/c.yaml", "a: b\n", ["B010 0:0"]),
         ("messages/x.email.mjml", "x\n", ["B010 0:0"]),
         ("messages/library/x.email.html", "x\n", ["B010 0:0"]),
         ("messages/x.html", "x\n", ["B015 0:0"]),

@@ -15,9 +15,9 @@ import pytest
 import uvloop
 
 import blaster
-from blaster.engine import Engine
+from blaster.engine import Engine, subscription
 from blaster.engine import engine as module
-from blaster.engine.engine import Subscription
+from blaster.engine.subscription import Subscription
 from blaster.errors import Busy, DefinitionError, EngineClosed, FolderInUse, InputError, LogError
 from blaster.log import EmbeddedLog, MemoryLog
 from blaster.model import definitions as model
@@ -404,7 +404,7 @@ async def test_channels_without_a_transport_wait(tmp_path):
 
 
 async def test_a_subscriber_that_lags_is_told_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "NOTICES_MAX", 1)
+    monkeypatch.setattr(subscription, "NOTICES_MAX", 1)
     async with open_in_memory(tmp_path) as engine:
         slow = engine.subscribe()
         await enter(engine)

@@ -14,23 +14,29 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from blaster.core import Catalogue
+from blaster.core import Catalogue, ledger_of
 from blaster.engine.recovery import encode_operation, load
 from blaster.log import Snapshots, survey
 from blaster.log.manifest import FORMAT
-from blaster.model.records import Happened
-from tests.core.world import Play, journey, on_event, send, wait, workspace
+from blaster.model import definitions as model
+from blaster.model.ledger import StepLedger
+from blaster.model.outcomes import OutcomeCode
+from blaster.model.records import Happened, Steered
+from tests.core.world import Play, journey, mail, on_event, rule, send, wait, workspace
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "snapshot"
 
 
 def written() -> Play:
     """A little of everything; an order is in flight, and an input is half taken."""
+    spring = model.Campaign("spring", rule("visits >= 2"), "email", "ad", rate=model.Rate(1, 60))
     play = Play(
         workspace(
             journey(
                 "pay", on_event("x", key="order"), wait("w", "bill", span=(60, 0, 0)), send("bill")
             ),
+            messages=[mail("ad")],
+            campaigns=(spring,),
         )
     )
     notes = ["a note longer than twelve bytes", "short", None]
@@ -39,6 +45,9 @@ def written() -> Play:
     play.event("x", 0, 1, order="7", size=3)
     play.join("club", 1)
     play.hold = True
+    play.do(Steered("spring", "start", ""))
+    play.outcome([1], OutcomeCode.FAILED, "550 no")
+    play.do(Steered("spring", "retry", "again"))
     play.after(60)
     columns = pa.RecordBatch.from_pydict({"order": ["8", "9"]})
     play.accept(Happened("event", "x", np.array([2, 2], np.int64), columns))
@@ -62,7 +71,7 @@ def test_the_snapshot_still_means_what_it_meant(version: str, tmp_path: Path) ->
 
     words = state.column(("field", "city")).dictionary
     assert words is not None
-    assert (manifest.sequence, state.contacts.rows) == (11, 3)
+    assert (manifest.sequence, state.contacts.rows) == (18, 3)
     assert [words.values[code] if code >= 0 else None for code in fact("field", "city")] == [
         "Haifa", "Eilat", None,
     ]  # fmt: skip
@@ -71,9 +80,17 @@ def test_the_snapshot_still_means_what_it_meant(version: str, tmp_path: Path) ->
     assert fact("field", "visits") == [1, 2, 3]
     assert fact("list", "club", "member") == [False, True, False]
     assert state.directory.indexes[1].find(["C1@example.com"]).tolist() == [1]
-    assert state.orders.numbers().tolist() == [1, 2]
+    assert ledger_of(state, "spring") == [
+        StepLedger(
+            "spring", "send", "email", "ad",
+            audience=2, waiting=0, in_flight=1, accepted=0, failed=0,
+            suppressed={"suppressed_bounce": 1}, expired=0, unknown=0,
+        )
+    ]  # fmt: skip
+    assert len(state.campaigns["spring"].retried) == 1
+    assert state.orders.numbers().tolist() == [2, 3]
     assert [version.version for version in state.versions] == ["pay@1"]
-    assert state.versions[0].running == state.happened_rows(("event", "x")) == 3
+    assert (state.versions[0].running, state.happened_rows(("event", "x"))) == (2, 3)
     assert state.counts["contacts",] == 3
     assert [len(queued.rounds) for queued in state.inbox] == [1]
 

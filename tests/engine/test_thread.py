@@ -44,7 +44,7 @@ class Rig:
         self.told = []
         self.stopped = threading.Event()
         self.thread = EngineThread(self.machine, self.clock, self.transport)
-        self.thread.listen(self.told.extend, self.stopped.set)
+        self.thread.telling.listen(self.told.extend, self.stopped.set)
 
     def __enter__(self) -> Rig:
         self.thread.prepare()

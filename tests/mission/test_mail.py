@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import email
+import os
+import time
 from email import policy
+from pathlib import Path
 
 import pytest
 
@@ -375,3 +378,78 @@ async def test_O02_it_runs_while_you_sleep(account, killed, tmp_path):
         assert await a.engine.contacts.count('journey("j").finished') == 50
         for step in await a.engine.ledger("j"):
             assert (step.accepted, step.balanced) == (50, True)
+
+
+CAMPAIGN = "campaign: spring\naudience: email is set\nsend: email m\n"
+
+
+def resident() -> int:
+    """Bytes of this process that are in memory."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * os.sysconf("SC_PAGESIZE")
+
+
+async def launched(folder: Path, count: int) -> tuple:
+    """A campaign to so many, by the one call there is: its ledger, seconds, and memory it took."""
+    files = {"messages/m.email.html": mail("operational"), "campaigns/spring.yaml": CAMPAIGN}
+    async with blaster.open(workspace(folder, files)) as engine:
+        await engine.publish()
+        for first in range(0, count, 50_000):
+            rows = range(first, min(count, first + 50_000))
+            await engine.contacts.upsert([{"email": f"c{n}@example.com"} for n in rows])
+        before, began = resident(), time.monotonic()
+        await engine.campaigns.start("spring")
+        await engine.settled()
+        spent = time.monotonic() - began
+        (line,) = await engine.ledger("spring")
+        (status,) = await engine.campaigns.status("spring")
+        assert status.phase == "finished"
+        return line, spent, resident() - before
+
+
+async def is_the_same_button(tmp_path: Path, count: int, record_property) -> None:
+    one, _, _ = await launched(tmp_path / "one", 1)
+    assert (one.audience, one.accepted, one.balanced) == (1, 1, True)
+    many, spent, grown = await launched(tmp_path / "many", count)
+    assert (many.audience, many.accepted, many.balanced) == (count, count, True)
+    record_property(
+        "figures",
+        f"campaign to {count:,}: {count / spent:,.0f} orders/s, {grown / count:.0f} bytes each",
+    )
+    assert grown < 200 * 1024**2 + 64 * count, "memory follows more than the facts of a sending"
+
+
+async def test_O04_one_or_very_many_same_button(tmp_path, record_property):
+    """Given 1 and 10,000,000 recipients, when launched, then the same call works, memory stays
+    bounded and throughput is reported. (The short form: 100,000.)
+    """
+    await is_the_same_button(tmp_path, 100_000, record_property)
+
+
+@pytest.mark.long
+async def test_O04_ten_million_same_button(tmp_path, record_property):
+    """The row as it stands."""
+    await is_the_same_button(tmp_path, 10_000_000, record_property)
+
+
+async def test_K12_opt_out_reaches_a_campaign_at_once(account):
+    """The same of who waits in a campaign, for its rate or for a next try."""
+    files = {
+        "messages/ad.email.html": mail("marketing"),
+        "campaigns/spring.yaml": "campaign: spring\naudience: email is set\nsend: email ad\n"
+        "start: 2026-03-01 11:00\nrate: 1/h\n",
+    }
+    async with account("2026-03-01 10:00", files) as a:
+        people = await a.contacts({}, {}, {})
+        await a.engine.contacts.consent(people, "email", evidence={"asset": "form"})
+        a.transport.defer("email", "ad", contacts=people[:1])
+        await a.until("2026-03-01 11:00")
+        assert [order.contact for order in a.transport.handed] == people[:1]
+        for someone in people[:2]:
+            await a.engine.contacts.suppress(someone, "email", "asked by phone")
+        a.transport.recover()
+        await a.until("2026-03-02 11:00")
+        assert [order.contact for order in a.transport.handed] == [people[0], people[2]]
+        (line,) = await a.engine.ledger("spring")
+        assert line.suppressed == {"suppressed_opt_out": 2}
+        assert (line.accepted, line.balanced) == (1, True)

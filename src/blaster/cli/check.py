@@ -91,6 +91,7 @@ def count_all(workspace: Workspace, folder: Path) -> dict[str, int]:
     """How many there are of each thing, by its plural."""
     return {
         "journeys": len(workspace.journeys),
+        "campaigns": len(workspace.campaigns),
         "steps": sum(len(journey.steps) for journey in workspace.journeys),
         "messages": len(workspace.messages),
         "rules": _rules(workspace),

@@ -48,6 +48,7 @@ class Check(NamedTuple):
 
 def examine(folder: Path) -> list[Check]:
     """Every check of a workspace, in the order of the page."""
+    from blaster.cli.backlog import orders
     from blaster.cli.snapshotcheck import snapshots
     from blaster.definitions import check
 
@@ -59,6 +60,7 @@ def examine(folder: Path) -> list[Check]:
         *data_folder(folder),
         *snapshots(folder),
         *clock(folder, checked.workspace),
+        *orders(folder),
     ]
 
 

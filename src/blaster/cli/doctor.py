@@ -15,7 +15,8 @@ HELP = """
 Usage: blaster doctor [DIR] [--verify] [--json]
 
 Looks at the definitions, the DKIM keys, the data folder and its snapshots, the
-disk and the clock, and says of each whether it is fit to send, and what to do if it is not.
+disk, the clock and what is still to be sent, and says of each whether it is fit
+to send, and what to do if it is not.
 Changes nothing; the disk is timed with a small file that is removed again.
 
 Options:

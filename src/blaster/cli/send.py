@@ -88,13 +88,15 @@ def _advice(folder: Path, to: str) -> str:
 
 async def _send(folder: Path, channel: Channel, message: str, to: str, wait: float) -> Answer:
     import asyncio
+    import secrets
 
     import blaster
 
+    key = secrets.token_hex(8)
     async with blaster.open(folder, workers=1) as engine:
         notices = engine.subscribe()
-        (contact,) = await engine.send(channel, message, to)
-        told = asyncio.ensure_future(_outcome(notices, channel, message, contact))
+        await engine.send(channel, message, to, key=key)
+        told = asyncio.ensure_future(_outcome(notices, key))
         settled = asyncio.ensure_future(engine.settled())
         await asyncio.wait({told, settled}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
         notices.end()  # what was said until now is still heard
@@ -108,16 +110,12 @@ async def _send(folder: Path, channel: Channel, message: str, to: str, wait: flo
         return Answer("under way", site or engine.warning)
 
 
-async def _outcome(
-    notices: AsyncIterator[Notice], channel: str, message: str, contact: int
-) -> Answer | None:
-    """The first outcome of this message to this contact; None when none was told."""
+async def _outcome(notices: AsyncIterator[Notice], key: str) -> Answer | None:
+    """The first outcome of the request with this key; None when none was told."""
     async for notice in notices:
-        if (notice.channel, notice.message) == (channel, message):
-            found = notice.contacts.tolist()
-            if contact in found:
-                at = found.index(contact)
-                reason = notice.reasons[at] if notice.reasons else ""
-                fact = "under way" if notice.fact == "deferred" else notice.fact
-                return Answer(fact, reason, int(notice.orders[at]))
+        if key in notice.keys:
+            at = notice.keys.index(key)
+            reason = notice.reasons[at] if notice.reasons else ""
+            fact = "under way" if notice.fact == "deferred" else notice.fact
+            return Answer(fact, reason, int(notice.orders[at]))
     return None

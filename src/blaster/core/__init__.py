@@ -12,26 +12,40 @@ if TYPE_CHECKING:
     from blaster.core.apply import apply_entry as apply_entry
     from blaster.core.apply import apply_operation as apply_operation
     from blaster.core.binding import Rows as Rows
+    from blaster.core.campaigns import PHASES as PHASES
+    from blaster.core.campaigns import CampaignState as CampaignState
     from blaster.core.capturing import Capture as Capture
     from blaster.core.capturing import Catalogue as Catalogue
     from blaster.core.chunk import Chunk as Chunk
     from blaster.core.column import Column as Column
     from blaster.core.cutting import only as only
+    from blaster.core.cutting import only_orders as only_orders
     from blaster.core.directory import Directory as Directory
     from blaster.core.fitting import ARROW_TYPES as ARROW_TYPES
     from blaster.core.fitting import fit as fit
     from blaster.core.handover import Handover as Handover
+    from blaster.core.handover import may_still as may_still
     from blaster.core.handover import orders_in_flight as orders_in_flight
     from blaster.core.handover import orders_of as orders_of
     from blaster.core.index import Index as Index
     from blaster.core.lateness import Late as Late
     from blaster.core.lateness import lateness_of as lateness_of
+    from blaster.core.ledger import OpenSends as OpenSends
+    from blaster.core.ledger import campaign_sends as campaign_sends
     from blaster.core.ledger import ledger_of as ledger_of
+    from blaster.core.ledger import open_sends as open_sends
     from blaster.core.normalise import is_role as is_role
     from blaster.core.normalise import normalise_domain as normalise_domain
     from blaster.core.normalise import normalise_emails as normalise_emails
     from blaster.core.normalise import normalise_phones as normalise_phones
     from blaster.core.numberset import NumberSet as NumberSet
+    from blaster.core.numberset import hash_pairs as hash_pairs
+    from blaster.core.oldest import Oldest as Oldest
+    from blaster.core.oldest import oldest_orders as oldest_orders
+    from blaster.core.orderstates import TRANSITIONS as TRANSITIONS
+    from blaster.core.orderstates import Passage as Passage
+    from blaster.core.orderstates import SendState as SendState
+    from blaster.core.orderstates import Transition as Transition
     from blaster.core.outcomes import verdict_of as verdict_of
     from blaster.core.picture import PICTURE_FORMAT as PICTURE_FORMAT
     from blaster.core.picture import decode_picture as decode_picture
@@ -43,14 +57,18 @@ if TYPE_CHECKING:
     from blaster.core.plan import fields_of as fields_of
     from blaster.core.plan import make_plan as make_plan
     from blaster.core.plan import scope_of as scope_of
+    from blaster.core.requested import REQUEST_KEY as REQUEST_KEY
     from blaster.core.requested import requested_message as requested_message
     from blaster.core.requested import requested_name as requested_name
     from blaster.core.restoring import restore as restore
     from blaster.core.retries import next_tries as next_tries
+    from blaster.core.retries import overdue as overdue
     from blaster.core.rows import distinct as distinct
+    from blaster.core.runs import JourneyState as JourneyState
     from blaster.core.sending import waits_for_room as waits_for_room
     from blaster.core.sites import Sites as Sites
     from blaster.core.state import State as State
+    from blaster.core.suppressing import EVERYTHING as EVERYTHING
     from blaster.core.suppressing import addresses_of as addresses_of
     from blaster.core.suppressing import mask_of as mask_of
     from blaster.core.suppressing import scopes_of as scopes_of
@@ -64,6 +82,24 @@ if TYPE_CHECKING:
     from blaster.core.timing import after_span as after_span
 
 _HOMES = {
+    "CampaignState": "campaigns",
+    "PHASES": "campaigns",
+    "hash_pairs": "numberset",
+    "campaign_sends": "ledger",
+    "OpenSends": "ledger",
+    "open_sends": "ledger",
+    "only_orders": "cutting",
+    "JourneyState": "runs",
+    "REQUEST_KEY": "requested",
+    "oldest_orders": "oldest",
+    "Oldest": "oldest",
+    "overdue": "retries",
+    "may_still": "handover",
+    "EVERYTHING": "suppressing",
+    "Passage": "orderstates",
+    "Transition": "orderstates",
+    "SendState": "orderstates",
+    "TRANSITIONS": "orderstates",
     "ARROW_TYPES": "fitting",
     "Capture": "capturing",
     "Catalogue": "capturing",
@@ -121,7 +157,12 @@ _HOMES = {
 
 __all__ = [
     "ARROW_TYPES",
+    "EVERYTHING",
+    "PHASES",
     "PICTURE_FORMAT",
+    "REQUEST_KEY",
+    "TRANSITIONS",
+    "CampaignState",
     "Capture",
     "Catalogue",
     "Chunk",
@@ -130,38 +171,51 @@ __all__ = [
     "Handover",
     "Index",
     "JourneyPlan",
+    "JourneyState",
     "Late",
     "LookStep",
     "NumberSet",
+    "Oldest",
+    "OpenSends",
+    "Passage",
     "Plan",
     "Rows",
+    "SendState",
     "SendStep",
     "Sites",
     "State",
     "Table",
+    "Transition",
     "add_months",
     "addresses_of",
     "after_span",
     "apply_entry",
     "apply_operation",
+    "campaign_sends",
     "decode_picture",
     "distinct",
     "fields_of",
     "fit",
     "format_of",
     "has_work",
+    "hash_pairs",
     "is_role",
     "lateness_of",
     "ledger_of",
     "make_plan",
     "mask_of",
+    "may_still",
     "next_tries",
     "normalise_domain",
     "normalise_emails",
     "normalise_phones",
+    "oldest_orders",
     "only",
+    "only_orders",
+    "open_sends",
     "orders_in_flight",
     "orders_of",
+    "overdue",
     "requested_message",
     "requested_name",
     "restore",

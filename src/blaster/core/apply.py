@@ -10,19 +10,29 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from blaster.core.fields import write_fields
 from blaster.core.happenings import SPACES
 from blaster.core.inputs import TAKERS, change_lists, rounds
-from blaster.core.ledger import count_moves, count_sends
-from blaster.core.messages import note_not_sent
+from blaster.core.messages import note_not_sent, note_not_sent_to
 from blaster.core.moving import count_steps
 from blaster.core.numberset import NumberSet, hash_pairs
+from blaster.core.orderstates import (
+    CAME,
+    ORDERED,
+    RAN_OUT,
+    RESUMED,
+    WITHHELD,
+    applies,
+    carry,
+    carry_moves,
+)
 from blaster.core.outcomes import settle_orders, verdict_of
 from blaster.core.plan import Key, ResetStep, SendStep
+from blaster.core.requested import REQUEST_KEY
 from blaster.core.rows import rounds_of
 from blaster.core.runs import JourneyState
-from blaster.core.sends import reserve
 from blaster.core.state import Change, Effect, Queued, State, default_of
 from blaster.model import records
 from blaster.model.fields import NEVER, Kind
@@ -111,7 +121,10 @@ def _entered(state: State, at: int, operation: records.Entered) -> list[Effect]:
     _count_entries(state, contacts, at)
     if operation.keys:
         known = state.keys_entered.setdefault(name, NumberSet())
-        known.add(hash_pairs(contacts, operation.keys))
+        hashes = hash_pairs(contacts, operation.keys)
+        if journey.plan.entries[operation.entry].key == REQUEST_KEY:
+            hashes = hashes[np.fromiter((key != "" for key in operation.keys), bool, len(hashes))]
+        known.add(hashes)
     if len(operation.numbers):
         state.next_run = max(state.next_run, int(operation.numbers.max()) + 1)
     state.counts["journey", name, "entered"] += len(runs)
@@ -130,7 +143,7 @@ def _count_entries(state: State, contacts: Array, at: int) -> None:
 
 def _moved(state: State, at: int, operation: records.Moved) -> list[Effect]:
     journey = state.by_version[operation.journey]
-    count_moves(state, journey, operation.runs, operation.step)
+    carry_moves(state, journey, at, operation.runs, operation.step)
     _count_leaving(state, journey, operation.runs, "passed", operation.step)
     _count_anew(state, journey, operation.runs)
     journey.move(operation.runs, operation.step, operation.due, operation.until)
@@ -166,7 +179,7 @@ def _ended(state: State, at: int, operation: records.Ended) -> list[Effect]:
     name = journey.plan.name
     runs = operation.runs
     how = "exited" if operation.how == "exited" else "passed"
-    count_moves(state, journey, runs, -1)
+    carry_moves(state, journey, at, runs, -1)
     _count_leaving(state, journey, runs, how, -1)
     contacts = journey.contacts(runs)
     journey.end(runs)
@@ -191,41 +204,62 @@ def _listed(state: State, at: int, operation: records.Listed) -> list[Effect]:
 
 
 def _ordered(state: State, at: int, operation: records.Ordered) -> list[Effect]:
-    journey = state.by_version[operation.journey]
-    step = journey.plan.steps[operation.step]
+    sender = state.sender(operation.journey)
+    step = sender.plan.steps[operation.step]
     assert isinstance(step, SendStep)
     runs, numbers = operation.runs, operation.numbers
-    contacts = journey.contacts(runs)
-    journey.column("order").put(runs, numbers)
-    version = state.versions.index(journey)
+    contacts = sender.contacts(runs)
+    if isinstance(sender, JourneyState):
+        sender.column("order").put(runs, numbers)
+    else:
+        sender.spend(len(runs), at)
+    version = state.number_of(sender)
     state.orders.add(numbers, runs, contacts, version, operation.step, at)
     for positions in rounds_of(contacts):
-        reserve(state, step.outgoing, contacts[positions], at)
-    state.counts[(*step.outgoing.key, "ordered")] += len(runs)
+        mine = numbers[positions]
+        carry(state, sender, step, ORDERED, at, runs[positions], numbers=mine)
     return []
 
 
 def _withheld(state: State, at: int, operation: records.Withheld) -> list[Effect]:
-    journey = state.by_version[operation.journey]
-    step = journey.plan.steps[operation.step]
+    sender = state.sender(operation.journey)
+    step = sender.plan.steps[operation.step]
     assert isinstance(step, SendStep)
-    key = step.outgoing.key
-    note_not_sent(state, journey, key, operation.runs, operation.reason, at)
-    state.counts[(*key, "not_sent", operation.reason)] += len(operation.runs)
-    count_sends(state, journey, step, len(operation.runs), "suppressed", operation.reason)
-    journey.column("until").put(operation.runs, NEVER)
-    return [Change(key, journey.contacts(operation.runs))]
+    key, runs = step.outgoing.key, operation.runs
+    way = RAN_OUT if operation.reason == records.EXPIRED else WITHHELD
+    if isinstance(sender, JourneyState):
+        note_not_sent(state, sender, key, runs, operation.reason, at)
+    else:
+        note_not_sent_to(state, key, runs, operation.reason, at)
+    carry(state, sender, step, way, at, runs, reasons=operation.reason)
+    if isinstance(sender, JourneyState):
+        sender.column("until").put(runs, NEVER)
+    return [Change(key, sender.contacts(runs))]
 
 
 def _deferred(state: State, at: int, operation: records.Deferred) -> list[Effect]:
-    journey = state.by_version[operation.journey]
-    journey.column("due").put(operation.runs, operation.due)
+    sender = state.sender(operation.journey)
+    if isinstance(sender, JourneyState):
+        sender.column("due").put(operation.runs, operation.due)
+    else:
+        sender.hold(operation.runs, operation.due, at)
+    return []
+
+
+def _launched(state: State, at: int, operation: records.Launched) -> list[Effect]:
+    campaign = state.campaigns[operation.campaign]
+    size = -(-operation.count // 8)
+    bits = np.frombuffer(pa.decompress(operation.audience, size, codec="zstd"), np.uint8)
+    flags = np.unpackbits(bits, count=operation.count, bitorder="little")
+    contacts = np.flatnonzero(flags) + operation.first
+    carry(state, campaign, campaign.plan.steps[0], CAME, at, contacts)
+    campaign.take_part(operation.first + operation.count, operation.of, at)
     return []
 
 
 def _resumed(state: State, at: int, operation: records.Resumed) -> list[Effect]:
     found = state.orders.find(operation.orders)
-    state.orders.resume(operation.orders[found["open"] & (found["due"] != NEVER)])
+    state.orders.resume(operation.orders[applies(RESUMED, found)])
     return []
 
 
@@ -279,4 +313,5 @@ _DECISIONS: dict[type[records.Operation], Callable[[State, int, Any], list[Effec
     records.Diverted: _diverted,
     records.Resumed: _resumed,
     records.Revoked: _revoked,
+    records.Launched: _launched,
 }

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from blaster.core.attributes import Attributes
+from blaster.core.campaigns import FACTS, CampaignState
 from blaster.core.column import Column
 from blaster.core.directory import Directory
 from blaster.core.happenings import Happenings, Sendings
@@ -35,6 +36,7 @@ from blaster.core.numberset import NumberSet
 from blaster.core.orders import ORDER, Orders
 from blaster.core.picture import (
     PICTURE_FORMAT,
+    CampaignPicture,
     ColumnPicture,
     HappeningsPicture,
     JourneyPicture,
@@ -66,6 +68,7 @@ CAPTURED: dict[type, frozenset[str]] = {
             "contacts",
             "plan",
             "versions",
+            "campaigns",
             "orders",
             "happenings",
             "sendings",
@@ -83,6 +86,7 @@ CAPTURED: dict[type, frozenset[str]] = {
     JourneyState: frozenset(
         ["version", "plan", "workspace", "open", "running", "table", "keys", "free", "free_count"]
     ),
+    CampaignState: frozenset(["plan", "workspace", "retried", *FACTS]),
     Orders: frozenset(("next", "in_flight", "waiting", "_blocks")),
     Happenings: frozenset(("table", "attributes")),
     Attributes: frozenset(("fields",)),
@@ -96,7 +100,8 @@ CAPTURED: dict[type, frozenset[str]] = {
 """What a picture says of each class."""
 CACHED: dict[type, frozenset[str]] = {
     State: frozenset(
-        # Of the versions; of the definitions; of the columns' names; codes between two looks.
+        # Of the versions; of the definitions; of the columns' names; codes between two looks; told
+        # of what happens to sends.
         [
             "current",
             "by_version",
@@ -106,12 +111,14 @@ CACHED: dict[type, frozenset[str]] = {
             "zones",
             "message_keys",
             "provider_words",
+            "passed",
         ]
     ),
     # Of the plan; a column of the contacts; of the columns; within one tick.
     JourneyState: frozenset(
         ["routes", "message_keys", "floors", "heads", "queues", "tries", "changes"]
     ),
+    CampaignState: frozenset(["version", "_columns", "queues", "tries", "cursor"]),
     Orders: frozenset(("_open", "_soonest", "_stamps", "_held")),
     Happenings: frozenset(),
     Attributes: frozenset(("_table",)),
@@ -247,6 +254,7 @@ class _Walk:
             self._words(state.sms_messages),
             self._table(state.contacts),
             tuple(map(self._journey, state.versions)),
+            tuple(map(self._campaign, state.campaigns.values())),
             self._orders(state.orders),
             tuple(
                 HappeningsPicture(
@@ -296,6 +304,14 @@ class _Walk:
             self._column(journey.free),
             journey.free.rows,
             journey.free_count,
+        )
+
+    def _campaign(self, campaign: CampaignState) -> CampaignPicture:
+        return CampaignPicture(
+            self._workspace(campaign.workspace),
+            campaign.plan.definition,
+            campaign.facts(),
+            self._numbers_of(campaign.retried),
         )
 
     def _orders(self, orders: Orders) -> OrdersPicture:

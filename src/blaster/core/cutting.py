@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from blaster.core.campaigns import SUFFIX
 from blaster.core.state import State
 from blaster.model import records
 
@@ -31,6 +32,12 @@ def only(state: State, operation: records.Operation, contact: int) -> records.Op
         mine = state.orders.find(operation.orders)["open"]
     elif hasattr(operation, "contacts"):
         mine = operation.contacts == contact
+    elif isinstance(operation, records.Steered):
+        return operation
+    elif isinstance(operation, records.Launched):
+        return _only_launched(operation, contact)
+    elif operation.journey.endswith(SUFFIX):  # type: ignore[attr-defined]
+        mine = operation.runs == contact  # type: ignore[attr-defined]
     else:
         journey = state.by_version.get(operation.journey)  # type: ignore[attr-defined]
         if journey is None:  # others asked for it first; this contact was never in it yet
@@ -45,6 +52,22 @@ def only(state: State, operation: records.Operation, contact: int) -> records.Op
 
 
 _OF_ORDERS = (records.Outcomes, records.Postponed, records.Resumed, records.Revoked)
+
+
+def _only_launched(operation: records.Launched, contact: int) -> records.Launched:
+    """The audience without anybody else."""
+    size = -(-operation.count // 8)
+    bits = np.frombuffer(pa.decompress(operation.audience, size, codec="zstd"), np.uint8)
+    alone, place = np.zeros_like(bits), contact - operation.first
+    if 0 <= place < operation.count:
+        alone[place // 8] = bits[place // 8] & (1 << (place % 8))
+    audience = pa.compress(alone.tobytes(), "zstd", asbytes=True)
+    return msgspec.structs.replace(operation, audience=audience)
+
+
+def only_orders(operation: records.Operation, mine: Array) -> records.Operation | None:
+    """The part of a record about orders that concerns these (bool[], row by row); None: nothing."""
+    return _cut(operation, mine) if mine.any() else None
 
 
 def _cut(operation: records.Operation, mine: Array) -> records.Operation:

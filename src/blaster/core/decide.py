@@ -16,12 +16,12 @@ import numpy as np
 
 from blaster.core.apply import apply_operation
 from blaster.core.binding import Rows
+from blaster.core.lives import POLICY_WAIT_S
 from blaster.core.moving import Level, Stay, Way, move_on
 from blaster.core.onward import Wave
 from blaster.core.parts import Parts
 from blaster.core.plan import GONE, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.runs import JourneyState
-from blaster.core.sends import POLICY_WAIT_S
 from blaster.core.state import Effect, State
 from blaster.core.timing import after_span, as_times, wait_target
 from blaster.model import records

@@ -12,6 +12,7 @@ from blaster.core.decide import Decisions
 from blaster.core.inputs import rows_of
 from blaster.core.numberset import NumberSet, hash_pairs
 from blaster.core.plan import PlanEntry
+from blaster.core.requested import REQUEST_KEY
 from blaster.core.runs import JourneyState
 from blaster.core.state import NO_COLUMNS, Change
 from blaster.core.timing import as_times, date_occurrence, too_late
@@ -206,7 +207,10 @@ def _let_in(
     allowed = np.ones(len(contacts), bool)
     if keys:
         known = state.keys_entered.get(name, NumberSet())
-        allowed &= ~known.contains(hash_pairs(contacts, keys))
+        fresh = ~known.contains(hash_pairs(contacts, keys))
+        if entry.key == REQUEST_KEY:  # a request need not have one
+            fresh |= np.fromiter((key == "" for key in keys), bool, len(keys))
+        allowed &= fresh
     elif again == "never":
         entered = state.find(("journey", name, "entered"))
         if entered is not None:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blaster.core.campaigns import CampaignState
 from blaster.core.column import Column
 from blaster.core.plan import Key
 from blaster.core.state import Change, State
@@ -74,9 +75,9 @@ def _readdress(
     if channel is None:
         return
     if state.sites.differ(channel):
-        for journey in state.versions:
-            if journey.running:
-                journey.refile(contacts, channel)
+        for sender in state.senders():
+            if isinstance(sender, CampaignState) or sender.running:
+                sender.refile(contacts, channel)
     had = np.fromiter((text is not None for text in old), bool, len(old))
     bounced = state.find(("bounced", channel))
     if bounced is not None and had.any():

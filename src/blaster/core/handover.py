@@ -1,7 +1,7 @@
 """From the orders of a tick to what the engine makes batches of: whose they are, and where they go.
 
 Law: the run of an order that is handed over stands in the order's step, so that its values can be
-looked at; an order whose run has left is not handed over any more.
+looked at; an order whose run has left is not handed over any more, nor one of a stopped campaign.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.binding import Rows
-from blaster.core.ledger import LEFT
+from blaster.core.campaigns import STOPPED, STOPPED_BY_COMMAND
+from blaster.core.orderstates import LEFT, SendState, states_of
 from blaster.core.plan import SendStep
 from blaster.core.rows import distinct
 from blaster.core.runs import JourneyState
 from blaster.core.sends import ADDRESS_FIELDS, is_allowed
 from blaster.core.sites import texts_of
-from blaster.core.state import State
+from blaster.core.state import Sender, State
 from blaster.limits import HANDOVER_ROWS_MAX
-from blaster.model.fields import NEVER
 from blaster.model.records import Array, Entry, Ordered, Resumed
 
 
@@ -39,7 +39,7 @@ class Handover:
     name: str
     category: str
     site: str
-    journey: JourneyState
+    sender: Sender
     step: int
     numbers: Array
     runs: Array
@@ -48,7 +48,14 @@ class Handover:
 
     def rows(self, state: State) -> Rows:
         """What slots and rules of the message are evaluated on; good until the next tick."""
+        if self.journey is None:
+            return Rows(state, self.contacts)
         return Rows(state, self.contacts, self.journey, self.runs)
+
+    @property
+    def journey(self) -> JourneyState | None:
+        """The version of the journey that sends; None of a campaign, where there are no runs."""
+        return self.sender if isinstance(self.sender, JourneyState) else None
 
 
 def orders_of(state: State, entry: Entry) -> list[Handover]:
@@ -57,8 +64,8 @@ def orders_of(state: State, entry: Entry) -> list[Handover]:
     for operation in entry.operations:
         if isinstance(operation, Ordered | Resumed):
             numbers = operation.numbers if isinstance(operation, Ordered) else operation.orders
-            for journey, step, mine, found in _by_step(state, numbers):
-                handovers += _handovers(state, journey, step, mine, found)
+            for sender, step, mine, found in _by_step(state, numbers):
+                handovers += _handovers(state, sender, step, mine, found)
     return handovers
 
 
@@ -74,35 +81,52 @@ def orders_in_flight(
     handovers: list[Handover] = []
     refused: dict[str, list[Array]] = {}
     chosen = state.orders.with_transport() if numbers is None else numbers
-    for journey, step, mine, found in _by_step(state, chosen):
-        runs, contacts = found["run"].copy(), found["contact"].copy()
-        reasons = is_allowed(state, state.outgoing_of(step), contacts)
-        reasons[journey.column("order").take(runs) != mine] = LEFT
+    for sender, step, mine, found in _by_step(state, chosen):
+        reasons = _refusals(state, sender, step, mine, found)
         for reason in sorted(set(reasons.tolist()) - {""}):
             refused.setdefault(reason, []).append(mine[reasons == reason])
         kept = reasons == ""
-        handovers += _handovers(state, journey, step, mine[kept], found[kept])
+        handovers += _handovers(state, sender, step, mine[kept], found[kept])
     return handovers, {reason: np.concatenate(parts) for reason, parts in sorted(refused.items())}
+
+
+def may_still(state: State, numbers: Array) -> Array:
+    """bool[]: the orders with the transport that nothing forbids now: see `orders_in_flight`."""
+    allowed = np.zeros(len(numbers), bool)
+    for sender, step, mine, found in _by_step(state, numbers):
+        reasons = _refusals(state, sender, step, mine, found)
+        allowed |= np.isin(numbers, mine[reasons == ""])
+    return allowed
+
+
+def _refusals(state: State, sender: Sender, step: SendStep, numbers: Array, found: Array) -> Array:
+    """Why orders of one step must not leave (any more); "" for none."""
+    reasons = is_allowed(state, state.outgoing_of(step), found["contact"].copy())
+    if isinstance(sender, JourneyState):
+        reasons[sender.column("order").take(found["run"].copy()) != numbers] = LEFT
+    elif sender.phase == STOPPED:
+        reasons[:] = STOPPED_BY_COMMAND
+    return reasons
 
 
 def _by_step(
     state: State, numbers: Array
-) -> Iterator[tuple[JourneyState, SendStep, Array, np.ndarray[Any, Any]]]:
+) -> Iterator[tuple[Sender, SendStep, Array, np.ndarray[Any, Any]]]:
     """The numbers that are with the transport, and their orders, by version and step."""
     found = state.orders.find(numbers)
-    live = found["open"] & (found["due"] == NEVER)
+    live = states_of(found) == SendState.IN_FLIGHT
     numbers, found = numbers[live], found[live]
     for version in distinct(found["version"]).tolist():
-        journey = state.versions[version]
+        sender = state.sender_at(version)
         for index in distinct(found["step"][found["version"] == version]).tolist():
-            step = journey.plan.steps[index]
+            step = sender.plan.steps[index]
             assert isinstance(step, SendStep)
             mine = (found["version"] == version) & (found["step"] == index)
-            yield journey, step, numbers[mine], found[mine]
+            yield sender, step, numbers[mine], found[mine]
 
 
 def _handovers(
-    state: State, journey: JourneyState, step: SendStep, numbers: Array, found: Array
+    state: State, sender: Sender, step: SendStep, numbers: Array, found: Array
 ) -> Iterator[Handover]:
     """Orders of one step, by site and in pieces."""
     outgoing = state.outgoing_of(step)
@@ -112,7 +136,7 @@ def _handovers(
         for first in range(0, len(positions), HANDOVER_ROWS_MAX):
             rows = positions[first : first + HANDOVER_ROWS_MAX]
             yield Handover(
-                outgoing.channel, outgoing.name, outgoing.category, site, journey, step.index,
+                outgoing.channel, outgoing.name, outgoing.category, site, sender, step.index,
                 numbers[rows], runs[rows], contacts[rows],
                 _addresses(state, outgoing.channel, contacts[rows]),
             )  # fmt: skip

@@ -168,7 +168,7 @@ class OrdersShelf:
         block, rows = next(iter(self._held.items()))
         issued = rows[: self._issued - block * BATCH_ROWS].copy()
         issued["found"] = False  # a cache, which a tick may write meanwhile
-        return memoryview(issued.view(np.uint8))
+        return array_bytes(issued)
 
     def settle(self, place: Any) -> None:
         block = next(iter(self._held))
@@ -196,7 +196,8 @@ class OrdersShelf:
 
 def array_bytes(values: Array) -> memoryview:
     """An array's own memory, to be written."""
-    return memoryview(np.ascontiguousarray(values).view(np.uint8))
+    octets: Any = np.ascontiguousarray(values).view(np.uint8)
+    return memoryview(octets)
 
 
 # --- words ----------------------------------------------------------------------------------------

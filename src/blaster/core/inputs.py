@@ -14,11 +14,13 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+from blaster.core.campaigns import PAUSED, RUNNING
 from blaster.core.consent import give, opt_out, withdraw
 from blaster.core.fields import write_fields
 from blaster.core.happenings import ENGAGED
 from blaster.core.messages import first_time, note
 from blaster.core.numberset import NumberSet, hash_pairs
+from blaster.core.orderstates import RETRIED, carry
 from blaster.core.outcomes import presume_sent, take_outcomes, take_postponed
 from blaster.core.plan import Key, PlanEntry, make_plan
 from blaster.core.requested import follow, open_requested
@@ -36,7 +38,7 @@ Taker = Callable[[State, int, Any, Array], list[Effect]]
 
 def rounds(state: State, operation: records.Operation) -> deque[Array]:
     """Positions per round; an input that speaks of no contacts has one round."""
-    if isinstance(operation, records.Published):
+    if isinstance(operation, records.Published | records.Steered):
         return deque([np.empty(0, np.int64)])
     if isinstance(operation, records.Postponed):
         return deque([np.arange(len(operation.orders))]) if len(operation.orders) else deque()
@@ -70,9 +72,9 @@ def take_published(
     topics = {message.topic for message in workspace.messages if message.topic is not None}
     state.topics += sorted(topics - set(state.topics))
     for field in workspace.fields:
-        known = state.contacts.has(("field", field.name))
+        is_new = not state.contacts.has(("field", field.name))
         column = state.column(("field", field.name))
-        if not known and column.never_missing and column.rows:
+        if is_new and column.never_missing and column.rows:
             state.born[field.name] = at
     for name, journey in state.current.items():
         journey.open = name in plan.journeys or follow(state, journey)
@@ -83,6 +85,12 @@ def take_published(
             fresh.append(state.open_version(journey_plan))
         else:
             current.read_more(journey_plan)
+    for name, campaign_plan in plan.campaigns.items():
+        campaign = state.campaigns.get(name) or state.open_campaign(campaign_plan)
+        campaign.publish(campaign_plan, workspace, at)
+    for name, campaign in state.campaigns.items():
+        if name not in plan.campaigns:
+            campaign.withdraw()
     state.index_readers()
     sites = Sites(workspace.account)
     if sites != state.sites:
@@ -232,6 +240,28 @@ def take_started(
     ]
 
 
+def take_steered(
+    state: State, at: int, operation: records.Steered, positions: Array
+) -> list[Effect]:
+    """A command about a campaign."""
+    campaign = state.campaigns.get(operation.campaign)
+    if campaign is None:
+        return []
+    if operation.command == "retry" and campaign.phase in (RUNNING, PAUSED):
+        contacts = campaign.retry(operation.key)
+        carry(state, campaign, campaign.plan.steps[0], RETRIED, at, contacts)
+        campaign.moved = max(campaign.moved, at)
+    elif operation.command in ("pause", "resume", "stop") or _is_declared(
+        state, campaign.plan.name
+    ):
+        campaign.steer(operation.command, at)
+    return []
+
+
+def _is_declared(state: State, name: str) -> bool:
+    return state.plan is not None and name in state.plan.campaigns
+
+
 def _not_seen(state: State, key: Key, keys: tuple[str, ...], positions: Array) -> Array:
     """The rows whose idempotency key is new (or empty); remembers the new ones."""
     given = [keys[position] for position in positions.tolist()]
@@ -371,4 +401,5 @@ TAKERS: dict[type[records.Operation], Taker] = {
     records.Outcomes: take_outcomes,
     records.Started: take_started,
     records.Postponed: take_postponed,
+    records.Steered: take_steered,
 }

@@ -1,6 +1,6 @@
 """The ledger of the steps that send: everybody who came is in exactly one term.
 
-Who came and how it ended is counted where it is applied, per journey and step as written, over all
+Who came and how it ended is counted by `orderstates`, per journey and step as written, over all
 versions (`state.counts`, keys ("ledger", JOURNEY, STEP, CHANNEL, MESSAGE, TERM[, REASON])); who
 waits and what is in flight is a scan of the runs and of the open orders. So no term is what the
 others leave over.
@@ -11,28 +11,23 @@ that waits for its next try it counts as waiting, also when its run has left.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from blaster.core.campaigns import CampaignState
+from blaster.core.orderstates import SendState, states_of, undecided
 from blaster.core.plan import SendStep
-from blaster.core.runs import JourneyState
 from blaster.core.state import State
-from blaster.model.fields import NEVER
+from blaster.model.fields import BATCH_ROWS, NEVER
 from blaster.model.ledger import StepLedger
-from blaster.model.outcomes import OutcomeCode
 
 Array = np.ndarray[Any, Any]
 Line = tuple[str, str, str]
 """Step as written, channel, message."""
 
-LEFT = "left_journey"
-_TERMS = {
-    OutcomeCode.ACCEPTED: "accepted",
-    OutcomeCode.FAILED: "failed",
-    OutcomeCode.EXPIRED: "expired",
-    OutcomeCode.UNKNOWN: "unknown",
-}
+_TERMS = ("accepted", "failed", "expired", "unknown")
 
 
 def line_of(step: SendStep) -> Line:
@@ -40,54 +35,10 @@ def line_of(step: SendStep) -> Line:
     return step.source, step.outgoing.channel, step.outgoing.name
 
 
-def count_sends(
-    state: State, journey: JourneyState, step: SendStep, number: int, *term: str
-) -> None:
-    """So many more in a term."""
-    if number:
-        state.counts["ledger", journey.plan.name, *line_of(step), *term] += number
-
-
-def count_outcomes(
-    state: State, journey: JourneyState, step: SendStep, codes: Array, reasons: Array
-) -> None:
-    """Final outcomes of orders of one step; `reasons` (texts) tell the suppressed ones apart."""
-    for code, term in _TERMS.items():
-        count_sends(state, journey, step, int((codes == code).sum()), term)
-    held = reasons[codes == OutcomeCode.SUPPRESSED].tolist()
-    for reason in sorted(set(held)):
-        count_sends(state, journey, step, held.count(reason), "suppressed", reason)
-
-
-def count_moves(state: State, journey: JourneyState, runs: Array, target: int) -> None:
-    """Runs are about to go to step `target` (-1: out): who comes into a send, who leaves one."""
-    steps = journey.column("step").take(runs)
-    came = len(runs)
-    for step in journey.plan.steps:
-        if not isinstance(step, SendStep):
-            continue
-        mine = runs[steps == step.index]
-        if len(mine):
-            undecided = int(waits(journey, mine).sum())
-            if step.index == target:
-                came -= undecided  # looked at again in its place
-            else:
-                count_sends(state, journey, step, undecided, "suppressed", LEFT)
-    if target >= 0:
-        into = journey.plan.steps[target]
-        if isinstance(into, SendStep):
-            count_sends(state, journey, into, came, "audience")
-
-
-def waits(journey: JourneyState, runs: Array) -> Array:
-    """bool[]: of runs in send steps, those that have no order and may still get one."""
-    until = journey.column("until").take(runs)
-    undecided: Array = (journey.column("order").take(runs) == 0) & (until != NEVER)
-    return undecided
-
-
 def ledger_of(state: State, name: str) -> list[StepLedger]:
     """The lines of a journey, those of its current version first; empty if it is unknown."""
+    if name in state.campaigns:
+        return [_campaign_line(state, state.campaigns[name])]
     versions = [v for v in reversed(state.versions) if v.plan.name == name]
     waiting: dict[Line, int] = {}
     in_flight: dict[Line, int] = {}
@@ -97,7 +48,7 @@ def ledger_of(state: State, name: str) -> list[StepLedger]:
         for step in journey.plan.steps:
             if isinstance(step, SendStep):
                 line = line_of(step)
-                here = int(waits(journey, runs[steps == step.index]).sum())
+                here = int(undecided(journey, runs[steps == step.index]).sum())
                 waiting[line] = waiting.get(line, 0) + here
                 in_flight.setdefault(line, 0)
     _add_orders(state, name, waiting, in_flight)
@@ -112,16 +63,101 @@ def _add_orders(
         kinds = np.stack([orders["version"], orders["step"], orders["due"] == NEVER], axis=1)
         found, counts = np.unique(kinds, axis=0, return_counts=True)
         for (version, index, handed), number in zip(found.tolist(), counts.tolist(), strict=True):
-            plan = state.versions[version].plan
+            plan = state.sender_at(version).plan
             step = plan.steps[index]
-            if plan.name == name and isinstance(step, SendStep):
+            if version >= 0 and plan.name == name and isinstance(step, SendStep):
                 term = in_flight if handed else waiting
                 term[line_of(step)] += number
 
 
+class OpenSends(NamedTuple):
+    """Sends of one step without an outcome; `numbers` and `at` are of their orders, 0 for none."""
+
+    step: SendStep
+    contacts: Array
+    numbers: Array
+    at: Array
+
+
+def open_sends(state: State, name: str) -> Iterator[tuple[SendState, OpenSends]]:
+    """Who waits and who is in flight in a journey, step by step and version by version."""
+    for journey in [version for version in state.versions if version.plan.name == name]:
+        runs = np.arange(journey.table.rows, dtype=np.int64)
+        steps = journey.column("step").take(runs)
+        for step in journey.plan.steps:
+            if isinstance(step, SendStep):
+                here = runs[steps == step.index]
+                here = here[undecided(journey, here)]
+                if len(here):
+                    none = np.zeros(len(here), np.int64)
+                    found = OpenSends(step, journey.contacts(here), none.astype(np.uint64), none)
+                    yield SendState.WAITING, found
+    numbers = state.orders.numbers()
+    orders = state.orders.find(numbers)
+    states = states_of(orders)
+    pairs = np.stack([orders["version"], orders["step"]], axis=1)
+    for version, index in np.unique(pairs, axis=0).tolist():
+        plan = state.sender_at(version).plan
+        step = plan.steps[index]
+        if version < 0 or plan.name != name or not isinstance(step, SendStep):
+            continue
+        for term in (SendState.WAITING, SendState.IN_FLIGHT):
+            mine = (pairs == (version, index)).all(axis=1) & (states == term)
+            if mine.any():
+                at = orders["at"][mine].astype(np.int64)
+                yield term, OpenSends(step, orders["contact"][mine], numbers[mine], at)
+
+
+def _campaign_line(state: State, campaign: CampaignState) -> StepLedger:
+    """Each term by a scan: the bits of the contacts, and the open orders."""
+    number, step = state.number_of(campaign), campaign.plan.steps[0]
+    in_flight = tried = 0
+    for orders in state.orders.every():
+        handed = orders["due"][orders["version"] == number] == NEVER
+        in_flight += int(handed.sum())
+        tried += int((~handed).sum())
+    count = campaign.count
+    return StepLedger(
+        campaign.plan.name, *line_of(step), count("audience"), count("waiting") + tried, in_flight,
+        count("accepted"), count("failed"),
+        {reason: count("suppressed", reason) for reason in sorted(campaign.reasons)},
+        count("expired"), count("unknown"),
+    )  # fmt: skip
+
+
+def campaign_sends(
+    state: State, campaign: CampaignState, batch: int, terms: Collection[str]
+) -> Iterator[tuple[str, str, str, str, Array, Array]]:
+    """The sends of one batch of contacts in these terms: term, reason, channel, message, contacts
+    and the numbers of their orders (0: none, or settled).
+    """
+    out = campaign.plan.steps[0].outgoing
+    whats: list[tuple[str, str, tuple[str, ...]]] = [
+        (term, "", (term,)) for term in ("waiting", "accepted", "failed", "expired", "unknown")
+    ]
+    whats += [("suppressed", reason, ("suppressed", reason)) for reason in campaign.reasons]
+    for term, reason, what in whats:
+        if term in terms:
+            contacts = campaign.bits(batch, *what)
+            if len(contacts):
+                none = np.zeros(len(contacts), np.uint64)
+                yield term, reason, out.channel, out.name, contacts, none
+    numbers = state.orders.numbers()
+    orders = state.orders.find(numbers)
+    mine = orders["version"] == state.number_of(campaign)
+    mine &= orders["contact"] // BATCH_ROWS == batch
+    numbers, orders = numbers[mine], orders[mine]
+    states = states_of(orders)
+    for open_term in (SendState.WAITING, SendState.IN_FLIGHT):
+        here = states == open_term
+        if open_term in terms and here.any():
+            contacts = orders["contact"][here].copy()
+            yield open_term.value, "", out.channel, out.name, contacts, numbers[here]
+
+
 def _line(state: State, name: str, line: Line, waiting: int, in_flight: int) -> StepLedger:
     head = ("ledger", name, *line)
-    terms = {t: state.counts[(*head, t)] for t in ("audience", *_TERMS.values())}
+    terms = {t: state.counts[(*head, t)] for t in ("audience", *_TERMS)}
     suppressed = {
         key[6]: number
         for key, number in state.counts.items()

@@ -124,7 +124,7 @@ def _put_reasons(column: Column, rows: Array, reasons: Array | str) -> None:
 
 def note_bounced(
     state: State,
-    journey: JourneyState,
+    journey: JourneyState | None,
     key: Key,
     runs: Array,
     contacts: Array,
@@ -141,7 +141,8 @@ def note_bounced(
     state.counts["message", key[1], key[2], "bounced"] += int(counted.sum())
     words = ["hard" if is_hard else "soft" for is_hard in hard.tolist()]
     _note_details(state, key, "bounced", contacts, np.ones(len(contacts), bool), words, at)
-    _bounced_in(journey, key, runs[runs >= 0], hard[runs >= 0], at)
+    if journey is not None:
+        _bounced_in(journey, key, runs[runs >= 0], hard[runs >= 0], at)
     for other in _other_readers(state, key):
         theirs, positions = other.runs_of(contacts)
         _bounced_in(other, key, theirs, hard[positions], at)

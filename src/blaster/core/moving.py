@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from blaster.core.ledger import LEFT, count_sends, waits
+from blaster.core.orderstates import CAME, GONE_AWAY, LEFT, count, undecided
 from blaster.core.parts import Parts
 from blaster.core.plan import SendStep
 from blaster.core.runs import JourneyState
@@ -56,11 +56,11 @@ def move_on(
     steps = journey.plan.steps
     _leave_sends(state, journey, parts.rows, levels[0])
     for level in levels:
-        for source, target, count in level.pairs:
-            count_steps(state, journey, source, target, count)
+        for source, target, number in level.pairs:
+            count_steps(state, journey, source, target, number)
             into = steps[target]
             if isinstance(into, SendStep):
-                count_sends(state, journey, into, count, "audience")
+                count(state, journey, into, CAME, number)
     journey.changes += 1
     column = journey.column
     place(
@@ -78,15 +78,15 @@ def _leave_sends(state: State, journey: JourneyState, runs: Array, first: Level)
         if origin is None:
             origin = journey.column("step").take(runs)
         here = origin == index
-        undecided = here.copy()
-        undecided[here] = waits(journey, runs[here])
-        stays = undecided & (first.keys == index)
-        count_sends(state, journey, step, int(undecided.sum() - stays.sum()), "suppressed", LEFT)
-        count_sends(state, journey, step, -int(stays.sum()), "audience")
+        waiting = here.copy()
+        waiting[here] = undecided(journey, runs[here])
+        stays = waiting & (first.keys == index)
+        count(state, journey, step, GONE_AWAY, int(waiting.sum() - stays.sum()), LEFT)
+        count(state, journey, step, CAME, -int(stays.sum()))  # he is looked at again in his place
 
 
 def count_steps(
-    state: State, journey: JourneyState, step: int, target: int, count: int, how: str = "passed"
+    state: State, journey: JourneyState, step: int, target: int, number: int, how: str = "passed"
 ) -> None:
     """Per step as written: who arrived, and how who left it left. Moves inside one do not count."""
     name = journey.plan.name
@@ -95,6 +95,6 @@ def count_steps(
     if source == into:
         return
     if source is not None:
-        state.counts["step", name, source, how] += count
+        state.counts["step", name, source, how] += number
     if into is not None:
-        state.counts["step", name, into, "entered"] += count
+        state.counts["step", name, into, "entered"] += number

@@ -15,11 +15,11 @@ import numpy as np
 
 from blaster.core.binding import Rows
 from blaster.core.groups import grouped, sift
+from blaster.core.lives import POLICY_WAIT_S
 from blaster.core.moving import Level, Stay, Way
 from blaster.core.parts import Parts
 from blaster.core.routes import BRANCH, SEND, WAIT
 from blaster.core.runs import JourneyState
-from blaster.core.sends import POLICY_WAIT_S
 from blaster.core.timing import as_times
 from blaster.core.waves import choose, spread, survey
 from blaster.model import records

@@ -13,12 +13,14 @@ import numpy as np
 from blaster.core.decide import Decisions
 from blaster.core.groups import counts, grouped, number_orders, starts
 from blaster.core.onward import Wave
+from blaster.core.orderstates import ORDERED, count
 from blaster.core.parts import Parts
 from blaster.core.plan import Outgoing, SendStep
 from blaster.core.rows import is_ascending
 from blaster.core.runs import JourneyState
 from blaster.core.sends import is_allowed, permitted
 from blaster.core.sites import Room
+from blaster.core.state import Sender
 from blaster.model import records
 from blaster.model.fields import NEVER
 
@@ -122,11 +124,11 @@ def apply_orders(tick: Decisions, wave: Wave, parts: Parts, came: Array) -> None
         tick.now,
         tick.threads,
     )
-    for index, count in enumerate(came.sum(axis=0).tolist()):
-        if count:
+    for index, number in enumerate(came.sum(axis=0).tolist()):
+        if number:
             step = journey.plan.steps[index]
             assert isinstance(step, SendStep)
-            state.counts[(*step.outgoing.key, "ordered")] += count
+            count(state, journey, step, ORDERED, number)
 
 
 def _withhold(tick: Decisions, wave: Wave, outgoing: Outgoing) -> None:
@@ -139,10 +141,9 @@ def _withhold(tick: Decisions, wave: Wave, outgoing: Outgoing) -> None:
             withhold(tick, wave.journey, step, wave.runs[mine & (reasons == reason)], reason)
 
 
-def withhold(
-    tick: Decisions, journey: JourneyState, step: SendStep, runs: Array, reason: str
-) -> None:
+def withhold(tick: Decisions, sender: Sender, step: SendStep, runs: Array, reason: str) -> None:
     """These sends are finally not made; the runs go on where that leads."""
     if len(runs):
-        tick.emit(records.Withheld(journey.version, step.index, runs, reason))
-        tick.go(journey, step.otherwise, runs, "failed")
+        tick.emit(records.Withheld(sender.version, step.index, runs, reason))
+        if isinstance(sender, JourneyState):
+            tick.go(sender, step.otherwise, runs, "failed")

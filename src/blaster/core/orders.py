@@ -173,6 +173,12 @@ class Orders:
 
     # --- looking --------------------------------------------------------------------------------
 
+    def is_in_flight(self, numbers: Array) -> Array:
+        """bool[]: the orders that the transport has."""
+        found = self.find(numbers)
+        mine: Array = found["open"] & (found["due"] == NEVER)
+        return mine
+
     def numbers(self) -> Array:
         """Every open order, ascending."""
         return self._where(lambda rows: rows["open"])
@@ -180,6 +186,12 @@ class Orders:
     def with_transport(self) -> Array:
         """The orders in flight, ascending."""
         return self._where(lambda rows: rows["open"] & (rows["due"] == NEVER))
+
+    def waiting_of(self, version: int) -> Array:
+        """The orders of a sender that wait for their next try, ascending."""
+        return self._where(
+            lambda rows: rows["open"] & (rows["due"] != NEVER) & (rows["version"] == version)
+        )
 
     def _where(self, chosen: Any) -> Array:
         parts = [_numbers(block, chosen(rows)) for block, rows in sorted(self._blocks.items())]

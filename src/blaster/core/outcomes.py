@@ -7,12 +7,10 @@ for one that is not open, or not with the transport, is no news.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import Any
 
 import numpy as np
 
-from blaster.core.ledger import count_outcomes
 from blaster.core.messages import (
     bounce_of,
     note_bounced,
@@ -21,11 +19,11 @@ from blaster.core.messages import (
     note_sent,
     note_sent_to,
 )
+from blaster.core.orderstates import BY_CODE, POSTPONED, applies, carry
 from blaster.core.plan import Key, SendStep
 from blaster.core.rows import distinct
 from blaster.core.runs import JourneyState
-from blaster.core.sends import give_back, keep_reservation
-from blaster.core.state import Change, Effect, Settled, State
+from blaster.core.state import Change, Effect, Sender, Settled, State
 from blaster.model import records
 from blaster.model.fields import NEVER
 from blaster.model.outcomes import IN_DOUBT, OutcomeCode
@@ -52,7 +50,7 @@ def take_postponed(
     once = np.unique(orders, return_index=True)[1]
     orders, due = orders[once], due[once]
     found = state.orders.find(orders)
-    mine = found["open"] & (found["due"] == NEVER)
+    mine = applies(POSTPONED, found)
     reasons = np.array(operation.reasons or ("",) * len(operation.orders), object)[positions][once]
     doubt = np.array([reason.startswith(IN_DOUBT) for reason in reasons[mine].tolist()], bool)
     state.orders.postpone(orders[mine], due[mine], doubt)
@@ -81,13 +79,13 @@ def settle_orders(
     state.orders.settle(numbers)
     effects: list[Effect] = []
     for version in distinct(found["version"]).tolist():
-        journey = state.versions[version]
+        sender = state.sender_at(version)
         for index in distinct(found["step"][found["version"] == version]).tolist():
             mine = (found["version"] == version) & (found["step"] == index)
-            step = journey.plan.steps[index]
+            step = sender.plan.steps[index]
             assert isinstance(step, SendStep)
             effects += _settle(
-                state, at, journey, step, numbers[mine], found[mine], codes[mine], reasons[mine]
+                state, at, sender, step, numbers[mine], found[mine], codes[mine], reasons[mine]
             )
     return effects
 
@@ -95,27 +93,31 @@ def settle_orders(
 def _settle(
     state: State,
     at: int,
-    journey: JourneyState,
+    sender: Sender,
     step: SendStep,
     numbers: Array,
     found: Array,
     codes: Array,
     reasons: Array,
 ) -> list[Effect]:
-    """The outcomes of one step. A run that left meanwhile keeps only the contact's facts."""
+    """The outcomes of one step. A run that left meanwhile keeps only the contact's facts.
+
+    So does everybody of a campaign, where there are no runs.
+    """
     outgoing, key = step.outgoing, step.outgoing.key
     runs, contacts = found["run"].copy(), found["contact"].copy()
-    here = journey.column("order").take(runs) == numbers
+    journey = sender if isinstance(sender, JourneyState) else None
+    here = np.zeros(len(runs), bool)
+    if journey is not None:
+        here = journey.column("order").take(runs) == numbers
     sent = codes == OutcomeCode.ACCEPTED
-    keep_reservation(state, outgoing, contacts[sent], found["at"][sent], at)
-    # What may have been sent counts as sent for the caps.
-    surely_not = ~sent & (codes != OutcomeCode.UNKNOWN)
-    give_back(state, outgoing, contacts[surely_not], found["at"][surely_not])
     whys = _whys(codes, reasons)
-    count_outcomes(state, journey, step, codes, whys)
-    state.counts[(*key, "sent")] += int(sent.sum())
-    for why, number in sorted(Counter(whys[~sent].tolist()).items()):
-        state.counts[(*key, "not_sent", why)] += number
+    for code, way in BY_CODE.items():
+        mine = codes == code
+        carry(
+            state, sender, step, way, at, runs[mine], reasons=whys[mine], numbers=numbers[mine],
+            reserved=found["at"][mine], contacts=contacts[mine],
+        )  # fmt: skip
     changes: list[Change] = []
     if outgoing.channel in ("email", "sms"):
         left = np.where(here, runs, -1)
@@ -126,6 +128,8 @@ def _settle(
             whys[lost], at,
         )  # fmt: skip
         changes.insert(0, Change(key, contacts))
+    if journey is None:
+        return list(changes)
     settled = runs[here]
     journey.column("order").put(settled, np.zeros(len(settled), np.uint64))
     # The send is over: whoever leads the run on knows that it is counted.
@@ -135,14 +139,14 @@ def _settle(
 
 def _note_accepted(
     state: State,
-    journey: JourneyState,
+    journey: JourneyState | None,
     step: SendStep,
     runs: Array,
     contacts: Array,
     numbers: Array,
     at: int,
 ) -> None:
-    """Facts of accepted sendings; `runs` has -1 where the run left.
+    """Facts of accepted sendings; `runs` has -1 where the run left (no journey: everywhere).
 
     A sending that something was heard of before is known already (`presume_sent`).
     """
@@ -150,8 +154,10 @@ def _note_accepted(
     key = outgoing.key
     stayed = runs >= 0
     mine = runs[stayed]
-    fresh = journey.table.column((*key, "order")).take(mine) != numbers[stayed]
-    note_sent(state, journey, key, mine[fresh], numbers[stayed][fresh], at)
+    fresh = np.zeros(len(mine), bool)
+    if journey is not None:
+        fresh = journey.table.column((*key, "order")).take(mine) != numbers[stayed]
+        note_sent(state, journey, key, mine[fresh], numbers[stayed][fresh], at)
     known = state.column((*key, "order")).take(contacts) == numbers
     gone = ~stayed & ~known
     note_sent_to(state, key, contacts[gone], numbers[gone], at)
@@ -163,7 +169,7 @@ def _note_accepted(
 
 def _note_refused(
     state: State,
-    journey: JourneyState,
+    journey: JourneyState | None,
     key: Key,
     runs: Array,
     contacts: Array,
@@ -177,7 +183,8 @@ def _note_refused(
         return []
     failed = (codes == OutcomeCode.FAILED) | (codes == OutcomeCode.EXPIRED)
     stayed = runs >= 0
-    note_not_sent(state, journey, key, runs[stayed], whys[stayed], at, failed[stayed])
+    if journey is not None:
+        note_not_sent(state, journey, key, runs[stayed], whys[stayed], at, failed[stayed])
     note_not_sent_to(state, key, contacts[~stayed], whys[~stayed], at, failed[~stayed])
     if key[1] != "email":
         return []
@@ -202,13 +209,17 @@ def presume_sent(state: State, key: Key, contacts: Array, orders: Array, at: int
     newest = state.column((*key, "order")).take(contacts)
     early = found["open"] & (found["contact"] == contacts) & (newest < orders)
     for version in distinct(found["version"][early]).tolist():
-        journey = state.versions[version]
+        sender = state.sender_at(version)
+        journey = sender if isinstance(sender, JourneyState) else None
         for index in distinct(found["step"][early & (found["version"] == version)]).tolist():
-            step = journey.plan.steps[index]
+            step = sender.plan.steps[index]
             if isinstance(step, SendStep) and step.outgoing.key == key:
                 mine = early & (found["version"] == version) & (found["step"] == index)
                 numbers, runs = orders[mine], found["run"][mine].copy()
-                runs[journey.column("order").take(runs) != numbers] = -1
+                if journey is None:
+                    runs[:] = -1
+                else:
+                    runs[journey.column("order").take(runs) != numbers] = -1
                 _note_accepted(state, journey, step, runs, contacts[mine], numbers, at)
 
 

@@ -55,6 +55,15 @@ class JourneyPicture(msgspec.Struct, frozen=True):
     free_count: int
 
 
+class CampaignPicture(msgspec.Struct, frozen=True):
+    """`workspace` as that of a version; `retried` are shelves."""
+
+    workspace: int
+    definition: model.Campaign
+    facts: dict[str, Any]
+    retried: tuple[int, ...]
+
+
 class OrdersPicture(msgspec.Struct, frozen=True):
     """`fields` are names and dtypes of a row; `blocks` the numbers of the blocks on the shelf."""
 
@@ -104,6 +113,7 @@ class Picture(msgspec.Struct, frozen=True):
     sms_messages: int
     contacts: TablePicture
     versions: tuple[JourneyPicture, ...]
+    campaigns: tuple[CampaignPicture, ...]
     orders: OrdersPicture
     happenings: tuple[HappeningsPicture, ...]
     sendings: SendingsPicture

@@ -7,16 +7,19 @@ Steps become few primitive kinds: a series is lowered to waits, looks and sends.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from blaster.model import definitions as model
 from blaster.model.fields import BUILT_IN_FIELDS, Field
-from blaster.rules import Fact, Rule, Scope, Value, compile_rule, compile_value
+from blaster.rules import Fact, Rule, Scope, Value, Zones, compile_rule, compile_value
 
 Place = Literal["enter", "steps", "audience", "scenario"]
 
 GONE = -1
 """The target that ends a run."""
+CAMPAIGN_STEP = "send"
+"""What the one step of a campaign is called."""
 UNSET = -2
 """A target that was not given."""
 
@@ -166,6 +169,18 @@ class JourneyPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class CampaignPlan:
+    """A campaign has one step, that sends. `starts` is None for one that begins by command."""
+
+    name: str
+    definition: model.Campaign
+    audience: Rule
+    starts: int | None
+    rate: model.Rate | None
+    steps: tuple[SendStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """`attributes` are, by message, those of what started a run that its text reads."""
 
@@ -175,6 +190,7 @@ class Plan:
     outgoing: dict[tuple[str, str], Outgoing]
     caps: tuple[model.Cap, ...]
     attributes: dict[tuple[str, str], frozenset[str]]
+    campaigns: dict[str, CampaignPlan]
 
     def keeps(self, before: Plan | None, name: str) -> bool:
         """Whether a journey is as it was: its definition, and the tables that its rules read."""
@@ -226,11 +242,13 @@ def make_plan(workspace: model.Workspace) -> Plan:
     plan = bare_plan(workspace)
     for journey in workspace.journeys:
         plan.journeys[journey.name] = compile_journey(plan, journey)
+    for campaign in workspace.campaigns:
+        plan.campaigns[campaign.name] = compile_campaign(plan, campaign)
     return plan
 
 
 def bare_plan(workspace: model.Workspace) -> Plan:
-    """What the journeys of a workspace are compiled over; none of them."""
+    """What the journeys and campaigns of a workspace are compiled over; none of them."""
     fields = fields_of(workspace)
     caps = workspace.account.caps
     outgoing: dict[tuple[str, str], Outgoing] = {
@@ -247,7 +265,22 @@ def bare_plan(workspace: model.Workspace) -> Plan:
         (message.channel, message.name): frozenset(message.attributes)
         for message in workspace.messages
     }
-    return Plan(workspace, fields, {}, outgoing, caps, attributes)
+    return Plan(workspace, fields, {}, outgoing, caps, attributes, {})
+
+
+def compile_campaign(plan: Plan, campaign: model.Campaign) -> CampaignPlan:
+    """A campaign over the fields and messages of a plan. Raises DefinitionError."""
+    rule = compile_rule(campaign.audience.text, scope_of(plan.workspace, "audience"))
+    outgoing = plan.outgoing[campaign.channel, campaign.message]
+    step = SendStep(0, CAMPAIGN_STEP, GONE, GONE, outgoing)
+    starts = _instant_of(campaign.start, plan.workspace.account.zone) if campaign.start else None
+    return CampaignPlan(campaign.name, campaign, rule, starts, campaign.rate, (step,))
+
+
+def _instant_of(local: str, zone: str) -> int:
+    """The instant of a local time, `YYYY-MM-DD HH:MM:SS`."""
+    shown = int(datetime.fromisoformat(local).replace(tzinfo=UTC).timestamp())
+    return int(Zones(zone).instant([shown // 86_400], [shown % 86_400])[0])
 
 
 def compile_journey(plan: Plan, journey: model.Journey) -> JourneyPlan:

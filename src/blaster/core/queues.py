@@ -70,6 +70,33 @@ class Queues:
             piece = rows[first : first + PIECE_ROWS].copy()
             heappush(heap, (int(since[first]), int(contacts[first]), self._serial, piece))
 
+    def soonest(self, place: Place) -> int:
+        """A bound from below: nobody waits there since before this."""
+        return self._heaps[place][0][0]
+
+    def count(self, place: Place) -> int:
+        """How many rows lie there, some of them perhaps of those who left."""
+        return sum(len(piece) for *_, piece in self._heaps.get(place, ()))
+
+    def take_older(self, place: Place, bound: int, most: int, look: Look) -> Array:
+        """As `take`, of those who wait there since `bound` or before."""
+        heap = self._heaps.get(place)
+        taken: list[tuple[Array, Array, Array]] = []
+        count = 0
+        while heap and count < most and heap[0][0] <= bound:
+            taken.append(look(heappop(heap)[3]))
+            count += int((taken[-1][1] <= bound).sum())
+        if heap is not None and not heap:
+            del self._heaps[place]
+        if not taken:
+            return np.empty(0, np.int64)
+        rows, since, contacts = _in_order(taken)
+        old = since <= bound
+        old[np.flatnonzero(old)[most:]] = False
+        self.put(place, rows[~old], since[~old], contacts[~old])
+        chosen: Array = rows[old]
+        return chosen
+
     def take(self, place: Place, most: int, look: Look) -> Array:
         """Takes the first `most` who wait there, in the order of service.
 

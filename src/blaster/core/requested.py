@@ -2,7 +2,8 @@
 
 `send email NAME` is such a journey's name, `send` its one step. It comes into being with the first
 request and has one version for ever; it is open while its message is published, and keeps what the
-message reads of the request. A written journey of that name goes before it.
+message reads of the request. A written journey of that name goes before it. A request may have a
+key, in the column REQUEST_KEY of its data: to one contact the same key sends once, ever.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from blaster.model import definitions as model
 
 CHANNELS: tuple[model.Channel, ...] = ("email", "sms")
 STEP = "send"
+REQUEST_KEY = "#key"
+"""No name that a message could read."""
 
 
 def requested_name(channel: str, message: str) -> str:
@@ -55,5 +58,5 @@ def _plan(state: State, name: str) -> JourneyPlan | None:
         return None
     channel, message = found
     send = model.Send(STEP, channel, message, model.END, model.END)
-    entry = model.Entrance(model.OnApi())
+    entry = model.Entrance(model.OnApi(), key=REQUEST_KEY)
     return compile_journey(state.plan, model.Journey(name, (entry,), (send,), again="each time"))

@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from blaster.core.campaigns import CampaignState
 from blaster.core.capturing import Catalogue, Encode
 from blaster.core.column import Column
 from blaster.core.happenings import Happenings
@@ -37,8 +38,15 @@ from blaster.core.holding import (
 )  # fmt: skip
 from blaster.core.numberset import NumberSet
 from blaster.core.orders import ORDER
-from blaster.core.picture import ColumnPicture, JourneyPicture, Picture, TablePicture, int64_of
-from blaster.core.plan import Plan, bare_plan, compile_journey, make_plan
+from blaster.core.picture import (
+    CampaignPicture,
+    ColumnPicture,
+    JourneyPicture,
+    Picture,
+    TablePicture,
+    int64_of,
+)
+from blaster.core.plan import Plan, bare_plan, compile_campaign, compile_journey, make_plan
 from blaster.core.runs import JourneyState
 from blaster.core.shelves import ColumnShelf
 from blaster.core.sites import Sites
@@ -109,6 +117,8 @@ class _Restorer:
             state.zones, state.sites = Zones(account.zone), Sites(account)
         for each in picture.versions:
             state.add_version(self._journey(state, each))
+        for declared in picture.campaigns:
+            self._campaign(state, declared)
         for happened in picture.happenings:
             state.happenings[happened.key] = Happenings()
             state.happenings[happened.key].adopt(self._table(happened.table), happened.fields)
@@ -117,7 +127,7 @@ class _Restorer:
         self._orders(state)
         self._inbox(state)
         for name, blocks in picture.keys_entered.items():
-            state.keys_entered[name] = NumberSet([self._array(number) for number in blocks])
+            state.keys_entered[name] = self._numbers(blocks)
         run(self._jobs)
         rows = state.contacts.rows
         run([partial(index.build, rows) for index in state.directory.indexes])
@@ -140,7 +150,8 @@ class _Restorer:
     def _dictionaries(self) -> list[int]:
         picture = self._picture
         tables = [picture.contacts, picture.sendings.table]
-        tables += [each.table for each in (*picture.versions, *picture.happenings)]
+        tables += [each.table for each in picture.versions]
+        tables += [each.table for each in picture.happenings]
         used = {column.dictionary for table in tables for _, column in table.columns}
         return sorted((used | {picture.sms_messages}) - {-1})
 
@@ -197,6 +208,13 @@ class _Restorer:
         journey.adopt(self._table(picture.table), free, picture.free_count)
         return journey
 
+    def _campaign(self, state: State, picture: CampaignPicture) -> None:
+        workspace, bare = self._workspace(picture.workspace)
+        plan = compile_campaign(bare, picture.definition)
+        campaign = CampaignState(plan, state.column, workspace)
+        campaign.adopt(picture.facts, self._numbers(picture.retried))
+        state.campaigns[plan.name] = campaign
+
     def _orders(self, state: State) -> None:
         picture, orders = self._picture.orders, state.orders
         places = self._tables[picture.shelf]
@@ -220,6 +238,9 @@ class _Restorer:
             rounds = deque(map(int64_of, each.rounds))
             queued.append(Queued(each.number, each.at, operation, rounds, each.turn))
         state.inbox = deque(queued)
+
+    def _numbers(self, blocks: tuple[int, ...]) -> NumberSet:
+        return NumberSet([self._array(number) for number in blocks])
 
     def _array(self, number: int) -> Array:
         places = self._tables[number]

@@ -2,9 +2,8 @@
 
 The wait before a try doubles from 15 minutes up to 4 hours, a tenth more or less, so that what was
 deferred together does not come back together; the fraction is a hash of order and try. RFC 5321
-section 4.5.4.1 asks for at least 30 minutes in general and allows a shorter wait at first; it also
-asks for 4 to 5 days, which is more than anybody wants to wait for a letter of ours: operational
-mail (and calls) give up after a day, the rest after three.
+section 4.5.4.1 asks for at least 30 minutes in general and allows a shorter wait at first. How long
+that goes on says `lives`.
 Weakness: every order has its own times; that a site is down is known to the transport alone.
 """
 
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from blaster.core.lives import LIFE_S
 from blaster.core.plan import SendStep
 from blaster.core.rows import distinct
 from blaster.core.state import State
@@ -24,26 +24,27 @@ Array = np.ndarray[Any, Any]
 FIRST_WAIT_S = 15 * 60
 WAIT_MAX_S = 4 * 3600
 JITTER = 0.1
-LIFE_S = {"operational": 86_400, "call": 86_400, "sales": 3 * 86_400, "marketing": 3 * 86_400}
-"""How long after it was made an order may still be tried, by category."""
 
 
-def next_tries(state: State, numbers: Array, waits: Array, now: int) -> tuple[Array, Array]:
+def next_tries(
+    state: State, numbers: Array, waits: Array, now: int, at_once: Array | bool = False
+) -> tuple[Array, Array]:
     """When orders that were not taken now are tried again (uint32[]), and which are not (bool[]).
 
-    `numbers` uint64[]; `waits` int64[] are seconds that must pass at least, 0 for none. An order
-    that is not open gets some instant and never expires: nothing comes of it.
+    `numbers` uint64[]; `waits` int64[] are seconds that must pass at least, 0 for none; `at_once`
+    (bool[], or for all) are tried again without waiting. An order that is not open gets some
+    instant and never expires: nothing comes of it.
     """
     found = state.orders.find(numbers)
     doublings = np.minimum(np.maximum(found["tries"].astype(np.int64), 1) - 1, 16)
     spans = np.minimum(FIRST_WAIT_S << doublings, WAIT_MAX_S)
     spread = 1 + JITTER * (2 * _fractions(numbers, found["tries"]) - 1)
     due = now + np.maximum((spans * spread).astype(np.int64), waits)
-    due = np.minimum(due, NEVER - 1)
-    return due.astype(np.uint32), over(state, numbers, due)
+    due = np.where(at_once, now, np.minimum(due, NEVER - 1))
+    return due.astype(np.uint32), overdue(state, numbers, due)
 
 
-def over(state: State, numbers: Array, when: Array | int) -> Array:
+def overdue(state: State, numbers: Array, when: Array | int) -> Array:
     """bool[]: the orders that may not be tried at `when` any more."""
     found = state.orders.find(numbers)
     ends = found["at"].astype(np.int64) + lives(state, found)
@@ -56,7 +57,7 @@ def lives(state: State, found: Array) -> Array:
     seconds = np.zeros(len(found), np.int64)
     pairs = found["version"].astype(np.int64) << 32 | found["step"]
     for pair in distinct(pairs[found["open"]]).tolist():
-        step = state.versions[pair >> 32].plan.steps[pair & 0xFFFFFFFF]
+        step = state.sender_at(pair >> 32).plan.steps[pair & 0xFFFFFFFF]
         assert isinstance(step, SendStep)
         seconds[found["open"] & (pairs == pair)] = LIFE_S[state.outgoing_of(step).category]
     return seconds

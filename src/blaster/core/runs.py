@@ -77,6 +77,20 @@ class JourneyState:
         self.free_count = 0
         self._add_fact_columns()
 
+    @property
+    def priority(self) -> int:
+        """A higher one is served first."""
+        return self.plan.definition.priority
+
+    def deadline(self, runs: Array, now: int) -> Array:
+        """Until when policy may hold each of these back, in send steps (int64[])."""
+        until: Array = self.column("until").take(runs).astype(np.int64)
+        return until
+
+    def since(self, runs: Array) -> Array:
+        """The place of these in the order of service: when they may wait no longer."""
+        return self.deadline(runs, 0)
+
     def _add_fact_columns(self) -> None:
         for fact in (fact for facts in self.plan.facts() for fact in facts):
             if fact.space != "run" or fact.key == ("entered",) or fact.key[-1] == "step":
@@ -166,6 +180,15 @@ class JourneyState:
                 column = self.table.column(("attribute", name))
                 values = fit_attribute(column.kind, columns.column(name))
                 column.put_arrow(runs, values, keep_null=False)
+
+    def attribute(self, name: str, runs: Array) -> list[str | None]:
+        """What these runs keep of an attribute of what started them."""
+        key = ("attribute", name)
+        if not self.table.has(key):
+            return [None] * len(runs)
+        values = pa.array(self.table.column(key).take(runs), pa.string())
+        texts: list[str | None] = values.to_pylist()
+        return texts
 
     def read_more(self, plan: JourneyPlan) -> None:
         """Of runs that enter from now on, also keeps the attributes that this plan reads.

@@ -14,18 +14,19 @@ from typing import Any
 
 import numpy as np
 
+from blaster.core.campaigns import RUNNING, CampaignState
 from blaster.core.decide import Decisions
-from blaster.core.ledger import LEFT
 from blaster.core.onward import Wave
 from blaster.core.ordering import order_wave, queue, standing, withhold
+from blaster.core.orderstates import LEFT
 from blaster.core.plan import Outgoing, SendStep
 from blaster.core.queues import Look, Place, Queues
-from blaster.core.retries import over
+from blaster.core.retries import overdue
 from blaster.core.rows import distinct, occurrences
 from blaster.core.runs import JourneyState
 from blaster.core.sends import CLASSES, capped, is_allowed
 from blaster.core.sites import Room
-from blaster.core.state import State
+from blaster.core.state import Sender, State
 from blaster.model import records
 from blaster.model.fields import NEVER
 
@@ -34,52 +35,103 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Rows (runs, or numbers of orders) taken off one queue; `key` is what counts their room."""
+    """Rows (runs, contacts of a campaign, or numbers of orders) taken off one queue.
 
-    journey: JourneyState
+    `key` is what counts their room.
+    """
+
+    sender: Sender
     step: SendStep
     place: Place
     key: str
     rows: Array
 
 
-Taker = Callable[[JourneyState, SendStep, Place, int], Array]
+Taker = Callable[[Sender, SendStep, Place, int], Array]
 """Takes up to so many rows off the queue at this place."""
 
 
-def may_send(state: State, room: Room) -> bool:
+def may_send(state: State, room: Room, now: int) -> bool:
     """Whether there is room for anybody who waits."""
-    for journey in state.versions:
-        if journey.queues or journey.tries:
-            _file(state, journey)
-            for queues in (journey.tries, journey.queues):
-                for place in queues.places():
-                    outgoing = state.outgoing_of(_step(journey, place[0]))
-                    if room.at(room.key(outgoing.channel, outgoing.category, place[1]), 1) > 0:
-                        return True
+    for sender in state.senders():
+        for queues in _open_queues(sender, now):
+            _file(state, sender)
+            for place in queues.places():
+                outgoing = state.outgoing_of(_step(sender, place[0]))
+                if room.at(room.key(outgoing.channel, outgoing.category, place[1]), 1) > 0:
+                    return True
+        if _may_feed(state, sender, room, now):
+            return True
     return False
+
+
+def _open_queues(sender: Sender, now: int) -> list[Queues]:
+    """The queues from which may be taken at all: those of tries, and of what is new."""
+    if isinstance(sender, CampaignState):
+        if sender.phase != RUNNING:
+            return []
+        return [sender.tries, *([sender.queues] if sender.allowance(now) > 0 else [])]
+    return [queues for queues in (sender.tries, sender.queues) if queues]
+
+
+def _may_feed(state: State, sender: Sender, room: Room, now: int) -> bool:
+    """Whether a campaign has people that are in no queue yet, and room for some of them."""
+    if not isinstance(sender, CampaignState) or not sender.gives or sender.is_fed:
+        return False
+    outgoing = state.outgoing_of(sender.plan.steps[0])
+    return sender.allowance(now) > 0 and room.of_channel(outgoing.channel, outgoing.category)
 
 
 def waits_for_room(state: State) -> bool:
     """Whether anybody waits for nothing but room, as far as the queues know."""
-    return any(journey.queues or journey.tries for journey in state.versions)
+    for sender in state.senders():
+        if isinstance(sender, CampaignState):
+            new = sender.gives and bool(sender.queues or not sender.is_fed)
+            if new and sender.allowance(state.now) > 0:
+                return True
+            if sender.phase == RUNNING and sender.tries:
+                return True
+        elif sender.queues or sender.tries:
+            return True
+    return False
+
+
+def expire(tick: Decisions, limit: int) -> None:
+    """Ends what waited too long, with an order or without one; no gate has to open for that."""
+    state = tick.state
+    _find_due(tick, limit)
+    for sender in state.senders():
+        _file(state, sender)
+        if isinstance(sender, JourneyState):
+            for place in list(sender.queues.places()):
+                step, most = _step(sender, place[0]), max(0, limit - tick.rows)
+                look = sender.queued(step.index)
+                rows = sender.queues.take_older(place, tick.now, most, look)
+                rows = tick.exits_of_time(sender, rows)
+                withhold(tick, sender, step, rows, records.EXPIRED)
+        for place in list(sender.tries.places()):
+            step, most = _step(sender, place[0]), max(0, limit - tick.rows)
+            bound = tick.now - state.life_of(step)
+            rows = sender.tries.take_older(place, bound, most, _orders_waiting(state))
+            _still_wanted(tick, Taken(sender, step, place, "", rows))
 
 
 def send(tick: Decisions, room: Room, limit: int) -> None:
     """Decides who is sent now, and who is not sent for good."""
-    _find_due(tick, limit)
     at_once = _at_once(tick, room, limit)
     queue(tick)
-    for journey in tick.state.versions:
-        _file(tick.state, journey)
+    for sender in tick.state.senders():
+        _feed(tick, sender, room, limit)
+        _file(tick.state, sender)
 
-    def take_tries(journey: JourneyState, step: SendStep, place: Place, most: int) -> Array:
-        look = _at_site(tick.state, journey.tries, step, place, _orders_waiting(tick.state))
-        return journey.tries.take(place, most, look)
+    def take_tries(sender: Sender, step: SendStep, place: Place, most: int) -> Array:
+        look = _at_site(tick.state, sender.tries, step, place, _orders_waiting(tick.state))
+        return sender.tries.take(place, most, look)
 
-    def take_runs(journey: JourneyState, step: SendStep, place: Place, most: int) -> Array:
-        look = _at_site(tick.state, journey.queues, step, place, journey.queued(step.index))
-        return tick.exits_of_time(journey, journey.queues.take(place, most, look))
+    def take_rows(sender: Sender, step: SendStep, place: Place, most: int) -> Array:
+        look = _at_site(tick.state, sender.queues, step, place, sender.queued(step.index))
+        rows = sender.queues.take(place, most, look)
+        return tick.exits_of_time(sender, rows) if isinstance(sender, JourneyState) else rows
 
     for category in CLASSES:
         for found in _take(tick, room, limit, category, take_tries, tries=True):
@@ -87,7 +139,7 @@ def send(tick: Decisions, room: Room, limit: int) -> None:
         for wave, outgoing in at_once:
             if outgoing.category == category:
                 order_wave(tick, wave, outgoing, room)
-        for found in _take(tick, room, limit, category, take_runs, tries=False):
+        for found in _take(tick, room, limit, category, take_rows, tries=False):
             _order(tick, found, room)
 
 
@@ -96,18 +148,49 @@ def _take(
 ) -> list[list[Taken]]:
     """What the queues of a category give, at most as much as there is room; by priority."""
     by_priority: dict[int, list[Taken]] = {}
-    for journey in tick.state.versions:
-        for place in list((journey.tries if tries else journey.queues).places()):
-            step = _step(journey, place[0])
+    for sender in tick.state.senders():
+        queues = sender.tries if tries else sender.queues
+        if queues not in _open_queues(sender, tick.now):
+            continue
+        left = limit if tries or isinstance(sender, JourneyState) else sender.allowance(tick.now)
+        for place in list(queues.places()):
+            step = _step(sender, place[0])
             outgoing = tick.state.outgoing_of(step)
             if outgoing.category != category:
                 continue
             key = room.key(outgoing.channel, category, place[1])
-            rows = take(journey, step, place, room.at(key, max(0, limit - tick.rows)))
+            most = room.at(key, max(0, min(left, limit - tick.rows)))
+            rows = take(sender, step, place, most)
+            left -= len(rows)
             if len(rows):
-                mine = by_priority.setdefault(-journey.plan.definition.priority, [])
-                mine.append(Taken(journey, step, place, key, rows))
+                mine = by_priority.setdefault(-sender.priority, [])
+                mine.append(Taken(sender, step, place, key, rows))
     return [found for _, found in sorted(by_priority.items())]
+
+
+def _feed(tick: Decisions, sender: Sender, room: Room, limit: int) -> None:
+    """Brings people of a campaign into its queues, as long as an open gate has too few of them.
+
+    At most as many rows are read as the tick may decide, or a batch.
+    """
+    read = 0
+    while _may_feed(tick.state, sender, room, tick.now) and read < max(1, limit):
+        assert isinstance(sender, CampaignState)
+        _file(tick.state, sender)
+        outgoing = tick.state.outgoing_of(sender.plan.steps[0])
+        wanted = max(0, min(sender.allowance(tick.now), limit - tick.rows))
+        queued: Counter[str] = Counter()
+        for place in sender.queues.places():
+            key = room.key(outgoing.channel, outgoing.category, place[1])
+            queued[key] += sender.queues.count(place)
+        if not tick.state.sites.differ(outgoing.channel):
+            site = tick.state.sites.of_everybody(outgoing.channel)
+            keys = [room.key(outgoing.channel, outgoing.category, site)]
+        else:
+            keys = room.keys_of(outgoing.channel, outgoing.category)
+        if all(queued[key] >= room.at(key, wanted) for key in keys):
+            return
+        read += sender.feed()
 
 
 def _at_once(tick: Decisions, room: Room, limit: int) -> list[tuple[Wave, Outgoing]]:
@@ -156,8 +239,8 @@ def _by_class(state: State, wave: Wave) -> list[tuple[Outgoing, Wave]]:
     return parts
 
 
-def _step(journey: JourneyState, index: int) -> SendStep:
-    step = journey.plan.steps[index]
+def _step(sender: Sender, index: int) -> SendStep:
+    step = sender.plan.steps[index]
     assert isinstance(step, SendStep)
     return step
 
@@ -165,12 +248,12 @@ def _step(journey: JourneyState, index: int) -> SendStep:
 # --- queues ---------------------------------------------------------------------------------------
 
 
-def _file(state: State, journey: JourneyState) -> None:
+def _file(state: State, sender: Sender) -> None:
     """Brings what came into the queues since the last look to its sites."""
-    for queues, is_run in ((journey.queues, True), (journey.tries, False)):
+    for queues, is_row in ((sender.queues, True), (sender.tries, False)):
         for index in sorted(queues.fresh):
-            step = _step(journey, index)
-            look = journey.queued(index) if is_run else _orders_waiting(state)
+            step = _step(sender, index)
+            look = sender.queued(index) if is_row else _orders_waiting(state)
             queues.file(index, _splitter(state, step), look)
 
 
@@ -215,7 +298,7 @@ def _find_due(tick: Decisions, limit: int) -> None:
     for version in distinct(found["version"]).tolist():
         for index in distinct(found["step"][found["version"] == version]).tolist():
             mine = (found["version"] == version) & (found["step"] == index)
-            state.versions[version].tries.add(index, numbers[mine].astype(np.int64))
+            state.sender_at(version).tries.add(index, numbers[mine].astype(np.int64))
 
 
 # --- what was tried already -----------------------------------------------------------------------
@@ -237,21 +320,23 @@ def _resume(tick: Decisions, found: list[Taken], room: Room) -> None:
     for number, taken in enumerate(found):
         back = orders[~fits & (which == number)].astype(np.int64)
         look = _orders_waiting(state)
-        taken.journey.tries.put(taken.place, *look(back))
+        taken.sender.tries.put(taken.place, *look(back))
 
 
 def _still_wanted(tick: Decisions, taken: Taken) -> Array:
     """Revokes the orders that may not be sent any more; answers with the others."""
-    state, journey = tick.state, taken.journey
+    state, sender = tick.state, taken.sender
     orders = taken.rows.astype(np.uint64)
     found = state.orders.find(orders)
-    runs = found["run"].copy()
-    here = journey.column("order").take(runs) == orders
-    tick.exits_of_time(journey, runs[here])
-    here[here] = np.isin(runs[here], tick.staying(journey, runs[here]))
-    here &= journey.column("order").take(runs) == orders
+    here = np.ones(len(orders), bool)
+    if isinstance(sender, JourneyState):
+        runs = found["run"].copy()
+        here = sender.column("order").take(runs) == orders
+        tick.exits_of_time(sender, runs[here])
+        here[here] = np.isin(runs[here], tick.staying(sender, runs[here]))
+        here &= sender.column("order").take(runs) == orders
     reasons = is_allowed(state, state.outgoing_of(taken.step), found["contact"].copy())
-    reasons[over(state, orders, tick.now)] = records.EXPIRED
+    reasons[overdue(state, orders, tick.now)] = records.EXPIRED
     reasons[~here] = LEFT
     for reason in sorted(set(reasons.tolist()) - {""}):
         tick.emit(records.Revoked(orders[reasons == reason], reason))
@@ -279,7 +364,7 @@ def revoke_left(tick: Decisions) -> bool:
     numbers = np.concatenate(made)
     found = state.orders.find(numbers)
     numbers, found = numbers[found["open"]], found[found["open"]]
-    for version in distinct(found["version"]).tolist():
+    for version in distinct(found["version"][found["version"] >= 0]).tolist():
         mine = found["version"] == version
         orders = state.versions[version].column("order").take(found["run"][mine].copy())
         left = numbers[mine][orders != numbers[mine]]
@@ -296,8 +381,8 @@ def _order(tick: Decisions, found: list[Taken], room: Room) -> None:
     """One pass per send of the same contact, so that each sees the reservations before it."""
     which = np.repeat(np.arange(len(found)), [len(taken.rows) for taken in found])
     runs = np.concatenate([taken.rows for taken in found])
-    contacts = np.concatenate([taken.journey.contacts(taken.rows) for taken in found])
-    since = np.concatenate([taken.journey.column("until").take(taken.rows) for taken in found])
+    contacts = np.concatenate([taken.sender.contacts(taken.rows) for taken in found])
+    since = np.concatenate([taken.sender.since(taken.rows) for taken in found])
     order = np.lexsort((contacts, since))
     which, runs, contacts = which[order], runs[order], contacts[order]
     passes = occurrences(contacts)
@@ -306,14 +391,14 @@ def _order(tick: Decisions, found: list[Taken], room: Room) -> None:
         allowed = passes == turn
         for number, taken in enumerate(found):
             mine = np.flatnonzero(allowed & (which == number))
-            allowed[mine] = _passes(tick, taken.journey, taken.step, runs[mine])
+            allowed[mine] = _passes(tick, taken.sender, taken.step, runs[mine])
         fits = _within(room, found, which, allowed)
         back |= allowed & ~fits
         for number, taken in enumerate(found):
-            _emit_orders(tick, taken.journey, taken.step, runs[fits & (which == number)])
+            _emit_orders(tick, taken.sender, taken.step, runs[fits & (which == number)])
     for number, taken in enumerate(found):
-        look = taken.journey.queued(taken.step.index)
-        taken.journey.queues.put(taken.place, *look(runs[back & (which == number)]))
+        look = taken.sender.queued(taken.step.index)
+        taken.sender.queues.put(taken.place, *look(runs[back & (which == number)]))
 
 
 def _within(room: Room, found: list[Taken], which: Array, wanted: Array) -> Array:
@@ -328,29 +413,29 @@ def _within(room: Room, found: list[Taken], which: Array, wanted: Array) -> Arra
     return fits
 
 
-def _passes(tick: Decisions, journey: JourneyState, step: SendStep, runs: Array) -> Array:
+def _passes(tick: Decisions, sender: Sender, step: SendStep, runs: Array) -> Array:
     """Withholds or defers sends (all of different contacts); bool[]: those that may be made."""
     state, outgoing = tick.state, tick.state.outgoing_of(step)
-    contacts = journey.contacts(runs)
+    contacts = sender.contacts(runs)
     reasons = is_allowed(state, outgoing, contacts)
     for reason in sorted(set(reasons.tolist()) - {""}):
-        withhold(tick, journey, step, runs[reasons == reason], reason)
+        withhold(tick, sender, step, runs[reasons == reason], reason)
     allowed: Array = reasons == ""
     if outgoing.caps and allowed.any():
         later, drop = capped(state, outgoing, contacts, tick.now)
-        withhold(tick, journey, step, runs[allowed & drop], "cap")
+        withhold(tick, sender, step, runs[allowed & drop], "cap")
         held = allowed & (later > tick.now) & ~drop
         if held.any():
-            until = journey.column("until").take(runs[held]).astype(np.int64)
+            until = sender.deadline(runs[held], tick.now)
             due = np.minimum(later[held], until).astype(np.uint32)
-            tick.emit(records.Deferred(journey.version, step.index, runs[held], due))
+            tick.emit(records.Deferred(sender.version, step.index, runs[held], due))
         allowed &= ~held & ~drop
     return allowed
 
 
-def _emit_orders(tick: Decisions, journey: JourneyState, step: SendStep, runs: Array) -> None:
+def _emit_orders(tick: Decisions, sender: Sender, step: SendStep, runs: Array) -> None:
     if len(runs):
         first = tick.state.orders.next
         numbers = np.arange(first, first + len(runs), dtype=np.uint64)
-        tick.emit(records.Ordered(journey.version, step.index, runs, numbers))
+        tick.emit(records.Ordered(sender.version, step.index, runs, numbers))
         tick.rows += len(runs)

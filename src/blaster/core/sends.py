@@ -23,8 +23,6 @@ Array = np.ndarray[Any, Any]
 ADDRESS_FIELDS = {"email": "email", "sms": "phone"}
 CLASSES = ("operational", "sales", "marketing", "call")
 """The order in which the kinds of send are served; calls have their own channels."""
-POLICY_WAIT_S = 7 * 86_400
-"""How long policy may hold a send back before it is finally not made."""
 
 
 def is_allowed(state: State, outgoing: Outgoing, contacts: Array) -> Array:

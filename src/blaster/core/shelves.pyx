@@ -31,7 +31,7 @@ cdef extern from "Python.h":
 
 PLACE = np.dtype([("segment", "<u4"), ("crc", "<u4"), ("offset", "<u8"), ("length", "<u8")])
 PAGE_BYTES = PAGE
-NO_PLACES = np.zeros(0, PLACE)
+cdef object NO_PLACES = np.zeros(0, PLACE)
 
 
 def epoch():

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from blaster.core.column import Column
 from blaster.model import definitions as model
-from blaster.model.orders import key_of
+from blaster.model.orders import gate, key_of
 
 Array = np.ndarray[Any, Any]
 
@@ -106,6 +106,19 @@ class Room:
         if key in self._given:
             self.seen[key] = self._given[key]
         return key
+
+    def keys_of(self, channel: str, category: str) -> list[str]:
+        """All that sends of this kind may be counted by: see `key_of`."""
+        head = gate(channel, category, "")
+        keys = [*sorted(key for key in self._given if key.startswith(head)), channel]
+        if category in self._given:
+            keys = [category]
+        self.seen |= {key: self._given[key] for key in keys if key in self._given}
+        return keys
+
+    def of_channel(self, channel: str, category: str) -> bool:
+        """Whether any send of this kind may be made at all."""
+        return any(self.at(key, 1) > 0 for key in self.keys_of(channel, category))
 
     def at(self, key: str, most: int) -> int:
         """The room that is left there, `most` at the most."""

@@ -15,24 +15,35 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from blaster.core.campaigns import SUFFIX, CampaignState
 from blaster.core.column import Column
 from blaster.core.directory import Directory
 from blaster.core.fitting import Fitted, fit
 from blaster.core.happenings import SPACES, Happenings, Sendings
+from blaster.core.lives import LIFE_S
 from blaster.core.numberset import NumberSet
 from blaster.core.orders import STATE, Orders
-from blaster.core.plan import JourneyPlan, Key, Outgoing, Plan, SendStep
+from blaster.core.plan import (
+    CampaignPlan,
+    JourneyPlan,
+    Key,
+    Outgoing,
+    Plan,
+    PlanStep,
+    SendStep,
+)
 from blaster.core.runs import NONE_IS_MINUS_1, JourneyState
 from blaster.core.sites import Sites
 from blaster.core.table import Table
 from blaster.model.definitions import Account, Workspace
-from blaster.model.fields import Field, Kind
+from blaster.model.fields import NEVER, Field, Kind
 from blaster.model.records import Operation
 from blaster.rules import Dictionary, Zones
 
@@ -62,6 +73,10 @@ _PLAIN_KINDS = {
     "benefit": Kind.BOOL,
 }
 _SMS_KINDS = {"order": Kind.ID, "message": Kind.CODE}
+
+
+Sender = JourneyState | CampaignState
+"""Whose orders are made: both have steps that send, queues, and rows that wait in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +121,7 @@ class State:
         self.versions: list[JourneyState] = []
         self.current: dict[str, JourneyState] = {}
         self.by_version: dict[str, JourneyState] = {}
+        self.campaigns: dict[str, CampaignState] = {}
         self.readers: dict[Key, list[JourneyState]] = {}
         self.orders = Orders()
         self.happenings: dict[Key, Happenings] = {}  # by (space, name)
@@ -118,6 +134,7 @@ class State:
         self.inputs = 0
         self.next_run = 1
         self.counts: Counter[tuple[str, ...]] = Counter()
+        self.passed: Callable[[Any], None] | None = None  # told of each `Passage` of sends
         self.keys_entered: dict[str, NumberSet] = {}  # per journey, and per event name
         self.message_keys: dict[Key, list[Key]] = {}
         self.sms_messages = Dictionary()
@@ -187,6 +204,9 @@ class State:
             return (Kind.INT, {"default": 0, "never_missing": True}) if tail == "count" else (
                 Kind.TIME, {}
             )  # fmt: skip
+        if head == "campaign":
+            instant = tail in ("due", "until")
+            return (Kind.TIME, {}) if instant else (Kind.BOOL, {"never_missing": True})
         if head == "journey":
             running = tail == "running"
             return (Kind.BOOL, {"never_missing": True}) if running else (Kind.TIME, {})
@@ -218,8 +238,7 @@ class State:
             before.open = False
             number = int(before.version.rpartition("@")[2]) + 1
         version = f"{plan.name}@{number}"
-        workspace = self.plan.workspace if self.plan is not None else Workspace()
-        journey = JourneyState(version, plan, self.column(("runs", version)), workspace)
+        journey = JourneyState(version, plan, self.column(("runs", version)), self._workspace())
         self.add_version(journey)
         return journey
 
@@ -227,6 +246,37 @@ class State:
         """Files a version, the newest of its journey."""
         self.versions.append(journey)
         self.current[journey.plan.name] = self.by_version[journey.version] = journey
+
+    def open_campaign(self, plan: CampaignPlan) -> CampaignState:
+        """A campaign that nobody launched yet."""
+        campaign = CampaignState(plan, self.column, self._workspace())
+        self.campaigns[plan.name] = campaign
+        return campaign
+
+    def _workspace(self) -> Workspace:
+        return self.plan.workspace if self.plan is not None else Workspace()
+
+    # --- who sends ----------------------------------------------------------------------------
+
+    def senders(self) -> list[Sender]:
+        """Everything that sends: versions of journeys, then campaigns."""
+        return [*self.versions, *self.campaigns.values()]
+
+    def sender(self, version: str) -> Sender:
+        """The journey's version or campaign that records name so."""
+        if version.endswith(SUFFIX):
+            return self.campaigns[version.removesuffix(SUFFIX)]
+        return self.by_version[version]
+
+    def sender_at(self, number: int) -> Sender:
+        """Whose order it is: versions count from 0 up, campaigns from -1 down."""
+        return self.versions[number] if number >= 0 else list(self.campaigns.values())[~number]
+
+    def number_of(self, sender: Sender) -> int:
+        """What the orders of this sender have as their `version`."""
+        if isinstance(sender, JourneyState):
+            return self.versions.index(sender)
+        return ~list(self.campaigns).index(sender.plan.name)
 
     def outgoing_of(self, step: SendStep) -> Outgoing:
         """The message as it is published now: its class and its caps may have changed since."""
@@ -254,7 +304,10 @@ class State:
     def next_due(self) -> int:
         """The next instant at which something is due by time; NEVER when nothing is."""
         due = self.orders.next_due()
+        for campaign in self.campaigns.values():
+            due = min(due, self._next_try_end(campaign), campaign.next_due(self.now))
         for journey in self.versions:
+            due = min(due, self._next_end(journey))
             if journey.running:
                 due = min(due, journey.column("due").minimum())
             if journey.open:
@@ -264,6 +317,22 @@ class State:
                         due = min(due, armed.minimum())
         return due
 
+    def _next_end(self, journey: JourneyState) -> int:
+        """When the time of somebody who waits for room may be over next."""
+        ends = [journey.queues.soonest(place) for place in journey.queues.places()]
+        return min(*ends, NEVER, self._next_try_end(journey))
+
+    def _next_try_end(self, sender: Sender) -> int:
+        """When the time of an order may be over next that waits for room for its next try."""
+        steps, tries = sender.plan.steps, sender.tries
+        ends = [tries.soonest(place) + self.life_of(steps[place[0]]) for place in tries.places()]
+        return min(ends, default=NEVER)
+
+    def life_of(self, step: PlanStep) -> int:
+        """How long after it was made an order of this step may be tried last, and one second."""
+        assert isinstance(step, SendStep)
+        return LIFE_S[self.outgoing_of(step).category] + 1
+
     def rebuild_caches(self) -> None:
         """Makes again what is derived from columns: send queues and the lists of readers."""
         self.rebuild_queues()
@@ -271,8 +340,8 @@ class State:
 
     def rebuild_queues(self) -> None:
         """Looks for everybody who waits to be sent again, or for the next try."""
-        for journey in self.versions:
-            journey.rebuild_queues()
+        for sender in self.senders():
+            sender.rebuild_queues()
         self.orders.forget_found()
 
     def digest(self) -> str:
@@ -290,6 +359,8 @@ class State:
             hasher.update(repr(key).encode())
             happenings.digest_into(hasher)
         self.sendings.digest_into(hasher)
+        for name, campaign in sorted(self.campaigns.items()):
+            hasher.update(f"{name} {campaign.digest()}".encode())
         hasher.update(repr(sorted(self.born.items())).encode())
         numbers = self.orders.numbers()
         hasher.update(numbers.tobytes())

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from blaster.core.binding import Rows
+from blaster.core.broadcasting import direct
 from blaster.core.decide import Decisions, Travellers
 from blaster.core.departures import depart
 from blaster.core.entering import fire, publish, trigger
@@ -24,7 +25,7 @@ from blaster.core.plan import UNSET, LookStep, PlanStep, SendStep, WaitStep
 from blaster.core.routes import OTHER
 from blaster.core.rows import distinct
 from blaster.core.runs import JourneyState
-from blaster.core.sending import may_send, revoke_left, send
+from blaster.core.sending import expire, may_send, revoke_left, send
 from blaster.core.sites import Room
 from blaster.core.state import Change, Settled, State
 from blaster.core.steps import act, arrive
@@ -61,6 +62,9 @@ def tick(
         settle(decisions)
     _due(decisions, limit)
     settle(decisions)
+    direct(decisions, limit)
+    expire(decisions, limit)
+    settle(decisions)
     send(decisions, open_room, limit)
     settle(decisions)
     while revoke_left(decisions):
@@ -71,7 +75,7 @@ def tick(
 
 def has_work(state: State, now: int, room: Mapping[str, int]) -> bool:
     """Whether a tick at `now` would have anything to do."""
-    return bool(state.inbox) or state.next_due() <= now or may_send(state, Room(room))
+    return bool(state.inbox) or state.next_due() <= now or may_send(state, Room(room), now)
 
 
 # --- consequences ---------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from blaster.definitions.sources import Place
 from blaster.model.definitions import (
     Account,
     Block,
+    Campaign,
     ContactList,
     EventType,
     Form,
@@ -99,6 +100,9 @@ class Book:
     tables: dict[str, dict[str, str]] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
     journeys: dict[str, Journey | None] = field(default_factory=dict)
+    campaigns: dict[str, Campaign] = field(default_factory=dict)
+    campaign_sends: dict[str, Scalar] = field(default_factory=dict)
+    """By campaign: where it says what it sends."""
     sends: dict[str, set[tuple[str, str]]] = field(default_factory=dict)
     mentions: list[Mention] = field(default_factory=list)
     field_mentions: list[FieldMention] = field(default_factory=list)

@@ -2,8 +2,8 @@
 
 Laws: all findings of a workspace come at once; a broken file never hides the findings of another;
 there is a workspace only when there is no error. Order of reading: account, shaping, fields, lists,
-events, forms, tables, messages, journeys, so that later files find what earlier ones declare; names
-that go the other way wait in the book.
+events, forms, tables, messages, journeys, campaigns, so that later files find what earlier ones
+declare; names that go the other way wait in the book.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 from blaster.definitions import codes
 from blaster.definitions.accountfile import check_details, read_account
 from blaster.definitions.book import Book
+from blaster.definitions.campaignfile import check_campaigns, read_campaign
 from blaster.definitions.fieldsfile import BUILT_IN_NAMES, read_fields
 from blaster.definitions.findings import Finding, Report
 from blaster.definitions.journeyfile import read_journey
@@ -39,8 +40,8 @@ _FILES: dict[str, Callable[[Book, Node], None]] = {
     "events.yaml": read_events,
 }
 _LATER_FILES = ("benefits.yaml",)
-_LATER_FOLDERS = ("campaigns", "pages", "files")
-_FOLDERS = ("forms", "messages", "journeys", "scenarios")
+_LATER_FOLDERS = ("pages", "files")
+_FOLDERS = ("forms", "messages", "journeys", "campaigns", "scenarios")
 _ENDINGS: dict[str, Channel] = {".email.html": "email", ".sms.txt": "sms"}
 _BLOCK_ENDINGS: dict[str, Channel] = {**_ENDINGS, ".html": "email", ".txt": "sms"}
 _LATER_ENDINGS = (".email.mjml", ".email.md")
@@ -102,10 +103,15 @@ def read_book(folder: Path) -> Book:
             read_journey(book, root, _stem(path))
         else:
             book.journeys.setdefault(_stem(path), None)
+    for path in _yaml_files(book.report, folder, "campaigns"):
+        root = _read_yaml_file(book.report, folder, path)
+        if root is not None:
+            read_campaign(book, root, _stem(path))
     if "fields.yaml" not in book.unread:
         for text in texts:
             checker.message(text)
         check_uses(book)
+        check_campaigns(book)
     check_references(book)
     return book
 
@@ -130,6 +136,7 @@ def to_workspace(book: Book) -> Workspace | None:
         blocks=tuple(book.blocks),
         tables=dict(sorted(book.tables.items())),
         journeys=tuple(journey for journey in book.journeys.values() if journey is not None),
+        campaigns=tuple(book.campaigns.values()),
     )
 
 

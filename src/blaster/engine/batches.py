@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
-import msgspec
 import numpy as np
 
-from blaster.model.orders import OrderBatch, OutcomeBatch, key_of
+from blaster.model.orders import OutcomeBatch, key_of
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Array
 
@@ -17,12 +17,23 @@ WAIT_MAX_S = 30 * 86_400
 """The longest wait a transport may ask for; a longer one is a mistake, not a wish."""
 
 
-def gate_of(room: Mapping[str, int], batch: OrderBatch) -> str:
+class Gated(Protocol):
+    """What stands at one gate."""
+
+    @property
+    def channel(self) -> str: ...
+    @property
+    def category(self) -> str: ...
+    @property
+    def site(self) -> str: ...
+
+
+def gate_of(room: Mapping[str, int], batch: Gated) -> str:
     """What the room of a batch is counted by."""
     return key_of(room, batch.channel, batch.category, batch.site)
 
 
-def room_of(room: Mapping[str, int], batch: OrderBatch) -> int:
+def room_of(room: Mapping[str, int], batch: Gated) -> int:
     return room.get(gate_of(room, batch), NO_LIMIT)
 
 
@@ -35,19 +46,6 @@ def chosen(reasons: list[str], mine: Array) -> tuple[str, ...]:
     """The reasons of some rows; none when there is nothing in them."""
     kept = tuple(reasons[row] for row in np.flatnonzero(mine).tolist())
     return kept if any(kept) else ()
-
-
-def rows_of(batch: OrderBatch, first: int, last: int) -> OrderBatch:
-    if (first, last) == (0, len(batch.numbers)):
-        return batch
-    return msgspec.structs.replace(
-        batch,
-        numbers=batch.numbers[first:last],
-        contacts=batch.contacts[first:last],
-        addresses=batch.addresses.slice(first, last - first),
-        slots=tuple(column[first:last] for column in batch.slots),
-        flags=tuple(column[first:last] for column in batch.flags),
-    )
 
 
 def checked(batch: OutcomeBatch) -> OutcomeBatch:

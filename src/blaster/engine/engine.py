@@ -7,38 +7,44 @@ engines live in one process, one per folder.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import threading
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import msgspec
 import numpy as np
 
 from blaster.clock import Clock
 from blaster.content import read_token
-from blaster.core import Late, addresses_of, ledger_of, make_plan, requested_message
-from blaster.definitions import check, from_json, to_json
+from blaster.core import (
+    Late,
+    Oldest,
+    addresses_of,
+    ledger_of,
+    oldest_orders,
+)
+from blaster.definitions import check, to_json
 from blaster.engine.accounts import Contacts, Lists, find_contact
+from blaster.engine.campaigning import Campaigns
 from blaster.engine.engineclock import EngineClock, TimeStatus
 from blaster.engine.events import Events
-from blaster.engine.letterbook import Letterbook, Sample
+from blaster.engine.letterbook import Sample
 from blaster.engine.machine import Machine
 from blaster.engine.notices import Notice
 from blaster.engine.preview import Preview, preview_of
+from blaster.engine.publishing import refuse_relaunch, refuse_retyping, try_out
 from blaster.engine.recovery import recover
+from blaster.engine.reporting import Reports
 from blaster.engine.requests import Journeys, Recipients, check_ledger, send
 from blaster.engine.secret import SECRET_BYTES, account_secret
 from blaster.engine.snapshotting import SnapshotStatus, Snapshotter
+from blaster.engine.subscription import Subscription
 from blaster.engine.system import System
 from blaster.engine.thread import EngineThread
 from blaster.engine.timeline import TimelineItem, timeline
-from blaster.errors import BlasterError, Busy, DefinitionError, EngineClosed, InputError, LogError
-from blaster.limits import NOTICES_MAX, TICK_THREADS, TICK_THREADS_MAX, WORKERS_MAX
+from blaster.errors import DefinitionError, EngineClosed, InputError, LogError
+from blaster.limits import TICK_THREADS, TICK_THREADS_MAX, WORKERS_MAX
 from blaster.log import EmbeddedLog, Log, Snapshots
 from blaster.model import definitions as model
 from blaster.model import records
@@ -96,6 +102,8 @@ class Engine:
         self.lists = Lists(self._run)
         self.events = Events(self._run)
         self.journeys = Journeys(self._run)
+        self.campaigns = Campaigns(self._run)
+        self.reports = Reports(self._run)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -142,7 +150,7 @@ class Engine:
         except BaseException:
             machine.log.close()
             raise
-        thread.listen(self._notify, self._stopped)
+        thread.telling.listen(self._notify, self._stopped)
         return thread
 
     def _clock_of(self, machine: Machine) -> Clock:
@@ -235,12 +243,13 @@ class Engine:
             workspace = checked.workspace
         operation = records.Published(to_json(workspace))
         made = workspace
-        await asyncio.to_thread(_try_out, operation)
+        await asyncio.to_thread(try_out, operation)
         if self._thread is not None:
             await asyncio.to_thread(self._transport.check, made)
 
         def command(machine: Machine, now: int) -> int:
-            _refuse_retyping(machine, made)
+            refuse_retyping(machine, made)
+            refuse_relaunch(machine, made)
             machine.accept(now, (operation,))
             return len(made.journeys)
 
@@ -255,16 +264,18 @@ class Engine:
         to: Recipients,
         *,
         data: Mapping[str, object] | None = None,
+        key: str | None = None,
     ) -> tuple[int, ...]:
         """Requests one send of a published message to each contact; answers with their numbers.
 
         `to` is one contact or several: number, id, e-mail address or phone number. An operational
         message to an address that nobody has makes a contact; one of marketing or sales is refused,
         and permission, caps and suppression hold as in a journey. `data` is what `event.NAME` reads
-        in the message. Shown by `audit`, `explain` and `counts` as the journey `send CHANNEL NAME`.
-        Raises InputError; then nothing is sent.
+        in the message. With a `key` the same request may be made twice: to one contact a key sends
+        this message once, ever, and notices of it name the key. Shown by `audit`, `explain` and
+        `counts` as the journey `send CHANNEL NAME`. Raises InputError; then nothing is sent.
         """
-        return await send(self._run, channel, message, to, data)
+        return await send(self._run, channel, message, to, data, key)
 
     async def unsubscribe(self, token: str) -> int:
         """Opts out whoever a message's opt-out link was made for; answers with his number.
@@ -304,8 +315,8 @@ class Engine:
     async def ledger(self, journey: str) -> list[StepLedger]:
         """For each step that sends what became of everybody who came to it.
 
-        Single sends are in the journey `send CHANNEL MESSAGE`: [] before the first. Raises
-        InputError for a journey or message that there is not.
+        A campaign has one line. Single sends are in the journey `send CHANNEL MESSAGE`: [] before
+        the first. Raises InputError for a journey, campaign or message that there is not.
         """
 
         def command(machine: Machine, now: int) -> list[StepLedger]:
@@ -346,7 +357,8 @@ class Engine:
         """What is wrong without stopping the engine, such as a key that does not load; or ""."""
         if self._thread is None:
             return ""
-        warnings = (self._thread.warning, self.snapshot.warning, self._waited)
+        thread = self._thread
+        warnings = (thread.warning, thread.overdue, self.snapshot.warning, self._waited)
         return "; ".join(filter(None, warnings))
 
     @property
@@ -374,6 +386,13 @@ class Engine:
         if thread is None:
             raise EngineClosed("the engine is not open")
         return float(await self._run(lambda machine, now: thread.time.confirm()))
+
+    async def oldest_orders(self) -> list[Oldest]:
+        """By state (waiting, in flight) and category how many sends there are, and the oldest.
+
+        Counts everybody who waits: it costs a look at every run.
+        """
+        return list(await self._run(lambda machine, now: oldest_orders(machine.state, now)))
 
     async def explain(self, contact: str | int) -> list[TimelineItem]:
         """What happened to a contact and what was decided, each with its facts as they were."""
@@ -476,67 +495,6 @@ class Engine:
             subscription.end(self._thread.failure if self._thread is not None else None)
 
 
-class Subscription(AsyncIterator[Notice]):
-    """Notices for one listener. Iterate it; `end` stops it."""
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, forget: Callable[[Subscription], None]
-    ) -> None:
-        self._loop = loop
-        self._forget: Callable[[Subscription], None] | None = forget
-        self._news = asyncio.Event()
-        self._mutex = threading.Lock()
-        self._waiting: deque[Notice] = deque()
-        self._why: BlasterError | None = None
-
-    def offer(self, notices: list[Notice]) -> None:
-        """Called on the engine thread, when they are durable."""
-        with self._mutex:
-            if self._forget is None:
-                return
-            lagging = len(self._waiting) + len(notices) > NOTICES_MAX
-            if not lagging:
-                self._waiting.extend(notices)
-        if lagging:
-            self._end(Busy(f"more than {NOTICES_MAX} notices waited; subscribe again"))
-        self._wake()
-
-    def end(self, failure: BaseException | None = None) -> None:
-        """No more notices after those that wait; then EngineClosed if there was a failure."""
-        why = None
-        if failure is not None:
-            why = EngineClosed(f"the engine stopped: {failure}")
-            why.__cause__ = failure
-        self._end(why)
-        self._wake()
-
-    def _end(self, why: BlasterError | None) -> None:
-        with self._mutex:
-            forget, self._forget = self._forget, None
-            if forget is not None:
-                self._why = why
-        if forget is not None:
-            forget(self)
-
-    def _wake(self) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(self._news.set)
-
-    async def __anext__(self) -> Notice:
-        while True:
-            with self._mutex:
-                if self._waiting:
-                    return self._waiting.popleft()
-                ended, why = self._forget is None, self._why
-                if not ended:
-                    self._news.clear()
-            if why is not None:
-                raise why
-            if ended:
-                raise StopAsyncIteration
-            await self._news.wait()
-
-
 async def _whole(
     work: Callable[[], Answer], undo: Callable[[Answer], object] | None = None
 ) -> Answer:
@@ -555,34 +513,6 @@ async def _whole(
     if task.exception() is None and undo is not None:
         await asyncio.to_thread(undo, task.result())
     raise asyncio.CancelledError
-
-
-def _try_out(operation: records.Published) -> None:
-    """Compiles what the log would keep for ever. Raises DefinitionError."""
-    try:
-        plan = make_plan(from_json(operation.workspace))
-        Letterbook(plan).verify()
-    except (msgspec.ValidationError, LookupError, TypeError, ValueError) as error:
-        raise DefinitionError((f"this workspace cannot be run: {error!r}",)) from error
-    for name in plan.journeys:
-        if requested_message(name) is not None:
-            raise DefinitionError((f"a journey cannot be named {name!r}: that is a single send",))
-
-
-def _refuse_retyping(machine: Machine, workspace: model.Workspace) -> None:
-    """A field keeps its type for as long as it holds data."""
-    declared = machine.state.plan.fields if machine.state.plan is not None else {}
-    for field in workspace.fields:
-        known = declared.get(field.name)
-        column = machine.state.find(("field", field.name))  # outlives its declaration
-        before = known.type if known is not None else column.kind.name if column else ""
-        if known is not None and (known.kind, known.scale) == (field.kind, field.scale):
-            continue
-        if known is not None or (column is not None and column.kind != field.kind):
-            raise InputError(
-                f"field {field.name!r} is {before.lower()} in this account and cannot become "
-                f"{field.type}; declare a new field instead"
-            )
 
 
 def open_engine(

@@ -174,9 +174,11 @@ class Letterbook:
 
     def _reading(self, handover: Handover, letter: Letter) -> Reading:
         journey = handover.journey
-        key = (handover.channel, handover.name, journey.version)
+        key = (handover.channel, handover.name, handover.sender.version)
         if key not in self._readings:
-            self._readings[key] = Reading(letter, _scope(self.plan, journey.plan))
+            outside = scope_of(self.plan.workspace, "steps")
+            scope = outside if journey is None else _scope(self.plan, journey.plan)
+            self._readings[key] = Reading(letter, scope)
         return self._readings[key]
 
 

@@ -93,7 +93,7 @@ class Machine:
         mine, repeats = np.zeros(len(numbers), bool), np.zeros(len(numbers), bool)
         pairs = np.stack([found["version"], found["step"]], axis=1)
         for version, index in np.unique(pairs, axis=0).tolist():
-            step = state.versions[version].plan.steps[index]
+            step = state.sender_at(version).plan.steps[index]
             assert isinstance(step, SendStep)
             if step.outgoing.channel == channel:
                 here = (pairs == (version, index)).all(axis=1)

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core import (
+    REQUEST_KEY,
     State,
     normalise_emails,
     normalise_phones,
@@ -76,12 +77,15 @@ async def send(
     message: str,
     to: Recipients,
     data: Mapping[str, object] | None,
+    key: str | None = None,
 ) -> tuple[int, ...]:
     """What `Engine.send` does."""
     if channel not in CHANNELS:
         raise InputError(f"{channel!r} is no channel; there are {' and '.join(CHANNELS)}")
     one_text(message, "the name of a message")
     given = _data(data)
+    if key is not None:
+        given = {**given, REQUEST_KEY: one_text(key, "the key of a request")}
     wanted = [to] if isinstance(to, str | int) else _several(to)
 
     def command(machine: Machine, now: int) -> tuple[int, ...]:
@@ -153,8 +157,11 @@ def check_ledger(state: State, name: str) -> None:
         return
     known = {version.plan.name for version in state.versions}
     known |= set(state.plan.journeys) if state.plan is not None else set()
+    known |= set(state.campaigns)
     if name not in known:
-        raise _unknown("journey", name, [each for each in known if not requested_message(each)])
+        raise _unknown(
+            "journey or campaign", name, [each for each in known if not requested_message(each)]
+        )
 
 
 def _category(state: State, channel: str, message: str) -> str:

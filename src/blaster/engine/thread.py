@@ -18,35 +18,38 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
-import msgspec
 import numpy as np
+import pyarrow as pa
 
 from blaster.clock import Clock
 from blaster.core import (
+    EVERYTHING,
     Handover,
     Late,
     addresses_of,
     lateness_of,
-    next_tries,
     orders_in_flight,
+    overdue,
     scopes_of,
     suppressed_contacts,
     topics_of,
     touched,
     waits_for_room,
 )
-from blaster.engine.batches import NO_LIMIT, checked, chosen, gate_of, room_of, rows_of, union
+from blaster.engine.aboard import MAIL, Aboard, Piece, answered, readdressed
+from blaster.engine.answers import records_of
+from blaster.engine.batches import NO_LIMIT, checked, gate_of, room_of, union
 from blaster.engine.letterbook import suppressed
 from blaster.engine.machine import APPEND_TIMEOUT_S, Machine
-from blaster.engine.notices import Notice, notices_of
 from blaster.engine.snapshotting import Snapshotter
+from blaster.engine.telling import Telling
 from blaster.engine.timekeeping import Timekeeping
 from blaster.errors import Busy, EngineClosed, InputError
-from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX
+from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX, UNDER_WAY_S_MAX
 from blaster.model.fields import BATCH_ROWS
 from blaster.model.orders import OrderBatch, OutcomeBatch
-from blaster.model.outcomes import IN_DOUBT, OutcomeCode
-from blaster.model.records import Array, Entry, Operation, Outcomes, Postponed, Revoked, Withheld
+from blaster.model.outcomes import OutcomeCode
+from blaster.model.records import Array, Entry
 from blaster.transport import Transport
 
 SLICE_S = 0.02
@@ -61,11 +64,10 @@ COMMANDS_PER_STEP = 64
 """Commands between two slices; without it a stream of them would hold back what is due."""
 LOW_S = 1.0
 """How long the engine rests before it asks again whether the log has room."""
-MAIL = "email"
-"""The channel whose transport keeps a suppression table and rings."""
+WATCH_S = 60.0
+"""How often the watchdog looks at what is under way, and at what an earlier owner left."""
 
 Command = Callable[[Machine, int], Any]
-Listener = Callable[[list[Notice]], None]
 
 
 class EngineThread:
@@ -94,7 +96,10 @@ class EngineThread:
         self._failure: BaseException | None = None
         # The engine thread's own.
         self._orders: deque[tuple[int, OrderBatch]] = deque()
-        self._again: deque[OrderBatch] = deque()
+        self._again: deque[Piece] = deque()
+        self._aboard = Aboard()
+        self._moved: list[Array] = []
+        self._watched_at = float("-inf")
         self._settling: deque[tuple[int, Array]] = deque()
         self._touched: list[Array] = []
         self._plan = machine.state.plan
@@ -102,14 +107,13 @@ class EngineThread:
         self.late: list[Late] = []
         self.time = Timekeeping(machine, clock)
         self._warning = ""
-        self._told: deque[tuple[int, list[Notice]]] = deque()
-        self._deciding: list[Notice] = []
-        self._listeners: list[tuple[Listener, Callable[[], None]]] = []
+        self.overdue = ""
+        self.telling = Telling(machine, clock)
         self._limit = LIMIT_FIRST
         self._rest_s = 0.0
         self._sent_at = float("-inf")
         self._transport_runs = self._transport_open = True
-        machine.watch, machine.decided = self._watch, self._decided
+        machine.watch = self._watch
         self._thread = threading.Thread(target=self._main, name="blaster-engine", daemon=True)
 
     def prepare(self, *, deliver: bool = True) -> None:
@@ -135,7 +139,7 @@ class EngineThread:
         left = np.setdiff1d(self._machine.unanswered(), known.numbers, assume_unique=True)
         handovers, refused = orders_in_flight(state, left)
         self._outcomes.extend(suppressed(part, reason) for reason, part in refused.items())
-        self._again.extend(self._batches(handovers, now))
+        self._again.extend(Piece(h.channel, h.category, h.site, h.numbers) for h in handovers)
 
     def start(self) -> None:
         """Begins to run; orders that an earlier owner left in flight are handed over again."""
@@ -172,13 +176,6 @@ class EngineThread:
             self._wake()
         return future
 
-    def listen(self, listener: Listener, stopped: Callable[[], None]) -> None:
-        """Tells `listener` of notices when they are durable, in their order; to be called first.
-
-        `stopped` is called when the engine ends by itself. Both on the engine thread.
-        """
-        self._listeners.append((listener, stopped))
-
     def close(self) -> None:
         """Finishes the commands that wait, stops, and closes log and transport.
 
@@ -201,7 +198,7 @@ class EngineThread:
                 self._settle()
             finally:
                 self._let_go()
-        self._tell()
+        self.telling.tell()
 
     @property
     def failure(self) -> BaseException | None:
@@ -252,9 +249,8 @@ class EngineThread:
             self._fail_rest()
             with contextlib.suppress(Exception):  # the first failure is the one that counts
                 self._stop_transport()
-            self._tell()
-            for _, stopped in self._listeners:
-                stopped()
+            self.telling.tell()
+            self.telling.stopped()
 
     def _stop_transport(self) -> None:
         runs, self._transport_runs = self._transport_runs, False
@@ -313,9 +309,10 @@ class EngineThread:
             self._run(command, future, now)
         if not self._rest_s:
             self._slice(now)
+        self._look_after(now)
         self._hand_over()
         self._settle()
-        self._tell()
+        self.telling.tell()
         if self._snapshotter is not None:
             self._snapshotter.look(self._machine)
         if self._resting and not self._has_work():
@@ -327,7 +324,13 @@ class EngineThread:
         state, log = self._machine.state, self._machine.log
         waiting = bool(state.orders.in_flight) or waits_for_room(state)
         with self._mutex:
-            waits = self._commands or self._outcomes or self._answers or self._orders or self._told
+            waits = (
+                self._commands
+                or self._outcomes
+                or self._answers
+                or self._orders
+                or self.telling.waits
+            )
             if waits or log.durable != log.last:
                 return
             resting = [future for future, settled in self._resting if not (settled and waiting)]
@@ -385,7 +388,7 @@ class EngineThread:
         if not batches:
             return
         self._drain(now)
-        numbers, operations = self._outcome_operations(batches, now)
+        numbers, operations = records_of(self._machine.state, self._aboard, batches, now)
         try:
             # At the end they may use the reserve: whoever comes next would know less of them.
             timeout_s = APPEND_TIMEOUT_S if self._closing else 0.0
@@ -396,38 +399,10 @@ class EngineThread:
             self._rest_s = max(0.001, busy.retry_after_s)
             return
         self._settling.append((sequence, numbers))
+        self._reopen(numbers)
         with self._mutex:
             for _ in batches:
                 self._outcomes.popleft()
-
-    def _outcome_operations(
-        self, batches: list[OutcomeBatch], now: int
-    ) -> tuple[Array, tuple[Operation, ...]]:
-        """The numbers that were answered, and the records of that: final, or to be tried again."""
-        numbers = np.concatenate([batch.numbers for batch in batches])
-        codes = np.concatenate([batch.codes for batch in batches])
-        reasons = [r for b in batches for r in b.reasons or ("",) * len(b.numbers)]
-        waits = np.array([w for b in batches for w in b.waits or (0,) * len(b.numbers)], np.int64)
-        first = np.sort(np.unique(numbers, return_index=True)[1])
-        numbers, codes, waits = numbers[first], codes[first], waits[first]
-        reasons = [reasons[row] for row in first.tolist()]
-        state = self._machine.state
-        now = max(now, state.now)
-        again = codes == OutcomeCode.DEFERRED
-        due = np.zeros(len(numbers), np.uint32)
-        if again.any():
-            due[again], over = next_tries(state, numbers[again], waits[again], now)
-            for row in np.flatnonzero(again)[over].tolist():
-                doubtful = reasons[row].startswith(IN_DOUBT)
-                codes[row] = OutcomeCode.UNKNOWN if doubtful else OutcomeCode.EXPIRED
-            again = codes == OutcomeCode.DEFERRED
-        operations: list[Operation] = []
-        if not again.all():
-            kept = chosen(reasons, ~again)
-            operations.append(Outcomes(numbers[~again], codes[~again], kept))
-        if again.any():
-            operations.append(Postponed(numbers[again], due[again], chosen(reasons, again)))
-        return numbers, tuple(operations)
 
     def _run(self, command: Command, future: Future[Any], now: int) -> None:
         """A command that fails is its caller's business, unless state and log may differ now.
@@ -478,11 +453,9 @@ class EngineThread:
         began = self._clock.monotonic()
         sequence, entry, handovers = self._machine.tick(now, room, self._limit)
         spent = self._clock.monotonic() - began
-        if self._deciding:
-            decided, self._deciding = self._deciding, []
-            replace = msgspec.structs.replace
-            self._told.append((sequence, [replace(each, sequence=sequence) for each in decided]))
+        self.telling.sliced(sequence)
         self._touched.append(touched(self._machine.state, MAIL, entry.operations))
+        self._moved += readdressed(entry.operations)
         if not self._machine.state.inbox:
             self._tell_transport()
         batches = self._batches(handovers, now)
@@ -500,10 +473,9 @@ class EngineThread:
             batch, refused = self._machine.letterbook.batch(self._machine.state, handover, now)
             if batch is not None:
                 batches.append(batch)
+                self._aboard.add(self._machine.state, batch, now)
             if refused is not None:
-                with self._news:
-                    self._outcomes.append(refused)
-                    self._woken = True
+                self._bring(refused)
         return batches
 
     def _tell_transport(self) -> None:
@@ -521,6 +493,10 @@ class EngineThread:
                 self._topics = topics
                 self._touched.append(suppressed_contacts(state, MAIL))
         contacts, self._touched = union(self._touched), []
+        moved, self._moved = union(self._moved), []
+        closed = self._aboard.close(state, moved) if len(moved) else []
+        if closed:
+            self._transport.suppress(closed, np.full(len(closed), EVERYTHING, np.uint64))
         self._suppress(contacts)
 
     def _suppress(self, contacts: Array) -> None:
@@ -529,8 +505,49 @@ class EngineThread:
             rows = contacts[first : first + BATCH_ROWS]
             addresses = addresses_of(state, MAIL, rows)
             known = addresses.is_valid().to_numpy(zero_copy_only=False)
-            scopes = scopes_of(state, MAIL, rows[known])
-            self._transport.suppress(addresses.drop_null().to_pylist(), scopes)
+            texts = addresses.drop_null().to_pylist()
+            scopes = self._aboard.scopes(texts, scopes_of(state, MAIL, rows[known]))
+            self._transport.suppress(texts, scopes)
+
+    def _reopen(self, numbers: Array) -> None:
+        """Orders were answered: addresses that were closed for them alone are as they should be."""
+        opened = self._aboard.open(numbers.tolist())
+        if not opened:
+            return
+        state = self._machine.state
+        rows = state.directory.indexes[1].find(pa.array(opened, pa.string()))
+        held = rows >= 0
+        free = [address for address, is_held in zip(opened, held.tolist(), strict=True)
+                if not is_held]  # fmt: skip
+        self._transport.suppress(free, np.zeros(len(free), np.uint64))
+        self._suppress(rows[held])
+
+    def _look_after(self, now: int) -> None:
+        """The watchdog: what an earlier owner left expires, and what is under way for long is told.
+
+        Asked of the engine's own time, so that a machine that slept does not raise an alarm.
+        """
+        if now - self._watched_at < WATCH_S:
+            return
+        self._watched_at = now
+        state = self._machine.state
+        for _ in range(len(self._again)):
+            piece = self._again.popleft()
+            late = overdue(state, piece.numbers, now)
+            if late.any():
+                batch = answered(piece.numbers[late], OutcomeCode.EXPIRED, "")
+                self._bring(batch)
+            if not late.all():
+                self._again.append(piece._replace(numbers=piece.numbers[~late]))
+        oldest = self._aboard.oldest(state)
+        age = 0 if oldest is None else now - oldest
+        self.overdue = f"an order is under way for {age} seconds" if age > UNDER_WAY_S_MAX else ""
+
+    def _bring(self, batch: OutcomeBatch) -> None:
+        """An outcome that no transport has to say."""
+        with self._news:
+            self._outcomes.append(batch)
+            self._woken = True
 
     def _hand_over(self) -> None:
         durable = self._machine.log.durable
@@ -540,19 +557,24 @@ class EngineThread:
             self._hand_over_again()
 
     def _hand_over_again(self) -> None:
-        """Of the orders of an earlier owner, as many as there is room for."""
+        """Of the orders of an earlier owner, as many as there is room for, as they are now."""
+        now = max(int(self._clock.now()), self._machine.state.now)
         room = self._gates()
         for key, count in self._promised(room).items():
             room[key] = room.get(key, NO_LIMIT) - count
         for _ in range(len(self._again)):
-            batch = self._again.popleft()
-            key = gate_of(room, batch)
-            count = max(0, min(room.get(key, NO_LIMIT), len(batch.numbers)))
-            if count < len(batch.numbers):
-                self._again.append(rows_of(batch, count, len(batch.numbers)))
+            piece = self._again.popleft()
+            key = gate_of(room, piece)
+            count = max(0, min(room.get(key, NO_LIMIT), len(piece.numbers)))
+            if count < len(piece.numbers):
+                self._again.append(piece._replace(numbers=piece.numbers[count:]))
             if count:
                 room[key] = room.get(key, NO_LIMIT) - count
-                self._transport.hand_over(rows_of(batch, 0, count))
+                handovers, refused = orders_in_flight(self._machine.state, piece.numbers[:count])
+                for reason, numbers in refused.items():
+                    self._bring(suppressed(numbers, reason))
+                for batch in self._batches(handovers, now):
+                    self._transport.hand_over(batch)
 
     def _settle(self) -> None:
         """Outcomes that are durable: the transport need not keep them any more."""
@@ -561,22 +583,9 @@ class EngineThread:
             self._transport.settled(self._settling.popleft()[1])
 
     def _watch(self, sequence: int, entry: Entry) -> None:
-        notices = notices_of(self._machine.state, sequence, entry.at, entry.operations)
-        if notices:
-            self._told.append((sequence, notices))
+        self.telling.took(sequence, entry)
         self._touched.append(touched(self._machine.state, MAIL, entry.operations))
-
-    def _decided(self, operation: Revoked | Withheld) -> None:
-        """The sequence is known when the slice is over."""
-        now = max(int(self._clock.now()), self._machine.state.now)
-        self._deciding += notices_of(self._machine.state, 0, now, (operation,))
-
-    def _tell(self) -> None:
-        durable = self._machine.log.durable
-        while self._told and self._told[0][0] <= durable:
-            _, notices = self._told.popleft()
-            for listener, _ in self._listeners:
-                listener(notices)
+        self._moved += readdressed(entry.operations)
 
 
 def _closed(failure: BaseException | None) -> EngineClosed:

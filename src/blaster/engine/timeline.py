@@ -26,6 +26,7 @@ from blaster.core import (
 from blaster.engine.intake import plain
 from blaster.model import records
 from blaster.model.definitions import OnDate
+from blaster.model.fields import NEVER
 from blaster.model.outcomes import OutcomeCode
 from blaster.rules import Explained, Rule
 
@@ -109,8 +110,10 @@ def tell(
     `event`: the attributes, in one row, of the input that it follows from.
     """
     match operation:
-        case records.Published() | records.Took() | records.Armed():
+        case records.Published() | records.Took() | records.Armed() | records.Steered():
             return
+        case records.Launched():
+            yield from _launched(contact, operation)
         case records.Upserted() | records.FieldsSet() | records.Wrote():
             yield _fields(state, contact, operation)
         case records.Joined(list=name, leaving=leaving, source=source):
@@ -153,6 +156,14 @@ def _started(operation: records.Started) -> Iterator[Told]:
         yield ("request", f"{what} requested", (*_by(operation.source), *_pairs(row)))
 
 
+def _launched(contact: int, operation: records.Launched) -> Iterator[Told]:
+    if operation.first <= contact < operation.first + operation.count:
+        bits = pa.decompress(operation.audience, -(-operation.count // 8), codec="zstd")
+        place = contact - operation.first
+        if memoryview(bits)[place // 8] >> (place % 8) & 1:
+            yield ("campaign", f"in the audience of campaign {operation.campaign}", ())
+
+
 def _by(source: str) -> tuple[str, ...]:
     return (f"by {source}",) if source else ()
 
@@ -190,7 +201,7 @@ def _shown(state: State, contact: int, name: str, value: Any) -> Any:
 def _outcomes(state: State, operation: records.Outcomes) -> Iterator[Told]:
     found = state.orders.find(operation.orders)
     for row, order in enumerate(found):
-        what = _message_of(state.versions[order["version"]], order["step"])
+        what = _message_of(state.sender_at(int(order["version"])), order["step"])
         code = OutcomeCode(int(operation.codes[row]))
         reason = operation.reasons[row] if operation.reasons else ""
         number = f"order {int(operation.orders[row])}"
@@ -207,7 +218,7 @@ def _tries(
 ) -> Iterator[Told]:
     """Orders that were not taken at their first try."""
     for row, order in enumerate(state.orders.find(operation.orders)):
-        what = _message_of(state.versions[order["version"]], order["step"])
+        what = _message_of(state.sender_at(int(order["version"])), order["step"])
         number = f"order {int(operation.orders[row])}"
         match operation:
             case records.Postponed(due=due, reasons=reasons):
@@ -228,7 +239,7 @@ def _tries(
 def _decisions(
     state: State, at: int, contact: int, operation: records.Operation, event: pa.RecordBatch
 ) -> Iterator[Told]:
-    journey = state.by_version[operation.journey]  # type: ignore[attr-defined]
+    journey: Any = state.sender(operation.journey)  # type: ignore[attr-defined]
     name = journey.version
     match operation:
         case records.Entered():
@@ -256,7 +267,9 @@ def _decisions(
             what = _message_of(journey, index)
             for instant in due.tolist():
                 until = _local(state, contact, instant)
-                yield ("deferred", f"{what} held back by policy until {until}", (f"in {name}",))
+                if instant != NEVER:
+                    held = f"{what} held back by policy until {until}"
+                    yield ("deferred", held, (f"in {name}",))
         case records.Crossed(entry=entry, values=values):
             rule = journey.plan.entries[entry].when
             if rule is not None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from blaster.model.definitions import Block as Block
     from blaster.model.definitions import Branch as Branch
     from blaster.model.definitions import Call as Call
+    from blaster.model.definitions import Campaign as Campaign
     from blaster.model.definitions import Cap as Cap
     from blaster.model.definitions import Case as Case
     from blaster.model.definitions import Category as Category
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from blaster.model.definitions import OnForm as OnForm
     from blaster.model.definitions import OnList as OnList
     from blaster.model.definitions import OnRule as OnRule
+    from blaster.model.definitions import Rate as Rate
     from blaster.model.definitions import Reset as Reset
     from blaster.model.definitions import RuleText as RuleText
     from blaster.model.definitions import Send as Send
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from blaster.model.fields import Field as Field
     from blaster.model.fields import FieldType as FieldType
     from blaster.model.fields import Kind as Kind
+    from blaster.model.ledger import CampaignStatus as CampaignStatus
     from blaster.model.ledger import StepLedger as StepLedger
     from blaster.model.letters import Choose as Choose
     from blaster.model.letters import Fill as Fill
@@ -117,6 +120,9 @@ if TYPE_CHECKING:
     from blaster.model.sites import SiteStatus as SiteStatus
 
 _HOMES = {
+    "CampaignStatus": "ledger",
+    "Rate": "definitions",
+    "Campaign": "definitions",
     "IN_DOUBT": "outcomes",
     "Account": "definitions",
     "Add": "definitions",
@@ -249,6 +255,8 @@ __all__ = [
     "Block",
     "Branch",
     "Call",
+    "Campaign",
+    "CampaignStatus",
     "Cap",
     "Case",
     "Category",
@@ -305,6 +313,7 @@ __all__ = [
     "Population",
     "Postponed",
     "Published",
+    "Rate",
     "Received",
     "Reset",
     "Resumed",

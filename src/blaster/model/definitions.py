@@ -239,6 +239,32 @@ class Journey(_Struct, frozen=True):
     exits: tuple[Exit, ...] = ()
 
 
+# --- campaigns --------------------------------------------------------------------------------
+
+
+class Rate(_Struct, frozen=True):
+    """So many orders in so many seconds."""
+
+    count: int
+    seconds: int
+
+
+class Campaign(_Struct, frozen=True):
+    """One message to everybody for whom the audience's rule is true when it is launched.
+
+    `start` is a local time of the account (`YYYY-MM-DD HH:MM:SS`), "" for one that begins by
+    command.
+    """
+
+    name: str
+    audience: RuleText
+    channel: Channel
+    message: str
+    start: str = ""
+    rate: Rate | None = None
+    title: str = ""
+
+
 # --- what else is declared --------------------------------------------------------------------
 
 
@@ -377,3 +403,4 @@ class Workspace(_Struct, frozen=True):
     events_closed: bool = False
     blocks: tuple[Block, ...] = ()
     tables: dict[str, dict[str, str]] = {}
+    campaigns: tuple[Campaign, ...] = ()

@@ -4,7 +4,8 @@ A log entry is one `Entry`: an instant and operations that apply together or not
 operation is a value of columns, never of rows: arrays are one-dimensional NumPy arrays, aligned
 row by row within an operation, and are never changed after the operation was made.
 
-`journey` names a version of a journey: `NAME@1`, `NAME@2`, ... in the order of publishing.
+`journey` names a version of a journey: `NAME@1`, `NAME@2`, ... in the order of publishing. In
+`Ordered`, `Withheld` and `Deferred` it may be a campaign, `NAME@campaign`; its runs are contacts.
 
 Array fields and their dtypes: contacts, runs `int64` (row numbers); orders, numbers `uint64`;
 instants `uint32` seconds (NEVER: none); codes `uint8`; flags `bool`. `columns` is a
@@ -171,6 +172,20 @@ class Postponed(Operation, frozen=True):
     reasons: tuple[str, ...]
 
 
+class Steered(Operation, frozen=True):
+    """A command about a campaign: "start", "pause", "resume", "stop" or "retry".
+
+    `key` is that of a retry: each failed send is tried again once per key.
+    """
+
+    KIND: ClassVar[int] = 20
+    campaign: str
+    command: str
+    key: str
+
+
+STEERS = ("start", "pause", "resume", "stop", "retry")
+
 # --- decisions --------------------------------------------------------------------------------
 
 
@@ -326,6 +341,20 @@ class Revoked(Operation, frozen=True):
     reason: str
 
 
+class Launched(Operation, frozen=True):
+    """A part of a campaign's audience: of `count` contacts from `first` on, of `of` in all.
+
+    `audience` has a bit for each of the `count`, lowest first, compressed by zstd.
+    """
+
+    KIND: ClassVar[int] = 90
+    campaign: str
+    first: int
+    count: int
+    of: int
+    audience: bytes
+
+
 EXPIRED = "expired"
 """The reason of orders whose time ran out while they waited."""
 
@@ -348,11 +377,11 @@ class TimeConfirmed(Operation, frozen=True):
 
 INPUTS: tuple[type[Operation], ...] = (
     Published, Upserted, Joined, Happened, Consented, Suppressed, Noted, Received, Outcomes,
-    FieldsSet, Started, Postponed,
+    FieldsSet, Started, Postponed, Steered,
 )  # fmt: skip
 DECISIONS: tuple[type[Operation], ...] = (
     Took, Entered, Moved, Ended, Wrote, Listed, Ordered, Withheld, Deferred, Crossed, Armed,
-    Dropped, Diverted, Resumed, Revoked,
+    Dropped, Diverted, Resumed, Revoked, Launched,
 )  # fmt: skip
 EVIDENCE: tuple[type[Operation], ...] = (TimeConfirmed,)
 

@@ -1,0 +1,199 @@
+"""Campaigns and reports through the engine: commands, lists of sends, retries."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+import blaster
+from blaster.errors import InputError
+from blaster.testing import FakeClock, ScriptedTransport, run_until, workspace
+
+MAIL = (
+    "---\ncategory: operational\nfrom: test\nsubject: x\n---\n<p>{{ event.n | default('-') }}</p>\n"
+)
+FILES = {
+    "fields.yaml": "city: text\n",
+    "messages/ad.email.html": "---\ncategory: operational\nfrom: test\nsubject: x\n---\n<p>x</p>\n",
+    "messages/bill.email.html": MAIL,
+    "campaigns/spring.yaml": 'campaign: spring\naudience: city == "Haifa"\nsend: email ad\n',
+    "journeys/j.yaml": (
+        'journey: j\nenter: {on: event "go", again: each time}\n'
+        "steps:\n  - {id: s, send: email bill}\n"
+    ),
+}
+
+
+@asynccontextmanager
+async def opened(
+    folder: Path, *, files: dict[str, str] | None = FILES
+) -> AsyncIterator[tuple[blaster.Engine, ScriptedTransport, FakeClock]]:
+    if files is not None:
+        workspace(folder, files)
+    clock = FakeClock("2026-03-01 10:00")
+    transport = ScriptedTransport(clock)
+    async with blaster.open(folder, clock=clock, transport=transport) as engine:
+        if files is not None:
+            await engine.publish()
+        yield engine, transport, clock
+
+
+async def people(engine: blaster.Engine, *cities: str) -> list[int]:
+    rows = [{"id": f"k{n}", "email": f"c{n}@example.com", "city": c} for n, c in enumerate(cities)]
+    return (await engine.contacts.upsert(rows)).contacts.tolist()
+
+
+async def listed(engine: blaster.Engine, name: str, *terms: str) -> list[dict]:
+    batches = engine.reports.sends(name, terms) if terms else engine.reports.sends(name)
+    return [row async for batch in batches for row in batch.to_pylist()]
+
+
+async def test_a_campaign_by_commands(tmp_path):
+    """Each refusal says why; the status follows."""
+    async with opened(tmp_path) as (engine, transport, _):
+        await people(engine, "Haifa", "Haifa", "Eilat")
+        (planned,) = await engine.campaigns.status()
+        assert (planned.phase, planned.starts, planned.ledger.audience) == ("planned", None, 0)
+        transport.limit("email", 0)
+        await engine.campaigns.start("spring")
+        await engine.quiet()
+        (running,) = await engine.campaigns.status("spring")
+        assert (running.phase, running.ledger.waiting) == ("running", 2)
+        with pytest.raises(InputError, match="is running: it cannot start"):
+            await engine.campaigns.start("spring")
+        await engine.campaigns.pause("spring")
+        with pytest.raises(InputError, match="is paused: it cannot pause"):
+            await engine.campaigns.pause("spring")
+        transport.limit("email", None)
+        await engine.quiet()
+        assert transport.handed == []
+        await engine.campaigns.resume("spring")
+        await engine.settled()
+        (over,) = await engine.campaigns.status("spring")
+        assert (over.phase, over.ledger.accepted) == ("finished", 2)
+        with pytest.raises(InputError, match="no campaign 'sprig'; did you mean 'spring'"):
+            await engine.campaigns.stop("sprig")
+
+
+async def test_a_launched_campaign_keeps_its_audience_and_message(tmp_path):
+    async with opened(tmp_path) as (engine, _, _):
+        await people(engine, "Haifa")
+        await engine.campaigns.start("spring")
+        await engine.quiet()
+        changed = FILES["campaigns/spring.yaml"].replace("Haifa", "Eilat")
+        workspace(tmp_path, FILES | {"campaigns/spring.yaml": changed})
+        with pytest.raises(InputError, match="was launched: its audience and its message stay"):
+            await engine.publish()
+        faster = FILES["campaigns/spring.yaml"] + "rate: 7/s\n"
+        workspace(tmp_path, FILES | {"campaigns/spring.yaml": faster})
+        await engine.publish()
+
+
+async def test_each_term_of_a_campaign_is_listed_and_retried_once(tmp_path):
+    """By the bits of its contacts; the failed go back to waiting."""
+    async with opened(tmp_path) as (engine, transport, _):
+        await people(engine, *["Haifa"] * 6, "Eilat")
+        await engine.contacts.suppress("k5", "email", "asked", scope="all")
+        transport.fail("email", "ad", contacts=[1, 2], reason="552 full")
+        await engine.campaigns.start("spring")
+        await engine.settled()
+        rows = await listed(engine, "spring")
+        assert sorted((row["id"], row["term"], row["reason"]) for row in rows) == [
+            ("k0", "accepted", ""), ("k1", "failed", ""), ("k2", "failed", ""),
+            ("k3", "accepted", ""), ("k4", "accepted", ""),
+            ("k5", "suppressed", "suppressed_opt_out"),
+        ]  # fmt: skip
+        transport.recover()
+        assert await engine.reports.retry("spring") == 2
+        assert await engine.reports.retry("spring") == 0
+        await engine.settled()
+        (line,) = await engine.ledger("spring")
+        assert (line.accepted, line.failed, line.balanced) == (5, 0, True)
+        with pytest.raises(InputError, match="no ledger has a term 'lost'"):
+            await listed(engine, "spring", "lost")
+
+
+async def test_each_term_of_a_journey_is_listed_from_the_log(tmp_path):
+    """Also after a crash; as many as the ledger says, each by contact."""
+    async with opened(tmp_path) as (engine, transport, _):
+        await people(engine, *["Haifa"] * 6)
+        transport.fail("email", "bill", contacts=[1], reason="550 5.1.1 nobody")
+        transport.defer("email", "bill", contacts=[2])
+        for contact in range(4):
+            await engine.events.send("go", contact, {"n": contact})
+        await engine.contacts.suppress(4, "email", "asked", scope="all")
+        await engine.events.send("go", 4)
+        await engine.quiet()
+        transport.limit("email", 0)
+        await engine.events.send("go", 5)
+        await engine.quiet()
+        rows = await listed(engine, "j")
+        (line,) = await engine.ledger("j")
+    terms = {row["contact"]: row["term"] for row in rows}
+    assert terms == {
+        0: "accepted", 1: "failed", 2: "waiting", 3: "accepted", 4: "suppressed", 5: "waiting"
+    }  # fmt: skip
+    assert (line.accepted, line.failed, line.waiting) == (2, 1, 2)
+    assert {row["reason"] for row in rows if row["term"] == "failed"} == {"failed: 550 5.1.1"}
+    assert [row["address"] for row in rows if row["contact"] == 1] == ["c1@example.com"]
+    async with opened(tmp_path, files=None) as (engine, _, _):
+        failed = await listed(engine, "j", "failed", "suppressed")
+        assert sorted(row["contact"] for row in failed) == [1, 4]
+
+
+async def test_what_failed_in_a_journey_is_sent_singly_once(tmp_path):
+    """With what the run had; a key more tries once more."""
+    async with opened(tmp_path) as (engine, transport, clock):
+        await people(engine, "Haifa", "Haifa")
+        transport.fail("email", "bill", contacts=[1], times=2, reason="552 full")
+        for contact in range(2):
+            await engine.events.send("go", contact, {"n": contact})
+        await engine.settled()
+        assert await engine.reports.retry("j") == 1
+        await engine.settled()
+        assert await engine.reports.retry("j") == 0
+        assert [order.contact for order in transport.handed] == [0, 1, 1]
+        (single,) = await engine.ledger("send email bill")
+        assert (single.audience, single.failed) == (1, 1)
+        assert await engine.reports.retry("j", "second") == 1
+        await engine.settled()
+        (single,) = await engine.ledger("send email bill")
+        assert (single.audience, single.accepted, single.failed) == (2, 1, 1)
+        (line,) = await engine.ledger("j")
+        assert (line.failed, line.balanced) == (1, True)
+        with pytest.raises(InputError, match="no journey or campaign"):
+            await engine.reports.retry("jj")
+        await run_until(engine, clock, "2026-03-01 12:00")
+
+
+async def test_a_request_with_a_key_is_made_once(tmp_path):
+    """To each contact; without a key as often as it is asked for; notices name the key."""
+    async with opened(tmp_path) as (engine, transport, _):
+        await people(engine, "Haifa", "Haifa")
+        notices = engine.subscribe()
+        for _ in range(2):
+            await engine.send("email", "bill", 0, key="order-17")
+        await engine.send("email", "bill", 1, key="order-17")
+        for _ in range(2):
+            await engine.send("email", "bill", 1)
+        await engine.settled()
+        assert sorted(order.contact for order in transport.handed) == [0, 1, 1, 1]
+        notices.end()
+        keys = [
+            key async for notice in notices for key in notice.keys or ("",) * len(notice.orders)
+        ]
+        assert sorted(keys) == ["", "", "order-17", "order-17"]
+
+
+async def test_the_oldest_orders(tmp_path):
+    async with opened(tmp_path) as (engine, transport, clock):
+        await people(engine, "Haifa")
+        transport.limit("email", 0)
+        await engine.events.send("go", 0)
+        await run_until(engine, clock, "2026-03-01 13:00")
+        (oldest,) = await engine.oldest_orders()
+        assert (oldest.state, oldest.category, oldest.count) == ("waiting", "operational", 1)
+        assert oldest.age_s == 3 * 3600
