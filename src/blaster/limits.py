@@ -86,6 +86,9 @@ DEFINITION_FILE_BYTES_MAX = 4 * 1024 * 1024
 COMMANDS_MAX = 10_000
 """Calls that wait for the engine thread; a further one is answered Busy."""
 
+GATHERED_MAX = 1_024
+"""Single events that enter the log together; of more at once an opt-out behind them would wait."""
+
 ORDERS_IN_FLIGHT_MAX = 200_000
 """Orders without an outcome; without it a stopped transport would let them grow without end."""
 

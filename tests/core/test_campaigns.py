@@ -95,6 +95,19 @@ def test_a_start_that_is_past_when_it_is_published_waits_for_a_command() -> None
     assert line(play).audience == 2
 
 
+def test_a_start_is_a_time_of_the_account_also_when_that_moves() -> None:
+    """The same line of the file means another instant in another zone."""
+    play = Play(space(start="2026-03-10 10:00:00"))
+    play.create(1)
+    before = play.state.next_due()
+    play.publish(space(start="2026-03-10 10:00:00", account={"zone": "America/New_York"}))
+    assert play.state.next_due() == before + 6 * HOUR
+    play.publish(space(account={"zone": "America/New_York"}))
+    play.at("2026-03-12 00:00")
+    assert play.sent == []
+    same_again(play)
+
+
 def test_pause_resume_stop() -> None:
     """What waits stays, comes, or is suppressed; what is under way is finished."""
     play = Play(space(rate=model.Rate(2, 60)))
@@ -146,6 +159,23 @@ def test_a_rate_is_kept_and_never_made_up_for(rate: tuple[int, int], most: int) 
     spent = play.now - began
     assert len(play.sent) == 40
     assert spent >= (40 - burst) * rate[1] // rate[0] - 1
+    same_again(play)
+
+
+@pytest.mark.parametrize(
+    ("rate", "seconds"), [((100, 60), 24), ((5000, 3600), 29), ((90, 60), 27), ((1, 1), 40)]
+)
+def test_a_rate_is_reached_also_where_a_second_holds_a_fraction(
+    rate: tuple[int, int], seconds: int
+) -> None:
+    """What a second leaves of an order counts in the next one."""
+    play = Play(space(rate=model.Rate(*rate)))
+    play.create(41)
+    steer(play, "start")
+    for _ in range(seconds + 2):
+        play.after(1)
+    assert line(play).finished
+    assert seconds - 2 <= play.sent[-1][0] - START <= seconds + 2
     same_again(play)
 
 

@@ -9,8 +9,9 @@ takes orders from stdin, a JSON list a line, and says what happens on stdout, li
     ["born", PID], ["ready", CONTACTS, BALANCED], ["made", N], ["joined", N], ["gone", STATUS],
     ["settled", {..}]
 
-A life begins in some hundredths of a second, so that many can be killed. What is said was
-acknowledged: whoever listens holds the account to it.
+A life begins in some hundredths of a second, so that many can be killed; each starts a campaign,
+and writes snapshots as fast as it can. What is said was acknowledged: whoever listens holds the
+account to it.
 """
 
 from __future__ import annotations
@@ -24,13 +25,12 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 import blaster
 import blaster.transport.smtp  # and all it needs, so that no life has to load it
-from blaster.engine import Engine
+from blaster.engine import Engine, snapshotting
+from blaster.log import EmbeddedLog, Snapshots
 from blaster.model.fields import NEVER
-from tests.sim.durable import doubted
+from tests.sim.durable import LOG, SNAPSHOTS, doubted, recovered
 
 WORKERS = 2
 AT_ONCE = 4
@@ -38,6 +38,9 @@ AT_ONCE = 4
 OPT_OUT_EVERY = 10
 JOURNEY = "all"
 DOMAIN = "there.example"
+WAVES = tuple(f"wave{number:02}" for number in range(20))
+"""Campaigns to everybody who is in the club when one is started; further lives start none."""
+SNAPSHOT_ENTRIES = 40
 
 
 class Clock:
@@ -73,11 +76,19 @@ async def load(engine: Engine, numbers: Any) -> None:
             await engine.contacts.suppress(address(number), "email", "asked", scope="all")
 
 
+async def next_wave(engine: Engine) -> None:
+    for campaign in await engine.campaigns.status():
+        if campaign.phase == "planned":
+            await engine.campaigns.start(campaign.name)
+            return
+
+
 async def live(folder: Path, first: int, at: float) -> None:
     async with blaster.open(folder, clock=Clock(at), workers=WORKERS) as engine:
         lines = await engine.ledger(JOURNEY)
         balanced = all(line.balanced for line in lines)
         say("ready", await engine.contacts.count(), balanced)
+        await next_wave(engine)
         numbers = iter(range(first, first + 1_000_000))
         await asyncio.gather(*(load(engine, numbers) for _ in range(AT_ONCE)))
 
@@ -88,13 +99,27 @@ async def settle(folder: Path, at: float) -> None:
         while (due := await engine.settled()) is not None and due < NEVER:
             clock.at += max(0.0, due - clock.now())
         (line,) = await engine.ledger(JOURNEY)
+        waves = [line for name in WAVES for line in await engine.ledger(name)]
         doubts = await engine._run(lambda machine, now: doubted(machine.log).total())
-        found = msgspec.to_builtins(line) | {"balanced": line.balanced, "doubts": doubts}
-        say("settled", found)
+    found = {
+        term: sum(getattr(each, term) for each in (line, *waves))
+        for term in ("balanced", "waiting", "in_flight", "accepted", "failed", "expired")
+    }
+    with EmbeddedLog.open(folder / LOG) as log:
+        recovered(folder, log)
+    numbers = {
+        "audience": line.audience,
+        "lines": 1 + len(waves),
+        "waves": sum(wave.audience for wave in waves),
+        "doubts": doubts,
+        "snapshots": max(Snapshots(folder / SNAPSHOTS).numbers(), default=0),
+    }
+    say("settled", found | numbers)
 
 
 def main() -> None:
     folder = Path(sys.argv[1])
+    snapshotting.SNAPSHOT_LOG_ENTRIES = SNAPSHOT_ENTRIES
     for text in sys.stdin:
         word, *arguments = json.loads(text)
         sys.stdout.flush()

@@ -25,7 +25,8 @@ import blaster
 from tests.cli.sending import Receiver
 from tests.cli.support import SOURCES
 from tests.crash.harness import VICTIMS, Victim, workers_of
-from tests.engine.delivery import account
+from tests.crash.life import WAVES
+from tests.engine.delivery import account, mail
 from tests.engine.support import START
 
 ROOT = Path(__file__).parents[2]
@@ -36,10 +37,15 @@ EARLY = 0.3
 """The part of the lives that are killed while they begin."""
 APART_S = 700.0
 """Between two lives in the account's time: orders in doubt are tried again by then."""
-JOURNEY = {
+FILES = {
+    "messages/ad.email.html": mail("Ad", "News"),
+    **{
+        f"campaigns/{name}.yaml": f'campaign: {name}\naudience: list("club")\nsend: email ad\n'
+        for name in WAVES
+    },
     "journeys/all.yaml": (
         'journey: all\nenter:\n  on: list "club"\nsteps:\n  - id: bill\n    send: email bill\n'
-    )
+    ),
 }
 
 
@@ -58,7 +64,7 @@ class Account:
     """An account in a folder of its own, and the process that its lives come from."""
 
     def __init__(self, folder: Path, receiver: Receiver, seed: int) -> None:
-        self.folder = account(folder, {"there.example": f"127.0.0.1:{receiver.port}"}, JOURNEY)
+        self.folder = account(folder, {"there.example": f"127.0.0.1:{receiver.port}"}, FILES)
         self.receiver = receiver
         self.dice = random.Random(seed)
         self.record = Record()
@@ -197,7 +203,7 @@ def check(account: Account, found: dict[str, Any]) -> None:
     """Nothing acknowledged is missing, everybody is accounted for, and repeats are owned up to."""
     record, report = account.record, account.receiver.report
     about = f"{found}, {report}, {record.kills}"
-    assert found["balanced"], about
+    assert found["balanced"] == found["lines"], about
     assert found["waiting"] == found["in_flight"] == 0, about
     assert found["audience"] >= len(record.joined), about
     assert found["accepted"] <= report.distinct <= found["accepted"] + found["doubts"], about

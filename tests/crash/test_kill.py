@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -70,29 +71,33 @@ def test_twenty_kills(tmp_path: Path, undisturbed: Ran) -> None:
     assert in_flight >= IN_FLIGHT_MIN, "\n".join(map(str, kills))
 
 
-def lived(folder: Path, seed: int, kills: int) -> lives.Record:
-    """One account, killed so often, and settled."""
+def lived(folder: Path, seed: int, kills: int) -> tuple[lives.Record, dict[str, Any]]:
+    """One account, killed so often, and settled; and what it came to."""
     with receiving() as receiver, lives.Account(folder, receiver, seed) as account:
         try:
             for number in range(kills):
                 account.kill_once(VICTIMS[number % len(VICTIMS)])
-            lives.check(account, account.settle())
+            found = account.settle()
+            lives.check(account, found)
         except BaseException:
             print(f"seed {seed}, {account.record.kills}, {account.record.early} early")
             raise
     assert sum(account.record.kills.values()) == kills
-    return account.record
+    return account.record, found
 
 
 def test_an_account_that_is_killed_again_and_again(tmp_path: Path) -> None:
-    record = lived(tmp_path / "account", SEED, 6)
+    record, found = lived(tmp_path / "account", SEED, 6)
     assert record.joined
+    assert found["waves"]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("block", range(10))
 def test_a_thousand_kills(tmp_path: Path, block: int) -> None:
     """A hundred to a block."""
-    record = lived(tmp_path / "account", SEED + 100 + block, 100)
+    record, found = lived(tmp_path / "account", SEED + 100 + block, 100)
     assert len(record.joined) > 100
+    assert found["waves"] > 100
+    assert found["snapshots"] > 10
     assert record.early > 3

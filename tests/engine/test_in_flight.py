@@ -35,6 +35,35 @@ def test_an_order_whose_answer_no_tick_has_taken_is_not_handed_over_again(tmp_pa
         assert rig.machine.state.orders.in_flight == 1
 
 
+def test_a_try_is_settled_before_the_next_one_is_handed_over(tmp_path):
+    """Both became durable at once. Told the other way round, a transport that is quick would take
+    the first try's settling for the second's, and forget an outcome that is not durable yet.
+    """
+    told: list[str] = []
+
+    class Told(HeldTransport):
+        def hand_over(self, batch):
+            told.append("handed over")
+            super().hand_over(batch)
+
+        def settled(self, numbers):
+            told.append("settled")
+            super().settled(numbers)
+
+    with Rig(tmp_path, 1, transport=Told()) as rig:
+        rig.join().result(WAIT_S)
+        rig.transport.until(1)
+        rig.log.is_open = False
+        rig.transport.answer(rig.transport.handed[0], OutcomeCode.DEFERRED, "451 later")
+        rig.log.until(lambda: rig.machine.state.orders.waiting == 1)
+        rig.clock.time += 86_400
+        rig.thread.run(lambda m, now: None)
+        rig.log.until(lambda: rig.machine.state.orders.in_flight == 1)
+        rig.log.open()
+        rig.transport.until(2)
+    assert told == ["handed over", "settled", "handed over"]
+
+
 def test_who_does_not_deliver_says_nothing_of_orders_in_flight(tmp_path):
     """Not even of those that may not be sent any more: they may have left already."""
     with Rig(tmp_path, 3) as first:

@@ -187,7 +187,7 @@ def test_a_log_that_ends_before_the_snapshot(lived, tmp_path):
     account, _ = lived
     other = account.copy(tmp_path / "other")
     shutil.rmtree(other.folder / "log")
-    with pytest.raises(LogError, match=r"ends at entry 0, but snapshot 2 holds .* move data/snap"):
+    with pytest.raises(LogError, match=r"ends at entry 0, but snapshot 2 holds .* doctor --repair"):
         other.digest()
 
 

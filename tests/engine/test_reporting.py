@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import blaster
-from blaster.errors import InputError
+from blaster.errors import DefinitionError, InputError
 from blaster.testing import FakeClock, ScriptedTransport, run_until, workspace
 
 MAIL = (
@@ -92,6 +92,23 @@ async def test_a_launched_campaign_keeps_its_audience_and_message(tmp_path):
         await engine.publish()
 
 
+async def test_a_name_stays_a_campaigns_or_a_journeys(tmp_path):
+    """Also when the one is gone from the files: its ledger is asked for by that name."""
+    async with opened(tmp_path) as (engine, _, _):
+        journey, campaign = FILES["journeys/j.yaml"], FILES["campaigns/spring.yaml"]
+        (tmp_path / "campaigns/spring.yaml").unlink()
+        (tmp_path / "journeys/j.yaml").write_text(journey.replace("y: j", "y: spring"))
+        with pytest.raises(InputError, match="'spring' is a campaign of this account"):
+            await engine.publish()
+        (tmp_path / "journeys/j.yaml").unlink()
+        (tmp_path / "campaigns/j.yaml").write_text(campaign.replace("n: spring", "n: j"))
+        with pytest.raises(InputError, match="'j' is a journey of this account"):
+            await engine.publish()
+        (tmp_path / "campaigns/j.yaml").write_text(campaign.replace("n: spring", "n: send sms x"))
+        with pytest.raises(DefinitionError, match="a campaign cannot be named 'send sms x'"):
+            await engine.publish()
+
+
 async def test_each_term_of_a_campaign_is_listed_and_retried_once(tmp_path):
     """By the bits of its contacts; the failed go back to waiting."""
     async with opened(tmp_path) as (engine, transport, _):
@@ -101,6 +118,9 @@ async def test_each_term_of_a_campaign_is_listed_and_retried_once(tmp_path):
         await engine.campaigns.start("spring")
         await engine.settled()
         rows = await listed(engine, "spring")
+        assert {row["step"] for row in rows} == {
+            line.step for line in await engine.ledger("spring")
+        }
         assert sorted((row["id"], row["term"], row["reason"]) for row in rows) == [
             ("k0", "accepted", ""), ("k1", "failed", ""), ("k2", "failed", ""),
             ("k3", "accepted", ""), ("k4", "accepted", ""),
@@ -197,3 +217,71 @@ async def test_the_oldest_orders(tmp_path):
         (oldest,) = await engine.oldest_orders()
         assert (oldest.state, oldest.category, oldest.count) == ("waiting", "operational", 1)
         assert oldest.age_s == 3 * 3600
+
+
+async def test_a_retry_of_single_sends_ends(tmp_path):
+    """A retry that failed as well is not retried in its turn, but by another key."""
+    async with opened(tmp_path) as (engine, transport, _):
+        await people(engine, "Haifa", "Haifa")
+        transport.fail("email", "bill", reason="552 full")
+        await engine.send("email", "bill", [0, 1], key="order-17")
+        await engine.settled()
+        for expected in (2, 0, 0):
+            assert await engine.reports.retry("send email bill") == expected
+            await engine.settled()
+        assert await engine.reports.retry("send email bill", "second") == 2
+        await engine.settled()
+        assert await engine.reports.retry("send email bill", "second") == 0
+        assert [order.contact for order in transport.handed] == [0, 1] * 3
+
+
+async def test_another_key_tries_nobody_again_whose_retry_went_out(tmp_path):
+    """Nor one whose retry is under way: the message would come twice."""
+    async with opened(tmp_path) as (engine, transport, _):
+        await people(engine, "Haifa", "Haifa", "Haifa")
+        transport.fail("email", "bill", reason="552 full")
+        for contact in range(3):
+            await engine.events.send("go", contact, {"n": contact})
+        await engine.settled()
+        transport.recover()
+        transport.fail("email", "bill", contacts=[1], times=1, reason="552 full")
+        transport.defer("email", "bill", contacts=[2])
+        assert await engine.reports.retry("j") == 3
+        await engine.quiet()
+        assert await engine.reports.retry("j", "second") == 1
+        await engine.settled()
+        assert [order.contact for order in transport.sent("email", "bill")] == [0, 1]
+
+
+async def test_a_retry_that_nothing_comes_of_is_refused(tmp_path):
+    """Of a stopped campaign, and of a message that is published no more."""
+    async with opened(tmp_path) as (engine, transport, _):
+        await people(engine, "Haifa")
+        transport.fail("email", "ad", reason="552 full")
+        transport.fail("email", "bill", reason="552 full")
+        await engine.events.send("go", 0)
+        await engine.campaigns.start("spring")
+        await engine.settled()
+        await engine.campaigns.stop("spring")
+        with pytest.raises(InputError, match="'spring' is stopped"):
+            await engine.reports.retry("spring")
+        for path in ("messages/bill.email.html", "journeys/j.yaml"):
+            (tmp_path / path).unlink()
+        await engine.publish()
+        with pytest.raises(InputError, match="email bill cannot be sent singly"):
+            await engine.reports.retry("j")
+
+
+async def test_sends_are_listed_when_their_message_is_gone(tmp_path):
+    """As the ledger still counts them."""
+    async with opened(tmp_path) as (engine, _, _):
+        await people(engine, "Haifa")
+        await engine.send("email", "bill", 0)
+        await engine.settled()
+        for path in ("messages/bill.email.html", "journeys/j.yaml"):
+            (tmp_path / path).unlink()
+        await engine.publish()
+        (line,) = await engine.ledger("send email bill")
+        assert line.accepted == len(await listed(engine, "send email bill")) == 1
+        with pytest.raises(InputError, match="there is no email message 'other'"):
+            await listed(engine, "send email other")

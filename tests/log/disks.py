@@ -1,6 +1,7 @@
 """A disk in front of the real one that remembers what was synced, and fails when it is told to.
 
-Every call by which a log reaches the disk goes through it, SQLite's by a file system of its own.
+Every call by which a log and its snapshots reach the disk goes through it, SQLite's by a file
+system of its own. Files are named by their paths below the disk's folder.
 What was written and not synced is known write by write, so that a picture of the disk can be laid
 out as a loss of power might have left it: such writes dropped, torn, or done out of order, and
 names made or removed since the folder's last sync there or not.
@@ -81,6 +82,7 @@ class Picture:
                 content = bytearray(chosen[0])
                 for write in surviving(chosen[1], way, dice):
                     apply(content, write)
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 (folder / name).write_bytes(content)
 
 
@@ -169,8 +171,18 @@ class WeakDisk(Disk):
     def forget(self, name: str) -> None:
         self._now.pop(name, None)
 
-    def sync_names(self) -> None:
-        self._before = dict(self._now)
+    def name(self, path: Path) -> str:
+        return path.relative_to(self.folder).as_posix()
+
+    def sync_names(self, folder: str) -> None:
+        """The names in one folder, and not in those below it."""
+        for name in self._now.keys() | self._before.keys():
+            if Path(name).parent.as_posix() == folder:
+                image = self._now.get(name)
+                if image is None:
+                    del self._before[name]
+                else:
+                    self._before[name] = image
 
     def sync_image(self, call: str, name: str) -> None:
         """Under the mutex."""
@@ -185,11 +197,12 @@ class WeakDisk(Disk):
 
     def open(self, path: Path, *, create: bool = True) -> int:
         with self.mutex:
-            self.seen(path.name)
-            self._count("open", path.name)
+            name = self.name(path)
+            self.seen(name)
+            self._count("open", name)
             descriptor = super().open(path, create=create)
-            self.image(path.name)
-            self._open[descriptor] = path.name
+            self.image(name)
+            self._open[descriptor] = name
             return descriptor
 
     def close(self, descriptor: int) -> None:
@@ -217,23 +230,24 @@ class WeakDisk(Disk):
 
     def sync_folder(self, folder: Path) -> None:
         with self.mutex:
-            if folder == self.folder:
+            if folder.is_relative_to(self.folder):
                 self._count("sync", "folder")
-                self.sync_names()
+                self.sync_names(self.name(folder))
 
     def rename(self, source: Path, target: Path) -> None:
         with self.mutex:
-            self._count("rename", target.name)
+            self.seen(self.name(source))
+            self._count("rename", self.name(target))
             super().rename(source, target)
-            self._now[target.name] = self._now.pop(source.name)
+            self._now[self.name(target)] = self._now.pop(self.name(source))
 
     def remove(self, path: Path) -> None:
         with self.mutex:
             if path.exists():
-                self.seen(path.name)
-                self._count("remove", path.name)
+                self.seen(self.name(path))
+                self._count("remove", self.name(path))
             super().remove(path)
-            self.forget(path.name)
+            self.forget(self.name(path))
 
 
 def _content(image: Image | None) -> Content | None:
@@ -253,19 +267,20 @@ class _WeakVFS(apsw.VFS):
     def xDelete(self, name: str, sync: bool) -> None:  # noqa: N802
         disk = self._disk
         with disk.mutex:
+            short = disk.name(Path(name))
             if os.path.exists(name):  # noqa: PTH110 - a text that SQLite gave
-                disk._count("remove", Path(name).name)
+                disk._count("remove", short)
             super().xDelete(name, sync)
-            disk.forget(Path(name).name)
+            disk.forget(short)
             if sync:
-                disk.sync_names()
+                disk.sync_names(Path(short).parent.as_posix())
 
 
 class _WeakFile(apsw.VFSFile):
     def __init__(self, disk: WeakDisk, name: Any, flags: list[int]) -> None:
         self._disk = disk
         text = name.filename() if isinstance(name, apsw.URIFilename) else name
-        self._name = Path(text).name
+        self._name = disk.name(Path(text))
         # SQLite's own file system syncs the folder with the first sync of a file of this kind.
         self._names_too = self._name.endswith(("-wal", "-journal"))
         with disk.mutex:
@@ -291,7 +306,7 @@ class _WeakFile(apsw.VFSFile):
             self._disk.sync_image("sync", self._name)
             if self._names_too:
                 self._names_too = False
-                self._disk.sync_names()
+                self._disk.sync_names(Path(self._name).parent.as_posix())
 
 
 assert LOCK_NAME in PASSING

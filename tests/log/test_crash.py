@@ -72,6 +72,19 @@ def test_killed_while_appending(tmp_path, reports):
             floor = log.last
 
 
+def test_a_full_disk_that_takes_no_name_leaves_no_lock(tmp_path, monkeypatch):
+    """Whoever tries again when there is room must not find himself in the way."""
+
+    def full(descriptor: int, data: bytes, offset: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("blaster.log.lock.os.pwrite", full)
+        with pytest.raises(OSError, match="No space left"):
+            FolderLock(tmp_path)
+    FolderLock(tmp_path).close()
+
+
 def test_the_lock_names_its_owner_and_dies_with_him(tmp_path):
     program = """
 import sys

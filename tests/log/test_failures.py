@@ -418,6 +418,27 @@ def test_payload_bytes_that_no_row_names_are_cut(tmp_path):
         check(log, 3, LARGE)
 
 
+def test_a_trimmed_file_is_gone_for_good_before_its_payload_goes(folder):
+    """Else a lost power could bring back its name, and not what its entries need."""
+    calls = []
+
+    class Told(Disk):
+        def remove(self, path) -> None:
+            calls.append(path.name)
+            super().remove(path)
+
+        def sync_folder(self, folder) -> None:
+            calls.append("synced")
+            super().sync_folder(folder)
+
+    with EmbeddedLog.open(folder, disk=Told(), file_bytes_max=500) as log:
+        calls.clear()
+        log.trim(30)
+    first = calls.index("000001.log.sqlite")
+    assert calls[first + 1] == "synced"
+    assert calls[-1] == "synced"
+
+
 def test_a_trim_that_the_disk_refuses(folder, monkeypatch):
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")

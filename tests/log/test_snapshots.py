@@ -226,3 +226,47 @@ def test_a_damaged_segment_is_not_moved(tmp_path):
     path.unlink()
     with pytest.raises(SnapshotCorrupt, match="missing"):
         publish(made, [b"c"], first, 1)
+
+
+def test_a_piece_that_the_disk_cannot_read(tmp_path, monkeypatch):
+    """Damaged as well: or it would be asked for at every snapshot from now on, and none be made."""
+    made = snapshots(tmp_path)
+    first = publish(made, [b"a" * 100, b"b" * 900])
+
+    def fail(*_: object) -> int:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("blaster.log.segments.os.preadv", fail)
+        with pytest.raises(SnapshotCorrupt, match="cannot be read: Input/output error"):
+            publish(made, [b"c"], first, 1)
+        assert [seen.state for seen in survey(tmp_path)] == ["damaged"]
+    assert contents_of(made, 1) == [b"a" * 100, b"b" * 900]
+
+
+def test_a_manifest_that_was_taken_back_is_gone_before_its_segments_go(tmp_path):
+    calls: list[str] = []
+
+    class Told(HastyDisk):
+        def rename(self, source: Path, target: Path) -> None:
+            super().rename(source, target)
+            self.fails = True
+
+        def remove(self, path: Path) -> None:
+            calls.append(path.name)
+            super().remove(path)
+
+        def sync_folder(self, folder: Path) -> None:
+            if getattr(self, "fails", False):
+                self.fails = False
+                raise OSError(5, "Input/output error")
+            calls.append("synced")
+
+    draft = Snapshots(tmp_path, disk=Told()).begin()
+    table = draft.seal(np.array([draft.put(1, b"one")], PLACE))
+    calls.clear()
+    with pytest.raises(OSError, match="Input/output"):
+        draft.publish(10, AT, table, b"")
+    draft.drop()
+    assert calls[-3:] == ["000001.manifest", "synced", "000001.segment"]
+    assert names(tmp_path) == []

@@ -1,8 +1,9 @@
-"""A small seeded world on the engine thread, over a log on a disk that may fail or lose its power.
+"""A small seeded world on the engine thread, over a folder on a disk that may fail or lose power.
 
-People join, buy, change and opt out, in bursts that are not waited for; journeys send to them; the
-post delivers, refuses or keeps silent, as dice say. What was acknowledged and what had left is
-noted as it happens, so that it can be asked of whatever opens the folder afterwards.
+People join, buy, change, consent and opt out, in bursts that are not waited for; journeys and a
+campaign send to them; the post delivers, refuses, postpones or keeps silent, as dice say; the wall
+clock jumps and is set right; snapshots are written all the time. What was acknowledged and what had
+left is noted as it happens, so that it can be asked of whatever opens the folder afterwards.
 """
 
 from __future__ import annotations
@@ -17,12 +18,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
+from blaster.core import ledger_of
 from blaster.engine import Machine
+from blaster.engine.engineclock import EngineClock
 from blaster.engine.intake import attributes
+from blaster.engine.recovery import recover
+from blaster.engine.snapshotting import Snapshotter
 from blaster.engine.thread import EngineThread
 from blaster.errors import BlasterError
-from blaster.log import Disk, EmbeddedLog, Log, encode_entry
+from blaster.limits import CLOCK_LOOK_S
+from blaster.log import Disk, EmbeddedLog, Log, Snapshots, encode_entry
 from blaster.model import records
 from blaster.model.definitions import Workspace
 from blaster.model.fields import NEVER
@@ -31,14 +38,27 @@ from blaster.model.outcomes import IN_DOUBT, OutcomeCode
 from blaster.transport import Transport
 from blaster.transport.ring import Ring
 from blaster.transport.rings import Rings
-from tests.engine.support import TEXT, WAIT_S, FakeClock, people, published
+from tests.engine.machines import ScriptedSystem
+from tests.engine.support import TEXT, WAIT_S, people, published
+from tests.log.support import HastyDisk
 from tests.sim.test_ledgers import look
 
 DAY = 86_400
 BOOTS = ("11111111-1111-1111-1111-111111111111", "22222222-2222-2222-2222-222222222222")
 ONCE = "---\ncategory: operational\nfrom: club\nsubject: Once\nrepeat: never\n---\n<p>Once</p>\n"
+AD = "---\ncategory: marketing\nfrom: club\nsubject: Ad\n---\n<p>Ad</p>\n"
+CAMPAIGN = "spring"
+LOG, SNAPSHOTS, CLOCK = "data/log", "data/snapshots", "data/clock"
 FILES = {
     "messages/once.email.html": ONCE,
+    "messages/ad.email.html": AD,
+    "campaigns/spring.yaml": (
+        'campaign: spring\naudience: list("club")\nsend: email ad\nrate: 1/s\n'
+    ),
+    "journeys/birthday.yaml": (
+        "journey: birthday\nenter: {on: date born, late: within 6h, again: each time}\nsteps:\n"
+        "  - id: greet\n    send: email bill\n"
+    ),
     "messages/pay.sms.txt": TEXT,
     "journeys/welcome.yaml": (
         'journey: welcome\nenter:\n  on: list "club"\n  again: each time\nsteps:\n'
@@ -55,9 +75,10 @@ MOST = 60
 
 
 class Post(Transport):
-    """Delivers, refuses, or says nothing: `left` are the numbers of e-mails, as they leave.
+    """Delivers, refuses, postpones or says nothing: `left` are the numbers of e-mails that leave.
 
-    Any other channel is a stub's: nothing of it leaves, and everything is accepted at once.
+    What is postponed was not taken, and has not left. Any other channel is a stub's: nothing of it
+    leaves, and everything is accepted at once.
     """
 
     def __init__(self, folder: Path, boot: str, dice: random.Random, silent: float = 0.2) -> None:
@@ -80,16 +101,21 @@ class Post(Transport):
 
     def hand_over(self, batch: OrderBatch) -> None:
         by_mail = batch.channel == "email"
-        self.left += batch.numbers.tolist() if by_mail else []
         silent = self.silent if by_mail else 0.0
         answered = np.array([self.dice.random() >= silent for _ in batch.numbers], bool)
+        codes = np.array([self._code(by_mail) for _ in batch.numbers], np.uint8)
+        if by_mail:
+            later = answered & (codes == OutcomeCode.DEFERRED)
+            self.left += batch.numbers[~later].tolist()
         if answered.any():
             numbers = batch.numbers[answered]
-            codes = [
-                OutcomeCode.FAILED if self.dice.random() < 0.2 else OutcomeCode.ACCEPTED
-                for _ in numbers
-            ]
-            self._tell(OutcomeBatch(numbers, np.array(codes, np.uint8), ("said",) * len(numbers)))
+            self._tell(OutcomeBatch(numbers, codes[answered], ("said",) * len(numbers)))
+
+    def _code(self, by_mail: bool) -> OutcomeCode:
+        draw = self.dice.random()
+        if draw < 0.2:
+            return OutcomeCode.FAILED
+        return OutcomeCode.DEFERRED if by_mail and draw < 0.3 else OutcomeCode.ACCEPTED
 
     def settled(self, numbers: Any) -> None:
         self.rings.settle(numbers)
@@ -100,15 +126,21 @@ class Post(Transport):
 
 @dataclass
 class Told:
-    """What had been promised by some instant: newest acknowledged sequence, orders that left."""
+    """What had been promised by some instant: newest acknowledged sequence, orders that left.
+
+    `snapshot` is the newest one, `true` the time, `clock` what stood in that file.
+    """
 
     acknowledged: int
     left: int
     durable: int
+    snapshot: int
+    true: float
+    clock: bytes
 
 
 class World:
-    """One engine over a disk. Use `opened`; `act` does something, `advance` lets time go by."""
+    """One engine over a disk. Use `open`; `act` does something, `run` lets time go by."""
 
     def __init__(
         self, folder: Path, space: Workspace, seed: int, disk: Disk, *, file_bytes: int = 12_000
@@ -117,27 +149,39 @@ class World:
         self.dice = random.Random(seed)
         self.disk = disk
         self.file_bytes = file_bytes
-        self.clock = FakeClock()
+        self.system = ScriptedSystem()
         self.acknowledged = 0
         self.futures: list[Future[int]] = []
         self.post = Post(folder.with_name(f"{folder.name}-post"), BOOTS[0], self.dice)
         self.space = space
         self.log: EmbeddedLog | None = None
         self.thread: EngineThread | None = None
+        self.snapshotter: Snapshotter | None = None
 
     def told(self) -> Told:
         durable = self.log.durable if self.log is not None else 0
-        return Told(self.acknowledged, len(self.post.left), durable)
+        number = self.snapshotter.status.number if self.snapshotter is not None else 0
+        clock = self.folder / CLOCK
+        kept = clock.read_bytes() if clock.exists() else b""
+        left = len(self.post.left)
+        return Told(self.acknowledged, left, durable, number, self.system.true, kept)
 
     def open(self) -> None:
         """Raises what opening raises; then nothing is open."""
         log = EmbeddedLog.open(
-            self.folder, disk=self.disk, file_bytes_max=self.file_bytes, group_ms=0,
+            self.folder / LOG, disk=self.disk, file_bytes_max=self.file_bytes, group_ms=0,
             free_bytes_min=0,
         )  # fmt: skip
         try:
-            machine = Machine.recover(log)
-            self.thread = EngineThread(machine, self.clock, self.post)
+            snapshots = Snapshots(self.folder / SNAPSHOTS, disk=self.disk)
+            recovered = recover(log, snapshots)
+            assert recovered.said == []  # nothing that a crash leaves is damage
+            snapshots.prune()
+            machine = recovered.machine
+            clock = EngineClock(self.system, machine.state.now, self.folder)
+            self.snapshotter = Snapshotter(snapshots, recovered, log, clock)
+            self.thread = EngineThread(machine, clock, self.post, self.snapshotter)
+            self.clock = clock
             self.log = log
             self.thread.prepare()
         except BaseException:
@@ -162,12 +206,25 @@ class World:
             self.acknowledged = max(self.acknowledged, future.result())
 
     def begin(self) -> None:
-        self.command(lambda machine: (published(self.space), people(0, 8)))
+        agreed = np.arange(8, dtype=np.int64)
+        self.command(
+            lambda machine: (
+                published(self.space),
+                people(0, 8),
+                records.Consented(agreed, "email", (), True, {}),
+                records.Joined("club", agreed[:4], False, "sim"),
+                records.Steered(CAMPAIGN, "start", ""),
+            )
+        )
         self.wait()
 
     def act(self) -> None:
         """One input, not waited for."""
         draw = self.dice.random()
+        if draw < 0.15:
+            self._act_aside()
+            return
+        draw = (draw - 0.15) / 0.85
         share, pick = self.dice.random(), self.dice.choice
         reason, more = pick(["law", "asked"]), pick([1, 3])
 
@@ -184,6 +241,27 @@ class World:
             if draw < 0.9:
                 return (records.Suppressed(who[:1], "email", "all", reason),)
             return (records.Joined("club", who, True, "sim"),)
+
+        self.command(make)
+
+    def _act_aside(self) -> None:
+        """Somebody steers the campaign, has another birthday, or sets the clock."""
+        pick = self.dice.choice
+        verb = pick(["start", "start", "pause", "resume", "resume", "retry"])
+        days, jump = pick([-1, 0, 0, 1]), pick([0, 0, 3600, -3600])
+        what, contact = self.dice.randrange(3), self.dice.randrange(8)
+        if what == 2:
+            self.system.jump(jump) if jump else self.system.repair()
+            return
+
+        def make(machine: Machine) -> tuple[records.Operation, ...]:
+            if what:
+                return (records.Steered(CAMPAIGN, verb, f"{days}"),)
+            born = machine.state.now // DAY + days
+            column = pa.array([born], pa.int32()).cast(pa.date32())
+            return (records.FieldsSet(
+                np.array([contact], np.int64), pa.RecordBatch.from_arrays([column], ["born"])
+            ),)  # fmt: skip
 
         self.command(make)
 
@@ -205,9 +283,13 @@ class World:
                 self.act()
             if self.dice.random() < 0.5:
                 self.wait()
-            self.clock.time += self.dice.choice([0, 600, DAY // 4])
+            self.run(self.dice.choice([0, 600, DAY // 4]))
         self.wait()
         self.rest()
+
+    def run(self, seconds: float) -> None:
+        """So much time goes by."""
+        self.system.run(seconds)
 
     def failed(self) -> BaseException | None:
         assert self.thread is not None
@@ -215,10 +297,12 @@ class World:
 
 
 def settle(world: World, days: int = 60) -> None:
-    """Lets time run until nothing is left to do."""
-    end = world.clock.time + days * DAY
-    while (due := world.rest()) < min(end, NEVER):
-        world.clock.time = max(world.clock.time, float(due))
+    """Lets time run, with a clock that is in order, until nothing is left to do."""
+    world.system.repair()
+    world.run(CLOCK_LOOK_S)
+    end = world.system.true + days * DAY
+    while (due := world.rest()) < NEVER and world.system.true < end:
+        world.run(max(0.0, due - world.clock.now()) + world.clock.status().stands_s)
 
 
 def frames_of(log: EmbeddedLog) -> list[bytes]:
@@ -228,6 +312,20 @@ def frames_of(log: EmbeddedLog) -> list[bytes]:
 def sound(machine: Machine) -> None:
     """Every ledger balances, and each order is in one state."""
     look(SimpleNamespace(state=machine.state))
+    assert all(line.balanced for line in ledger_of(machine.state, CAMPAIGN))
+
+
+def recovered(folder: Path, log: EmbeddedLog, snapshot: int = 0) -> Machine:
+    """The machine of a snapshot no older than that and of the log behind it.
+
+    Nothing in the folder is damaged, and the whole log comes to the same.
+    """
+    found = recover(log, Snapshots(folder / SNAPSHOTS, disk=HastyDisk()))
+    assert found.said == []
+    assert (found.manifest.number if found.manifest is not None else 0) >= snapshot
+    assert found.machine.state.digest() == Machine.recover(log).state.digest()
+    sound(found.machine)
+    return found.machine
 
 
 def doubted(log: Log) -> Counter[int]:

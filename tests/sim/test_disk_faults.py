@@ -14,13 +14,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from blaster.engine import Machine
 from blaster.errors import EngineClosed, LogError
 from blaster.log import EmbeddedLog, is_full
 from blaster.model.definitions import Workspace
 from tests.log.disks import WeakDisk
 from tests.log.support import HastyDisk
-from tests.sim.durable import World, causes, frames_of, quietly, sound
+from tests.sim.durable import LOG, World, causes, frames_of, quietly, recovered, sound
 from tests.sim.test_power_loss import payloads, space
 
 __all__ = ["payloads", "space"]  # fixtures
@@ -69,7 +68,7 @@ def fail_at(tmp_path: Path, space: Workspace, call: int, kind: str, *, stays: bo
     """What was refused; "" when the world had ended before that call."""
     folder = tmp_path / f"{call}-{kind}-{stays}"
     trouble = Trouble(call, kind, stays=stays)
-    disk = WeakDisk(folder)
+    disk = WeakDisk(folder / "data")
     disk.trouble = trouble
     world = World(folder, space, 3, disk)
     error = quietly(lambda: play(world))
@@ -108,18 +107,19 @@ def stopped(world: World, trouble: Trouble) -> None:
 
 def kept_after_power_loss(folder: Path, disk: WeakDisk, acknowledged: int) -> list[bytes]:
     """What is left when the power goes now: everything acknowledged, at least."""
-    disk.picture().lay_out(folder, "lost", random.Random(0))
-    with EmbeddedLog.open(folder, disk=HastyDisk(), free_bytes_min=0) as log:
+    disk.picture().lay_out(folder / "data", "lost", random.Random(0))
+    with EmbeddedLog.open(folder / LOG, disk=HastyDisk(), free_bytes_min=0) as log:
         assert log.last >= acknowledged
         frames = frames_of(log)
-        sound(Machine.recover(log))
+        recovered(folder, log)
     return frames
 
 
 def go_on(tmp_path: Path, world: World, disk: WeakDisk, lost: list[bytes]) -> None:
     """Opened again on the same disk, which is well again: nothing is missing, and it works."""
     again = World(world.folder, world.space, 4, disk)
-    again.clock.time = world.clock.time + 1
+    again.system = world.system
+    again.system.run(1)
     again.open()
     try:
         frames = frames_of(again.log)
@@ -135,8 +135,9 @@ def go_on(tmp_path: Path, world: World, disk: WeakDisk, lost: list[bytes]) -> No
 
 
 def calls(tmp_path: Path, space: Workspace) -> int:
-    disk = WeakDisk(tmp_path / "well")
-    world = World(disk.folder, space, 3, disk)
+    folder = tmp_path / "well"
+    disk = WeakDisk(folder / "data")
+    world = World(folder, space, 3, disk)
     play(world)
     world.close()
     heard = {about.split()[0] for about in disk.heard}

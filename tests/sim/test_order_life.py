@@ -56,13 +56,11 @@ class Story:
         self.consents: set[int] = set()
         self.opted_out: dict[str, set[int]] = {"all": set(), "marketing": set()}
         self.homeless: set[int] = set()
-        self.life = Life(CATEGORY, self.allowed)
+        self.life = Life(dict(CATEGORY), self.allowed)
         self.read = 0
         rate = draw.choice([None, model.Rate(3, 3600), model.Rate(1, 1)])
         campaign = model.Campaign("spring", rule("visits >= 1"), "email", "ad", rate=rate)
-        steps = send("m", "w"), wait("w", span=(0, 30, 0))
-        own = journey("j", on_event("go"), *steps, exits=(leave_when('event("paid")'),))
-        space = workspace(own, messages=[mail("ad", category="marketing")])
+        space = workspace(*self.journeys(), messages=[mail("ad", category="marketing")])
         limit = draw.choice([1, 3, 1 << 40])
         self.play = Play(msgspec.structs.replace(space, campaigns=(campaign,)), limit=limit)
         self.play.look = self.follow
@@ -73,6 +71,13 @@ class Story:
             if draw.random() < 0.8:
                 self.play.consent(contact)
                 self.consents.add(contact)
+
+    def journeys(self) -> tuple[model.Journey, ...]:
+        steps = send("m", "w"), wait("w", span=(0, 30, 0))
+        return (journey("j", on_event("go"), *steps, exits=(leave_when('event("paid")'),)),)
+
+    def pass_time(self, seconds: int) -> None:
+        self.play.after(seconds)
 
     def allowed(self, contact: int, category: str) -> bool:
         """What policy says, by this story's own books."""
@@ -147,13 +152,13 @@ class Story:
         for _ in range(40):
             self.deed()
             self.follow()
-            self.play.after(self.draw.choice([1, 600, HOUR, 5 * HOUR, DAY]))
+            self.pass_time(self.draw.choice([1, 600, HOUR, 5 * HOUR, DAY]))
         play = self.play
         play.hold, play.room = False, {}
         play.answer = lambda contact, name: (OutcomeCode.ACCEPTED, "")
         play.do(records.Steered("spring", "resume", ""))
         self.answer()
-        play.after(4 * DAY)
+        self.pass_time(4 * DAY)
         self.answer()
         play.settle()
         self.follow()

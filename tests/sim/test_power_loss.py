@@ -2,8 +2,9 @@
 
 Every write that was not synced is dropped, torn, done out of order, or done. Whatever opens the
 folder then has a log that is the beginning of the one there was, with everything that was
-acknowledged in it; its ledgers balance; and it goes on: what left a second time is what was in
-flight, and the log says so of each.
+acknowledged in it, and every snapshot that was published, whole; its ledgers balance; engine time
+has not gone back, whatever the clock chip says; and it goes on: what left a second time is what was
+in flight, and the log says so of each.
 """
 
 from __future__ import annotations
@@ -13,15 +14,31 @@ from pathlib import Path
 
 import pytest
 
-from blaster.engine import Machine
 from blaster.log import EmbeddedLog
 from blaster.model.definitions import Workspace
 from tests.engine.support import workspace
 from tests.log.disks import WAYS, Picture, Way, WeakDisk
 from tests.log.support import HastyDisk
-from tests.sim.durable import BOOTS, FILES, Post, Told, World, doubted, frames_of, settle, sound
+from tests.sim.durable import (
+    BOOTS,
+    CLOCK,
+    DAY,
+    FILES,
+    LOG,
+    Post,
+    Told,
+    World,
+    doubted,
+    frames_of,
+    recovered,
+    settle,
+    sound,
+)
 
 TURNS = 12
+CALLS = 1_000
+"""That such a world makes of its disk, more or less."""
+SNAPSHOT_ENTRIES = 12
 PAYLOAD_BYTES = 1_000
 """Larger frames go to the payload file here, so that small worlds have some."""
 
@@ -35,6 +52,8 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
 def payloads(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blaster.log.files.LOG_PAYLOAD_INLINE_BYTES_MAX", PAYLOAD_BYTES)
     monkeypatch.setattr("blaster.log.chain.CHECKPOINT_BYTES", 3_000)
+    monkeypatch.setattr("blaster.engine.snapshotting.SNAPSHOT_LOG_ENTRIES", SNAPSHOT_ENTRIES)
+    monkeypatch.setattr("blaster.engine.snapshotting.SNAPSHOT_RETRY_S", 0.0)
 
 
 def filmed(
@@ -42,8 +61,8 @@ def filmed(
 ) -> tuple[World, list[Picture], list[bytes]]:
     """A world that was played to its end, and pictures of its disk on the way."""
     dice = random.Random(f"cuts {seed}")
-    disk = WeakDisk(folder)
-    disk.at = set(dice.sample(range(1, 60 * TURNS), min(cuts * 3, 50 * TURNS)))
+    disk = WeakDisk(folder / "data")
+    disk.at = set(dice.sample(range(1, CALLS), cuts * 3))
     world = World(folder, space, seed, disk)
     disk.tell = world.told
     world.open()
@@ -63,23 +82,26 @@ def cut(
 ) -> int:
     """Opens what the power cut left, and looks at it; how many orders were in doubt."""
     dice = random.Random(f"{picture.call} {way}")
-    picture.lay_out(folder, way, dice)
+    picture.lay_out(folder / "data", way, dice)
     promised: Told = picture.told
-    with EmbeddedLog.open(folder, disk=HastyDisk(), free_bytes_min=0) as log:
+    with EmbeddedLog.open(folder / LOG, disk=HastyDisk(), free_bytes_min=0) as log:
         assert log.last >= max(promised.acknowledged, promised.durable)
         assert frames_of(log) == frames[: log.last]
-        machine = Machine.recover(log)
-        sound(machine)
+        machine = recovered(folder, log, promised.snapshot)
+        recorded = machine.state.now
         in_flight = set(machine.unanswered().tolist())
     if not go_on:
         return len(in_flight)
     after = World(folder, world.space, picture.call, HastyDisk())
-    after.clock.time = world.clock.time
+    keep_clock(folder / CLOCK, promised.clock, way, dice)
+    after.system.true = promised.true
+    after.system.reboot(wall=dice.choice([None, 0.0, promised.true - 3600, promised.true + DAY]))
     rings = folder.with_name(f"{folder.name}-post")
     Post(rings, BOOTS[0], dice).start(lambda batch: None)  # as it was before the cut
     after.post = Post(rings, BOOTS[1], dice, silent=0.0)
     after.open()
     try:
+        assert after.clock.now() >= recorded
         settle(after)
         machine = after.thread._machine
         sound(machine)
@@ -93,6 +115,13 @@ def cut(
     assert repeated <= doubts
     assert len(after.post.left) == len(set(after.post.left))
     return len(in_flight)
+
+
+def keep_clock(path: Path, content: bytes, way: Way, dice: random.Random) -> None:
+    """The file is never synced: it is as it was, or gone, or some of it."""
+    if way == "lost" or not content:
+        return
+    path.write_bytes(content if way == "kept" else content[: dice.randrange(len(content))])
 
 
 def lose_power(tmp_path: Path, space: Workspace, seed: int, cuts: int, every: int) -> int:

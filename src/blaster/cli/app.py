@@ -156,8 +156,8 @@ def _failed(error: BlasterError | OSError) -> int:
         case LogCorrupt():
             fail(
                 str(error),
-                "the log under data/log is damaged; keep a copy of the folder as it is, and go "
-                "back to a copy from before",
+                "the log under data/log is damaged; `blaster doctor --repair` shows what is "
+                "whole, and what there is to choose from",
             )
         case OSError(strerror=str(reason), filename=str(file)):
             fail(f"{shown(file)}: {reason}")

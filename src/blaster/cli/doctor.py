@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blaster.cli.folders import account_folder, workspace_folder
-from blaster.cli.output import counted, number, paint, say, say_json
+from blaster.cli.folders import DATA, account_folder, workspace_folder
+from blaster.cli.output import UsageError, counted, number, paint, say, say_json
 
 if TYPE_CHECKING:
     from blaster.cli.checkup import Check
 
 HELP = """
-Usage: blaster doctor [DIR] [--verify] [--json]
+Usage: blaster doctor [DIR] [--verify | --repair [--choose NAME --yes]] [--json]
 
 Looks at the definitions, the DKIM keys, the data folder and its snapshots, the
 disk, the clock and what is still to be sent, and says of each whether it is fit
@@ -23,20 +23,52 @@ Options:
   --verify  instead: replay the account's log twice, then take every decision
             in it again, and say whether all is as recorded; nobody else may
             have the account open. Another release may rightly decide otherwise
+  --repair  instead: read the whole log and every snapshot, say what is damaged,
+            which choices there are, and what each of them would lose; nobody
+            else may have the account open. Changes nothing
+  --choose NAME
+            with --repair: go this way; what is taken out of the account is kept
+            in a folder data/repaired-...
+  --yes     with --choose: do it. Without it, only say what would be done
   --json    the same, as JSON
 
 Examples:
   blaster doctor
   blaster doctor club --json | jq '.checks[] | select(.state != "ok")'
   blaster doctor club --verify
+  blaster doctor club --repair
+  blaster doctor club --repair --choose cut --yes
 
-Exit codes: 0 no errors (there may be warnings); 1 errors; 2 no workspace.
+Exit codes: 0 no errors (there may be warnings), or it was repaired; 1 errors;
+2 no workspace, or there is no such choice.
 """
 
 _COLOURS = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
-def run(folder: Path | None = None, /, *, verify: bool = False, json: bool = False) -> int:
+def run(
+    folder: Path | None = None,
+    /,
+    *,
+    verify: bool = False,
+    repair: bool = False,
+    choose: str | None = None,
+    yes: bool = False,
+    json: bool = False,
+) -> int:
+    if (choose or yes) and not (repair and choose):
+        raise UsageError("--choose goes with --repair, and --yes with --choose")
+    if verify and repair:
+        raise UsageError("--verify and --repair are two different looks")
+    if repair:
+        from blaster.cli.repairs import look, mend
+
+        folder = workspace_folder(folder)
+        if not (folder / DATA / "log").is_dir():
+            account_folder(folder)  # says that nothing was published
+        return (
+            mend(folder, choose, json=json) if choose and yes else look(folder, choose, json=json)
+        )
     if verify:
         return _verify(account_folder(folder), json=json)
     folder = workspace_folder(folder)

@@ -18,7 +18,7 @@ is tried again once, however often this command is given; to try those once more
 that failed again, give another key. blaster run delivers them.
 
 Options:
-  --key WORD   one try more for whoever had none under this word
+  --key WORD   one try more for those of whom every try failed
   --dir DIR    the workspace (default: this folder, or the nearest above it)
   --json       {"retried": N}
 

@@ -59,9 +59,13 @@ def _one(seen: Seen, place: str, now: float) -> Check:
 
 
 def _tail(newest: int, durable: int) -> Check:
-    if durable < newest:
-        said = f"the log ends at entry {durable:,}, before the snapshot's {newest:,}"
-        return Check(NAME, "error", said, "put the newest copy of data/log back")
+    if durable < newest:  # the mark is not synced: a lost power leaves an older one, or none
+        said = f"the log's mark says entry {durable:,}, and the newest snapshot holds {newest:,}"
+        advice = (
+            "after a power cut the mark may be behind: start the account, which reads the log itself"
+            " and says what is missing, if anything is"
+        )
+        return Check(NAME, "warning", said, advice)
     if not newest:
         said = f"none yet: all {durable:,} entries of the log are read at a start"
         return Check(NAME, "ok", said)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from blaster.core.picture import PICTURE_FORMAT as PICTURE_FORMAT
     from blaster.core.picture import decode_picture as decode_picture
     from blaster.core.picture import format_of as format_of
+    from blaster.core.plan import CAMPAIGN_STEP as CAMPAIGN_STEP
     from blaster.core.plan import JourneyPlan as JourneyPlan
     from blaster.core.plan import LookStep as LookStep
     from blaster.core.plan import Plan as Plan
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from blaster.core.plan import fields_of as fields_of
     from blaster.core.plan import make_plan as make_plan
     from blaster.core.plan import scope_of as scope_of
+    from blaster.core.replaying import Replay as Replay
     from blaster.core.requested import REQUEST_KEY as REQUEST_KEY
     from blaster.core.requested import requested_message as requested_message
     from blaster.core.requested import requested_name as requested_name
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from blaster.core.timing import after_span as after_span
 
 _HOMES = {
+    "CAMPAIGN_STEP": "plan",
     "CampaignState": "campaigns",
     "PHASES": "campaigns",
     "hash_pairs": "numberset",
@@ -114,6 +117,7 @@ _HOMES = {
     "NumberSet": "numberset",
     "PICTURE_FORMAT": "picture",
     "Plan": "plan",
+    "Replay": "replaying",
     "Rows": "binding",
     "SendStep": "plan",
     "Sites": "sites",
@@ -157,6 +161,7 @@ _HOMES = {
 
 __all__ = [
     "ARROW_TYPES",
+    "CAMPAIGN_STEP",
     "EVERYTHING",
     "PHASES",
     "PICTURE_FORMAT",
@@ -179,6 +184,7 @@ __all__ = [
     "OpenSends",
     "Passage",
     "Plan",
+    "Replay",
     "Rows",
     "SendState",
     "SendStep",

@@ -67,7 +67,7 @@ def _took(state: State, at: int, operation: records.Took) -> list[Effect]:
     if not item.rounds:
         state.inbox.popleft()
     if hasattr(item.operation, "contacts"):
-        _count_afresh(state, item.operation.contacts[positions], at)
+        count_afresh(state, item.operation.contacts[positions], at)
     effects = TAKERS[type(item.operation)](state, item.at, item.operation, positions)
     return effects + _echoes(state, effects)
 
@@ -89,15 +89,16 @@ _ECHOES: dict[str, tuple[Key, ...]] = {
 }
 
 
-def _count_afresh(state: State, contacts: Array, at: int) -> None:
+def count_afresh(state: State, contacts: Array, at: int | Array) -> None:
     """The bound on entries within an instant is on what follows from one input, not on inputs.
 
     An outcome begins nothing: two journeys may start each other by their sends too.
     """
     when = state.find(("entries at",))
     if when is not None:
-        known = contacts[contacts < when.rows]
-        counted = known[when.take(known) == at]
+        known = contacts < when.rows
+        at = at if isinstance(at, int) else at[known]
+        counted = contacts[known][when.take(contacts[known]) == at]
         if len(counted):
             when.put(counted, NEVER)
 

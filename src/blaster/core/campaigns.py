@@ -9,7 +9,8 @@ Laws: a contact of the audience has one bit beside that one, or an order; the au
 by part, and nobody is sent before it is whole; what was launched keeps its message and audience,
 whatever is published, and takes a new rate. The queues are fed from the bits piece by piece, in the
 order of contacts, so that a tick costs what it takes. Orders are spaced by a bucket that holds one
-second's worth (or one order): what was not sent while the engine rested is not made up for.
+second's worth (at least one order) and the fraction of an order that the second before left over:
+what was not sent while the engine rested is not made up for.
 """
 
 from __future__ import annotations
@@ -158,7 +159,7 @@ class CampaignState:
             definition = msgspec.structs.replace(self.plan.definition, rate=plan.rate)
             self.plan = replace(self.plan, rate=plan.rate, definition=definition)
             return
-        if plan.definition.start != self.plan.definition.start or self.starts == NEVER:
+        if plan.starts != self.plan.starts or self.starts == NEVER:  # so says another zone, too
             starts = NEVER if plan.starts is None else plan.starts
             self.starts = starts if starts >= at else NEVER
         self.plan, self.workspace = plan, workspace
@@ -248,7 +249,8 @@ class CampaignState:
         rate = self.plan.rate
         assert rate is not None
         grown = self.credit + max(0, now - self.credited) * rate.count
-        return min(grown, max(rate.count, rate.seconds))
+        # Without the fraction 5000/h would be one a second, 3600 an hour.
+        return min(grown, rate.count + rate.seconds - 1)
 
     def spend(self, count: int, at: int) -> None:
         """So many orders were made."""

@@ -21,6 +21,7 @@ from blaster.core.chains import find_linked, walk
 from blaster.core.codes import Hasher
 from blaster.core.column import Column
 from blaster.core.plan import Outgoing
+from blaster.core.rows import is_ascending
 from blaster.core.table import Table
 from blaster.model.fields import Field, Kind
 from blaster.rules import Dictionary, EventLists, Vector
@@ -55,11 +56,14 @@ class Happenings:
         self,
         newest: Column,
         contacts: Array,
-        at: int,
+        at: int | Array,
         columns: pa.RecordBatch,
         declared: Mapping[str, Field],
     ) -> None:
-        """It happened to these contacts (each given once); `columns` are the attributes."""
+        """It happened to these contacts, in this order; `columns` are the attributes.
+
+        `at` is one for all, or of each (uint32[]).
+        """
         if not len(contacts):
             return
         rows = _link(self.table, newest, contacts)
@@ -172,7 +176,12 @@ def _link(table: Table, newest: Column, contacts: Array) -> Array:
     first = table.rows
     table.grow(first + len(contacts))
     rows = np.arange(first, table.rows, dtype=np.int64)
-    table.column("before").put(rows, newest.take(contacts))
+    before = newest.take(contacts)
+    if not is_ascending(contacts):
+        order = np.argsort(contacts, kind="stable")
+        again = np.flatnonzero(contacts[order[1:]] == contacts[order[:-1]])
+        before[order[again + 1]] = rows[order[again]]
+    table.column("before").put(rows, before)
     newest.put(contacts, rows.astype(np.uint32))
     return rows
 

@@ -198,8 +198,29 @@ def take_happened(
     state: State, at: int, operation: records.Happened, positions: Array
 ) -> list[Effect]:
     key = (operation.space, operation.name)
+    contacts, columns = happen(state, at, operation, positions)
+    _happened_in_runs(state, at, key, contacts, columns)
+    # A run whose key came again knows newer attributes now; who waits on them looks again.
+    renewed = [name for name in columns.schema.names if state.is_read(("attribute", name))]
+    return [
+        Change(key, contacts, columns),
+        *(Change(("attribute", name), contacts) for name in renewed),
+    ]
+
+
+def happen(
+    state: State, at: int | Array, operation: records.Happened, positions: Array
+) -> tuple[Array, pa.RecordBatch]:
+    """What is known of contacts outside of runs; answers with the rows that counted.
+
+    A contact may stand there again; with `at` of each row (uint32[], never falling) this is as if
+    each had happened by itself.
+    """
+    key = (operation.space, operation.name)
     if operation.keys:
-        positions = _not_seen(state, key, operation.keys, positions)
+        fresh = _not_seen(state, key, operation.keys, positions)
+        at = at if isinstance(at, int) else at[np.searchsorted(positions, fresh)]
+        positions = fresh
     contacts = operation.contacts[positions]
     columns = rows_of(operation.columns, positions)
     first_time(state.column((*key, "first")), contacts, at)
@@ -215,13 +236,12 @@ def take_happened(
         for name in columns.schema.names:
             answers = columns.column(name).cast(pa.string())
             state.column((*key, "answer", name)).put_arrow(contacts, answers, keep_null=False)
-    _happened_in_runs(state, at, key, contacts, columns)
-    # A run whose key came again knows newer attributes now; who waits on them looks again.
-    renewed = [name for name in columns.schema.names if state.is_read(("attribute", name))]
-    return [
-        Change(key, contacts, columns),
-        *(Change(("attribute", name), contacts) for name in renewed),
-    ]
+    return contacts, columns
+
+
+def happens_in_runs(state: State, key: Key) -> bool:
+    """Whether there are runs that may know of such a happening."""
+    return any(journey.running for journey in state.readers.get(key, ()))
 
 
 def take_started(

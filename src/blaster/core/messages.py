@@ -18,6 +18,7 @@ from blaster.core.column import Column
 from blaster.core.consent import opt_out
 from blaster.core.happenings import ENGAGED
 from blaster.core.plan import Key
+from blaster.core.rows import occurrences
 from blaster.core.runs import JourneyState
 from blaster.core.state import Change, State
 from blaster.model.fields import NEVER
@@ -28,10 +29,14 @@ IMPLIED = {"clicked": "opened", "replied": "opened"}
 """A click or a reply implies an open."""
 
 
-def first_time(column: Column, rows: Array, at: int) -> Array:
-    """Writes `at` where nothing was written yet; says which rows those were."""
+def first_time(column: Column, rows: Array, at: int | Array) -> Array:
+    """Writes `at` (one for all, or of each row) where nothing was written yet.
+
+    Says which rows those were; of a row that stands there again the first.
+    """
     fresh: Array = column.take(rows) == NEVER
-    column.put(rows[fresh], at)
+    fresh &= occurrences(rows) == 0
+    column.put(rows[fresh], at if isinstance(at, int) else at[fresh])
     return fresh
 
 

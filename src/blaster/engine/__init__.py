@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from blaster.engine.machine import Machine as Machine
     from blaster.engine.notices import Notice as Notice
     from blaster.engine.preview import Preview as Preview
+    from blaster.engine.repairing import Choice as Choice
+    from blaster.engine.repairing import Damage as Damage
+    from blaster.engine.repairing import Repaired as Repaired
+    from blaster.engine.repairing import find_damage as find_damage
+    from blaster.engine.repairing import repair as repair
     from blaster.engine.snapshotting import SnapshotStatus as SnapshotStatus
     from blaster.engine.system import System as System
     from blaster.engine.system import synchronised as synchronised
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
     from blaster.engine.verifying import verify_folder as verify_folder
 
 _HOMES = {
+    "Choice": "repairing",
+    "Damage": "repairing",
     "Engine": "engine",
     "EngineTime": "enginetime",
     "ImportBatch": "importer",
@@ -47,6 +54,7 @@ _HOMES = {
     "Notice": "notices",
     "Preview": "preview",
     "Reject": "importer",
+    "Repaired": "repairing",
     "System": "system",
     "TimeState": "enginetime",
     "TimeStatus": "engineclock",
@@ -54,10 +62,12 @@ _HOMES = {
     "TimelineItem": "timeline",
     "Verified": "verifying",
     "Upserts": "accounts",
+    "find_damage": "repairing",
     "form_operations": "intake",
     "give_word": "timefile",
     "open_engine": "engine",
     "read": "importer",
+    "repair": "repairing",
     "read_time": "timefile",
     "received": "intake",
     "resolve": "intake",
@@ -70,6 +80,8 @@ _HOMES = {
 
 __all__ = [
     "MISSING_DATA",
+    "Choice",
+    "Damage",
     "Engine",
     "EngineTime",
     "ImportBatch",
@@ -79,6 +91,7 @@ __all__ = [
     "Notice",
     "Preview",
     "Reject",
+    "Repaired",
     "SnapshotStatus",
     "System",
     "TimeState",
@@ -86,12 +99,14 @@ __all__ = [
     "TimelineItem",
     "Upserts",
     "Verified",
+    "find_damage",
     "form_operations",
     "give_word",
     "open_engine",
     "read",
     "read_time",
     "received",
+    "repair",
     "resolve",
     "synchronised",
     "upserted",

@@ -125,6 +125,21 @@ def find_all(state: State, contacts: Sequence[str | int]) -> Array:
     return np.array([find_contact(state, who) for who in contacts], np.int64)
 
 
+def find_many(state: State, contacts: Sequence[str | int]) -> tuple[Array, dict[int, Exception]]:
+    """The number of each contact (int64[]), and why those that have none (-1) have none."""
+    rows = np.full(len(contacts), -1, np.int64)
+    refused: dict[int, Exception] = {}
+    for place, who in enumerate(contacts):
+        if type(who) is int and 0 <= who < state.contacts.rows:
+            rows[place] = who
+            continue
+        try:
+            rows[place] = find_contact(state, who)
+        except InputError as error:
+            refused[place] = error
+    return rows, refused
+
+
 def known_fields(state: State) -> dict[str, Any]:
     from blaster.core import fields_of
 

@@ -29,11 +29,17 @@ from blaster.engine.accounts import Contacts, Lists, find_contact
 from blaster.engine.campaigning import Campaigns
 from blaster.engine.engineclock import EngineClock, TimeStatus
 from blaster.engine.events import Events
+from blaster.engine.gathering import Arrival, Gathering
 from blaster.engine.letterbook import Sample
 from blaster.engine.machine import Machine
 from blaster.engine.notices import Notice
 from blaster.engine.preview import Preview, preview_of
-from blaster.engine.publishing import refuse_relaunch, refuse_retyping, try_out
+from blaster.engine.publishing import (
+    refuse_relaunch,
+    refuse_renaming,
+    refuse_retyping,
+    try_out,
+)
 from blaster.engine.recovery import recover
 from blaster.engine.reporting import Reports
 from blaster.engine.requests import Journeys, Recipients, check_ledger, send
@@ -94,13 +100,14 @@ class Engine:
         self._given_transport = transport
         self._given_log = log
         self._thread: EngineThread | None = None
+        self._gathering: Gathering | None = None
         self._snapshotter: Snapshotter | None = None
         self._closed: EngineThread | None = None
         self._opening = False
         self._subscriptions: list[Subscription] = []
         self.contacts = Contacts(self._run)
         self.lists = Lists(self._run)
-        self.events = Events(self._run)
+        self.events = Events(self._run, self._bring)
         self.journeys = Journeys(self._run)
         self.campaigns = Campaigns(self._run)
         self.reports = Reports(self._run)
@@ -133,7 +140,7 @@ class Engine:
             except BaseException:
                 await _whole(thread.close)
                 raise
-            self._thread = thread
+            self._thread, self._gathering = thread, Gathering(thread)
         finally:
             self._opening = False
 
@@ -207,6 +214,7 @@ class Engine:
         Cancelled, it still does all of it first.
         """
         thread, self._thread = self._thread, None
+        self._gathering = None
         try:
             if thread is not None:
                 self._closed = thread
@@ -226,6 +234,11 @@ class Engine:
             raise EngineClosed("the engine is not open")
         return await asyncio.wrap_future(self._thread.run(command))
 
+    async def _bring(self, arrival: Arrival) -> None:
+        if self._gathering is None:
+            raise EngineClosed("the engine is not open")
+        await self._gathering.bring(arrival)
+
     # --- definitions --------------------------------------------------------------------------
 
     async def publish(self, workspace: model.Workspace | None = None) -> int:
@@ -233,7 +246,8 @@ class Engine:
 
         Unchanged journeys go on as they are; runs inside a changed one stay on their version.
         Raises DefinitionError with every finding, InputError for a field that would change its
-        type and for what the transport cannot use, such as a key; then nothing changes.
+        type, a name that was another kind's, a launched campaign that is another one now, and for
+        what the transport cannot use, such as a key; then nothing changes.
         """
         if workspace is None:
             checked = await asyncio.to_thread(check, self.folder)
@@ -249,6 +263,7 @@ class Engine:
 
         def command(machine: Machine, now: int) -> int:
             refuse_retyping(machine, made)
+            refuse_renaming(machine, made)
             refuse_relaunch(machine, made)
             machine.accept(now, (operation,))
             return len(made.journeys)

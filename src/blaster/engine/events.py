@@ -5,10 +5,8 @@ Answers come when what they rest on is durable. Nothing of a refused call is app
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal
-
-import numpy as np
 
 from blaster.engine.accounts import (
     Run,
@@ -19,6 +17,7 @@ from blaster.engine.accounts import (
     proof_of,
     refuse_taken,
 )
+from blaster.engine.gathering import Arrival, Happening, Noting
 from blaster.engine.intake import (
     attributes,
     form_operations,
@@ -34,12 +33,15 @@ from blaster.errors import InputError
 from blaster.model import definitions as model
 from blaster.model import records
 
+Bring = Callable[[Arrival], Awaitable[None]]
+
 
 class Events:
     """`engine.events`."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, bring: Bring) -> None:
         self._run = run
+        self._bring = bring
 
     async def send(
         self,
@@ -75,13 +77,7 @@ class Events:
         one_name(name, space)
         one_text(key, "a key")
 
-        def command(machine: Machine, now: int) -> None:
-            rows = find_all(machine.state, [contact])
-            columns = attributes([data or {}])
-            keys = (key,) if key else ()
-            machine.accept(now, (records.Happened(space, name, rows, columns, keys),))
-
-        await self._run(command)
+        await self._bring(Happening(space, name, contact, data or {}, key))
 
     async def fill(
         self,
@@ -125,15 +121,7 @@ class Events:
         one_name(message, "message")
         one_text(text, "a text")
 
-        def command(machine: Machine, now: int) -> None:
-            rows = find_all(machine.state, [contact])
-            newest = np.zeros(1, np.uint64)
-            texts = (text,) if text else ()
-            classes = (by,) if by else ()
-            operation = records.Noted(channel, message, fact, rows, newest, texts, classes)
-            machine.accept(now, (operation,))
-
-        await self._run(command)
+        await self._bring(Noting(channel, message, fact, contact, text, by))
 
     async def receive(self, contact: str | int, text: str) -> None:
         """An inbound text (SMS).

@@ -135,7 +135,7 @@ def attributes(rows: Sequence[Mapping[str, object]]) -> pa.RecordBatch:
         return pa.RecordBatch.from_arrays(
             [_attribute([row.get(name) for row in rows]) for name in names], names=names
         )
-    except (TypeError, UnicodeEncodeError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InputError(f"this data is neither text nor JSON: {error}") from error
 
 

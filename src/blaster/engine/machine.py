@@ -15,6 +15,7 @@ import numpy as np
 
 from blaster.core import (
     Handover,
+    Replay,
     SendStep,
     State,
     apply_entry,
@@ -108,8 +109,10 @@ class Machine:
         Raises LogCorrupt, LogVersionError or LogError.
         """
         machine = cls(log)
+        replay = Replay(machine.state)
         for _, entry in log.read():
-            apply_entry(machine.state, entry)
+            replay.apply(entry)
+        replay.finish()
         machine.state.rebuild_caches()
         return machine
 

@@ -20,9 +20,12 @@ def try_out(operation: records.Published) -> None:
         Letterbook(plan).verify()
     except (msgspec.ValidationError, LookupError, TypeError, ValueError) as error:
         raise DefinitionError((f"this workspace cannot be run: {error!r}",)) from error
-    for name in plan.journeys:
-        if requested_message(name) is not None:
-            raise DefinitionError((f"a journey cannot be named {name!r}: that is a single send",))
+    for kind, names in (("journey", plan.journeys), ("campaign", plan.campaigns)):
+        for name in names:
+            if requested_message(name) is not None:
+                raise DefinitionError(
+                    (f"a {kind} cannot be named {name!r}: that is a single send",)
+                )
 
 
 def refuse_retyping(machine: Machine, workspace: model.Workspace) -> None:
@@ -54,3 +57,22 @@ def refuse_relaunch(machine: Machine, workspace: model.Workspace) -> None:
                 f"campaign {campaign.name!r} was launched: its audience and its message stay; "
                 "give the changed one another name"
             )
+
+
+def refuse_renaming(machine: Machine, workspace: model.Workspace) -> None:
+    """A name means a journey or a campaign for good: ledgers and reports are asked for by it."""
+    state = machine.state
+    journeys = {version.plan.name for version in state.versions}
+    for journey in workspace.journeys:
+        if journey.name in state.campaigns:
+            raise InputError(_taken("campaign", journey.name, "journey"))
+    for campaign in workspace.campaigns:
+        if campaign.name in journeys and campaign.name not in state.campaigns:
+            raise InputError(_taken("journey", campaign.name, "campaign"))
+
+
+def _taken(known: str, name: str, fresh: str) -> str:
+    return (
+        f"{name!r} is a {known} of this account, though perhaps no more among its files; "
+        f"give the {fresh} another name"
+    )

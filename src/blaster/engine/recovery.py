@@ -18,8 +18,8 @@ import msgspec
 from blaster.core import (
     PICTURE_FORMAT,
     Catalogue,
+    Replay,
     State,
-    apply_entry,
     decode_picture,
     format_of,
     restore,
@@ -29,6 +29,8 @@ from blaster.errors import LogError, LogVersionError, SnapshotCorrupt
 from blaster.log import Log, Manifest, Snapshots, decode_entry, encode_entry
 from blaster.model.records import Entry, Operation
 
+REPAIR = "`blaster doctor --repair`"
+"""Names every choice that there is where nothing can be opened, and what each would lose."""
 READERS_MAX = 4
 """Threads that read a snapshot; more wait for the same memory."""
 
@@ -73,10 +75,12 @@ def recover(log: KeptLog, snapshots: Snapshots) -> Recovered:
         break
     begin = 1 if found is None else found.sequence + 1
     if log.first > begin:
-        raise LogError(_missing(begin, log.first, said))
+        raise LogError(_missing(begin, log.first, said, found))
     machine = Machine(log, state)
+    replay = Replay(state)
     for _, entry in log.read(begin):
-        apply_entry(state, entry)
+        replay.apply(entry)
+    replay.finish()
     state.rebuild_caches()
     for number in damaged:
         snapshots.set_aside(number)
@@ -125,16 +129,16 @@ def _refuse_a_gap(log: KeptLog, manifest: Manifest) -> None:
             f"the log ends at entry {log.last}, but snapshot {manifest.number} holds everything up"
             f" to entry {manifest.sequence}: the log was lost, or an older copy of it was put"
             " here. What came after the snapshot may be missing. Put the newest copy of data/log"
-            " back; or, to go on from this log alone, move data/snapshots away: then whatever"
-            f" came after entry {log.last} is lost"
+            f" back; what else there is to choose from, {REPAIR} shows"
         )
 
 
-def _missing(begin: int, first: int, said: list[str]) -> str:
+def _missing(begin: int, first: int, said: list[str], found: Manifest | None) -> str:
     which = f"entry {begin} is" if first - begin == 1 else f"entries {begin} to {first - 1} are"
-    why = "; ".join(said) if said else "there is no snapshot"
+    newest = "there is none" if found is None else f"the newest ends at entry {found.sequence}"
+    why = "; ".join([*said, newest])
     return (
         f"the log begins at entry {first}, and {which} in no whole snapshot ({why}). Put"
         " data/snapshots back from a copy that holds them, or data/log from one that still"
-        " begins with them; nothing was changed"
+        f" begins with them; nothing was changed. What else there is to choose from, {REPAIR} shows"
     )

@@ -10,10 +10,12 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Iterator
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from blaster.core import (
+    CAMPAIGN_STEP,
     REQUEST_KEY,
     NumberSet,
     State,
@@ -29,9 +31,16 @@ from blaster.errors import InputError
 from blaster.log import Log
 from blaster.model import records
 from blaster.model.records import Array
-from blaster.reports import TERMS, Sends, list_sends
+from blaster.reports import (
+    RETRY_SOURCE,
+    TERMS,
+    Sends,
+    list_sends,
+    retried_order,
+    retry_keys,
+    tried_again,
+)
 
-RETRY_SOURCE = "retry"
 ROWS = 8_192
 """Rows that are put together before they are given out."""
 SCHEMA = pa.schema([
@@ -74,23 +83,30 @@ class Reports:
         """Sends again what failed in a journey or campaign; answers how many are tried again.
 
         Each failed send is tried again once per `key`, whoever asks how often: a second call with
-        the same key tries only what failed since. In a campaign the send goes back to waiting; a
-        journey's run went on, so that its message is sent singly (`send CHANNEL MESSAGE`), with
-        the data that the run had. Raises InputError for an unknown name.
+        the same key tries only what failed since, and another key those whose every try failed. In
+        a campaign the send goes back to waiting; a journey's run went on, so that its message is
+        sent singly (`send CHANNEL MESSAGE`), with the data that the run had. Raises InputError for
+        an unknown name, a stopped campaign, and when all that failed cannot be sent singly: calls,
+        and messages that are published no more.
         """
         if await self._run(lambda machine, now: name in machine.state.campaigns):
             return int(await self._run(lambda machine, now: _steer_retry(machine, now, name, key)))
-        count = 0
+        count, any_message, other = 0, False, ""
         log = await self._log(name)
+        done = await asyncio.to_thread(tried_again, log.read, name)
         async for sends in _streamed(list_sends(log.read(), name, ("failed",), with_data=True)):
-            if requested_message(requested_name(sends.channel, sends.message)) is None:
-                raise InputError(f"{sends.channel} {sends.message} is no message")
-            given = sends
+            given = _to_try(sends, name, done)
 
-            def command(machine: Machine, now: int, given: Sends = given) -> int:
+            def command(machine: Machine, now: int, given: Sends = given) -> int | None:
                 return _again(machine, now, name, given, key)
 
-            count += int(await self._run(command))
+            again = await self._run(command)
+            if again is None:
+                other = f"{sends.channel} {sends.message}"
+            else:
+                count, any_message = count + again, True
+        if other and not any_message:
+            raise InputError(f"{other} cannot be sent singly: it is no message that is published")
         return count
 
     async def _log(self, name: str) -> Log:
@@ -120,7 +136,7 @@ class Reports:
             def command(machine: Machine, now: int, batch: int = batch) -> list[Sends]:
                 state = machine.state
                 return [
-                    _campaign_rows(name, *found)
+                    _campaign_rows(*found)
                     for found in campaign_sends(state, state.campaigns[name], batch, terms)
                 ]
 
@@ -173,28 +189,52 @@ def _batch_of(state: State, sends: list[Sends]) -> pa.RecordBatch:
 
 
 def _campaign_rows(
-    name: str, term: str, reason: str, channel: str, message: str, contacts: Array, orders: Array
+    term: str, reason: str, channel: str, message: str, contacts: Array, orders: Array
 ) -> Sends:
     count = len(contacts)
     none = np.zeros(count, np.int64)
-    return Sends(term, name, channel, message, contacts, orders, none, (reason,) * count)
+    return Sends(term, CAMPAIGN_STEP, channel, message, contacts, orders, none, (reason,) * count)
 
 
 # --- retry ----------------------------------------------------------------------------------------
 
 
 def _steer_retry(machine: Machine, now: int, name: str, key: str) -> int:
-    count = machine.state.campaigns[name].retryable(key)
+    campaign = machine.state.campaigns[name]
+    if campaign.phase == "stopped":
+        raise InputError(f"campaign {name!r} is stopped: nothing of it is sent any more")
+    count = campaign.retryable(key)
     if count:
         machine.accept(now, (records.Steered(name, "retry", key),))
     return count
 
 
-def _again(machine: Machine, now: int, name: str, sends: Sends, key: str) -> int:
-    """Requests single sends in the place of failed ones, each by a key that names its order."""
+def _to_try(sends: Sends, name: str, done: Collection[int]) -> Sends:
+    """Without those that stand in the place of one that failed before, or have one in theirs."""
+    numbers = sends.orders.tolist()
+    requested = sends.data.get(REQUEST_KEY, (None,) * len(numbers))
+    rows = [
+        row
+        for row, (number, own) in enumerate(zip(numbers, requested, strict=True))
+        if number not in done and not retried_order(name, own)
+    ]
+    data = {each: tuple(values[row] for row in rows) for each, values in sends.data.items()}
+    return msgspec.structs.replace(
+        sends, contacts=sends.contacts[rows], orders=sends.orders[rows], data=data
+    )
+
+
+def _again(machine: Machine, now: int, name: str, sends: Sends, key: str) -> int | None:
+    """Requests single sends in the place of failed ones, each by a key that names its order.
+
+    None: there is no such message.
+    """
+    plan = machine.state.plan
     journey = requested_name(sends.channel, sends.message)
-    suffix = f" {key}" if key else ""
-    keys = tuple(f"retry {name} {order}{suffix}" for order in sends.orders.tolist())
+    is_there = plan is not None and (sends.channel, sends.message) in plan.outgoing
+    if requested_message(journey) is None or not is_there:
+        return None
+    keys = retry_keys(name, sends.orders.tolist(), key)
     known = machine.state.keys_entered.get(journey, NumberSet())
     fresh = np.flatnonzero(~known.contains(hash_pairs(sends.contacts, keys)))
     if not len(fresh):

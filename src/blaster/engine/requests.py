@@ -151,14 +151,13 @@ def _check_journey(state: State, name: str, data: Mapping[str, object]) -> None:
 
 def check_ledger(state: State, name: str) -> None:
     """Raises InputError unless a ledger of this name can be: a journey's, or a message's sends."""
-    single = requested_message(name)
-    if single is not None:
-        _category(state, *single)
-        return
     known = {version.plan.name for version in state.versions}
     known |= set(state.plan.journeys) if state.plan is not None else set()
     known |= set(state.campaigns)
-    if name not in known:
+    single = requested_message(name)
+    if name not in known and single is not None:
+        _category(state, *single)
+    elif name not in known:
         raise _unknown(
             "journey or campaign", name, [each for each in known if not requested_message(each)]
         )

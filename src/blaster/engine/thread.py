@@ -14,7 +14,7 @@ import contextlib
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
 
@@ -28,27 +28,25 @@ from blaster.core import (
     Late,
     addresses_of,
     lateness_of,
-    orders_in_flight,
-    overdue,
     scopes_of,
     suppressed_contacts,
     topics_of,
     touched,
     waits_for_room,
 )
-from blaster.engine.aboard import MAIL, Aboard, Piece, answered, readdressed
+from blaster.engine.aboard import MAIL, Aboard, readdressed
 from blaster.engine.answers import records_of
-from blaster.engine.batches import NO_LIMIT, checked, gate_of, room_of, union
-from blaster.engine.letterbook import suppressed
+from blaster.engine.batches import NO_LIMIT, checked, gate_of, union
+from blaster.engine.commands import Command, Growing
+from blaster.engine.inherited import Inherited
 from blaster.engine.machine import APPEND_TIMEOUT_S, Machine
 from blaster.engine.snapshotting import Snapshotter
 from blaster.engine.telling import Telling
 from blaster.engine.timekeeping import Timekeeping
 from blaster.errors import Busy, EngineClosed, InputError
-from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX, UNDER_WAY_S_MAX
+from blaster.limits import COMMANDS_MAX, GATHERED_MAX, ORDERS_IN_FLIGHT_MAX, UNDER_WAY_S_MAX
 from blaster.model.fields import BATCH_ROWS
 from blaster.model.orders import OrderBatch, OutcomeBatch
-from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Array, Entry
 from blaster.transport import Transport
 
@@ -66,8 +64,6 @@ LOW_S = 1.0
 """How long the engine rests before it asks again whether the log has room."""
 WATCH_S = 60.0
 """How often the watchdog looks at what is under way, and at what an earlier owner left."""
-
-Command = Callable[[Machine, int], Any]
 
 
 class EngineThread:
@@ -91,12 +87,13 @@ class EngineThread:
         self._commands: deque[tuple[Command, Future[Any]]] = deque()
         self._answers: deque[tuple[int, Future[Any], Any]] = deque()
         self._outcomes: deque[OutcomeBatch] = deque()
+        self._joined = 0  # what was added to commands that are not answered yet
         self._resting: list[tuple[Future[int], bool]] = []
         self._closing = False
         self._failure: BaseException | None = None
         # The engine thread's own.
         self._orders: deque[tuple[int, OrderBatch]] = deque()
-        self._again: deque[Piece] = deque()
+        self._again = Inherited(machine.state)
         self._aboard = Aboard()
         self._moved: list[Array] = []
         self._watched_at = float("-inf")
@@ -137,9 +134,7 @@ class EngineThread:
         if len(known.numbers):
             self._outcomes.append(checked(known))
         left = np.setdiff1d(self._machine.unanswered(), known.numbers, assume_unique=True)
-        handovers, refused = orders_in_flight(state, left)
-        self._outcomes.extend(suppressed(part, reason) for reason, part in refused.items())
-        self._again.extend(Piece(h.channel, h.category, h.site, h.numbers) for h in handovers)
+        self._outcomes.extend(self._again.adopt(left))
 
     def start(self) -> None:
         """Begins to run; orders that an earlier owner left in flight are handed over again."""
@@ -156,11 +151,36 @@ class EngineThread:
         with self._news:
             if self._closing or self._failure is not None:
                 raise _closed(self._failure) from self._failure
-            if len(self._commands) + len(self._answers) >= COMMANDS_MAX:
+            if self._calls() >= COMMANDS_MAX:
                 raise Busy(f"{COMMANDS_MAX} commands wait already; try again")
             self._commands.append((command, future))
             self._wake()
         return future
+
+    def extend(self, command: Growing, item: Any) -> bool:
+        """Adds to a command that is the last to wait; False when it is not, or has enough.
+
+        Raises Busy as `run` does.
+        """
+        with self._mutex:
+            if not self._commands or self._commands[-1][0] is not command:
+                return False
+            if len(command.items) >= GATHERED_MAX:
+                return False
+            if self._calls() >= COMMANDS_MAX:
+                raise Busy(f"{COMMANDS_MAX} commands wait already; try again")
+            if len(command.items) == 1:
+                self._commands[-1][1].add_done_callback(lambda _: self._leave(command))
+            command.items.append(item)
+            self._joined += 1
+        return True
+
+    def _leave(self, command: Growing) -> None:
+        with self._mutex:
+            self._joined -= len(command.items) - 1
+
+    def _calls(self) -> int:
+        return len(self._commands) + len(self._answers) + self._joined
 
     def rest(self, *, settled: bool = False) -> Future[int]:
         """Answers, once nothing is left to do now and all of it is durable, what is due next.
@@ -195,7 +215,7 @@ class EngineThread:
                     sound = self._failure is None and self._machine.sound
                     self._snapshotter.close(self._machine if sound else None)
                 self._machine.log.close()
-                self._settle()
+                self._settle(self._machine.log.durable)
             finally:
                 self._let_go()
         self.telling.tell()
@@ -310,8 +330,9 @@ class EngineThread:
         if not self._rest_s:
             self._slice(now)
         self._look_after(now)
-        self._hand_over()
-        self._settle()
+        durable = self._machine.log.durable  # one for both, so that each try is settled before
+        self._settle(durable)  # the next one of its order is handed over
+        self._hand_over(durable)
         self.telling.tell()
         if self._snapshotter is not None:
             self._snapshotter.look(self._machine)
@@ -346,10 +367,8 @@ class EngineThread:
         return time.monotonic() - self._sent_at >= SEND_S
 
     def _has_work(self) -> bool:
-        if self._again:
-            room = self._gates()
-            if any(room_of(room, batch) > 0 for batch in self._again):
-                return True
+        if self._again and self._again.fits(self._gates()):
+            return True
         room = self._room() if self._may_send() else NO_ROOM
         return self._machine.has_work(int(self._clock.now()), room)
 
@@ -366,9 +385,7 @@ class EngineThread:
         """What may be decided: what the gates take, less what was and is not yet handed over."""
         room = self._gates()
         left = max(0, ORDERS_IN_FLIGHT_MAX - self._machine.state.orders.in_flight)
-        promised = self._promised(room)
-        for batch in self._again:
-            promised[gate_of(room, batch)] += len(batch.numbers)
+        promised = self._promised(room) + self._again.promised(room)
         return {
             key: max(0, min(left, room.get(key, NO_LIMIT) - promised[key]))
             for key in {*NO_ROOM, *room}
@@ -531,14 +548,8 @@ class EngineThread:
             return
         self._watched_at = now
         state = self._machine.state
-        for _ in range(len(self._again)):
-            piece = self._again.popleft()
-            late = overdue(state, piece.numbers, now)
-            if late.any():
-                batch = answered(piece.numbers[late], OutcomeCode.EXPIRED, "")
-                self._bring(batch)
-            if not late.all():
-                self._again.append(piece._replace(numbers=piece.numbers[~late]))
+        for batch in self._again.expire(now):
+            self._bring(batch)
         oldest = self._aboard.oldest(state)
         age = 0 if oldest is None else now - oldest
         self.overdue = f"an order is under way for {age} seconds" if age > UNDER_WAY_S_MAX else ""
@@ -549,36 +560,26 @@ class EngineThread:
             self._outcomes.append(batch)
             self._woken = True
 
-    def _hand_over(self) -> None:
-        durable = self._machine.log.durable
+    def _hand_over(self, durable: int) -> None:
         while self._orders and self._orders[0][0] <= durable:
             self._transport.hand_over(self._orders.popleft()[1])
         if self._again:
             self._hand_over_again()
 
     def _hand_over_again(self) -> None:
-        """Of the orders of an earlier owner, as many as there is room for, as they are now."""
+        """Of the orders of an earlier owner."""
         now = max(int(self._clock.now()), self._machine.state.now)
         room = self._gates()
         for key, count in self._promised(room).items():
             room[key] = room.get(key, NO_LIMIT) - count
-        for _ in range(len(self._again)):
-            piece = self._again.popleft()
-            key = gate_of(room, piece)
-            count = max(0, min(room.get(key, NO_LIMIT), len(piece.numbers)))
-            if count < len(piece.numbers):
-                self._again.append(piece._replace(numbers=piece.numbers[count:]))
-            if count:
-                room[key] = room.get(key, NO_LIMIT) - count
-                handovers, refused = orders_in_flight(self._machine.state, piece.numbers[:count])
-                for reason, numbers in refused.items():
-                    self._bring(suppressed(numbers, reason))
-                for batch in self._batches(handovers, now):
-                    self._transport.hand_over(batch)
+        for handovers, refused in self._again.leave(room):
+            for outcomes in refused:
+                self._bring(outcomes)
+            for batch in self._batches(handovers, now):
+                self._transport.hand_over(batch)
 
-    def _settle(self) -> None:
+    def _settle(self, durable: int) -> None:
         """Outcomes that are durable: the transport need not keep them any more."""
-        durable = self._machine.log.durable
         while self._settling and self._settling[0][0] <= durable:
             self._transport.settled(self._settling.popleft()[1])
 

@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from blaster.log.codec import decode_entry, encode_entry
     from blaster.log.disk import Disk, is_full, make_folder
     from blaster.log.embedded import EmbeddedLog
+    from blaster.log.examining import LogSeen, LogSpan, entry_instant, examine
     from blaster.log.lock import FolderLock
     from blaster.log.manifest import Manifest
     from blaster.log.mark import read_mark
     from blaster.log.memory import MemoryLog
+    from blaster.log.mending import keep_entries, rewrite_format
     from blaster.log.packing import pack, unpack
     from blaster.log.protocol import Log
     from blaster.log.snapshots import Draft, Seen, Snapshots, survey
@@ -23,16 +25,22 @@ _HOMES = {
     "EmbeddedLog": "embedded",
     "FolderLock": "lock",
     "Log": "protocol",
+    "LogSeen": "examining",
+    "LogSpan": "examining",
     "Manifest": "manifest",
     "MemoryLog": "memory",
     "Seen": "snapshots",
     "Snapshots": "snapshots",
     "decode_entry": "codec",
     "encode_entry": "codec",
+    "entry_instant": "examining",
+    "examine": "examining",
     "is_full": "disk",
+    "keep_entries": "mending",
     "make_folder": "disk",
     "pack": "packing",
     "read_mark": "mark",
+    "rewrite_format": "mending",
     "survey": "snapshots",
     "unpack": "packing",
 }
@@ -43,16 +51,22 @@ __all__ = [
     "EmbeddedLog",
     "FolderLock",
     "Log",
+    "LogSeen",
+    "LogSpan",
     "Manifest",
     "MemoryLog",
     "Seen",
     "Snapshots",
     "decode_entry",
     "encode_entry",
+    "entry_instant",
+    "examine",
     "is_full",
+    "keep_entries",
     "make_folder",
     "pack",
     "read_mark",
+    "rewrite_format",
     "survey",
     "unpack",
 ]

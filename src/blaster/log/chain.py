@@ -74,19 +74,20 @@ class Chain:
                     before.close()
                     if file.first != before.last + 1:
                         raise LogCorrupt(
-                            f"{file.path.name} begins at {file.first}, not at {before.last + 1}",
+                            f"{before.path.name} ends at entry {before.last},"
+                            f" but {file.path.name} begins at {file.first}",
                             file.first,
                         )
                 heads.append((file.number, file.first))
             if newest is None:
                 return self._begin()
             self._check(newest)
+            self._disk.sync_folder(self.folder)  # what is read from here on is promised, and names
+            self._mark.write(newest.number, newest.last)
         except BaseException:
             if newest is not None:
                 newest.close()
             raise
-        self._disk.sync_folder(self.folder)  # what is read from here on is promised, names as well
-        self._mark.write(newest.number, newest.last)
         return tuple(heads), newest
 
     def _files(self, numbers: list[int]) -> Iterator[LogFile]:

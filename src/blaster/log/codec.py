@@ -164,14 +164,21 @@ def encode_entry(entry: Entry) -> bytes:
     return b"".join((head, _CRC.pack(zlib.crc32(body, zlib.crc32(head))), body))
 
 
+def is_whole(frame: bytes) -> bool:
+    """Whether a frame is what its checksum was made of; of another format nobody here can say."""
+    if len(frame) < HEAD_BYTES or frame[0] != FORMAT:
+        return len(frame) >= HEAD_BYTES
+    body = memoryview(frame)[HEAD_BYTES:]
+    return zlib.crc32(body, zlib.crc32(frame[:1])) == int(_CRC.unpack_from(frame, 1)[0])
+
+
 def decode_entry(frame: bytes) -> Entry:
     """The entry of a frame that `encode_entry` wrote."""
     if len(frame) < HEAD_BYTES:
         raise LogCorrupt("a frame is cut off")
     if frame[0] != FORMAT:
         raise LogVersionError(f"a frame of format {frame[0]}", version=frame[0])
-    body = memoryview(frame)[HEAD_BYTES:]
-    if zlib.crc32(body, zlib.crc32(frame[:1])) != _CRC.unpack_from(frame, 1)[0]:
+    if not is_whole(frame):
         raise LogCorrupt("a frame fails its checksum")
     reader = Reader(frame, HEAD_BYTES)
     at = reader.integer()

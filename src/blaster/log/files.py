@@ -27,7 +27,7 @@ import apsw
 
 from blaster.errors import LogCorrupt, LogError
 from blaster.limits import LOG_PAYLOAD_INLINE_BYTES_MAX
-from blaster.log.codec import HEAD_BYTES
+from blaster.log.codec import HEAD_BYTES, is_whole
 from blaster.log.disk import Disk
 
 SCHEMA = """
@@ -53,13 +53,14 @@ def payload_path(folder: Path, number: int) -> Path:
 
 
 def remove_file(folder: Path, number: int, disk: Disk) -> None:
-    """Remove all that belongs to one file of the log; the SQLite file first.
+    """Remove all that belongs to one file of the log; the SQLite file first, and for good.
 
     What a crash then leaves is a payload or a write-ahead file without its SQLite file: litter, and
-    never a log file that lacks a part.
+    never a log file that lacks a part. So the first name is gone from the disk before the others go.
     """
     path = log_path(folder, number)
     disk.remove(path)
+    disk.sync_folder(folder)
     for part in ("-wal", "-shm", "-journal"):
         disk.remove(Path(f"{path}{part}"))
     disk.remove(payload_path(folder, number))
@@ -217,6 +218,9 @@ class LogFile:
                 frame = self._payload_of(sequence, offset, length) if inline is None else inline
                 if not isinstance(frame, bytes) or seal != seal_of(sequence, frame):
                     raise LogCorrupt(f"{self.path.name}: entry {sequence} is damaged", sequence)
+                if not is_whole(frame):
+                    place = self.path if inline else payload_path(self.folder, self.number)
+                    raise LogCorrupt(f"{place.name}: entry {sequence} is damaged", sequence)
                 yield sequence, frame
                 expected += 1
 

@@ -51,11 +51,11 @@ class FolderLock:
         descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
             self._acquire(descriptor, folder, heirs_s)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
         except BaseException:
-            os.close(descriptor)
+            os.close(descriptor)  # a full disk may refuse the name: nobody is to hold it then
             raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
         self._descriptor = descriptor
 
     def _acquire(self, descriptor: int, folder: Path, heirs_s: float) -> None:

@@ -60,10 +60,10 @@ class SegmentWriter:
         self.end = 0
         self._disk = disk
         self._unsynced = 0
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        self._descriptor = os.open(segment_path(folder, number), flags, 0o644)
+        self._descriptor = disk.open(segment_path(folder, number))
         head = _HEAD.pack(MAGIC, FORMAT, number)
         try:
+            disk.truncate(self._descriptor, 0)
             self._write(head + _CRC.pack(zlib.crc32(head)))
         except BaseException:
             self.close()
@@ -97,7 +97,7 @@ class SegmentWriter:
 
     def close(self) -> None:
         if self._descriptor >= 0:
-            os.close(self._descriptor)
+            self._disk.close(self._descriptor)
             self._descriptor = -1
 
 
@@ -148,7 +148,11 @@ class SegmentReader:
         if descriptor is None or into.nbytes != length:
             raise SnapshotCorrupt(f"{where} is not the one that was asked for")
         head = bytearray(PIECE.size)
-        if not _read_whole(descriptor, head, into, offset):
+        try:
+            whole = _read_whole(descriptor, head, into, offset)
+        except OSError as error:  # of the disk itself: what it has lost is as good as damaged
+            raise SnapshotCorrupt(f"{where} cannot be read: {error.strerror}") from error
+        if not whole:
             raise SnapshotCorrupt(f"{where} is cut off")
         kind, zero, said, size = PIECE.unpack(head)
         if (zero, said, size) != (0, crc, length) or crc_of(kind, into) != crc:

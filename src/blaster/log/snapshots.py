@@ -170,9 +170,13 @@ class Draft:
         )
         manifest = Manifest(self.number, sequence, at, segments, table.tobytes(), root)
         path = manifest_path(self._folder, self.number)
-        with _new(path).open("wb", buffering=0) as file:
-            self._disk.write(file.fileno(), encode_manifest(manifest), 0)
-            self._disk.sync(file.fileno())
+        descriptor = self._disk.open(_new(path))
+        try:
+            self._disk.truncate(descriptor, 0)
+            self._disk.write(descriptor, encode_manifest(manifest), 0)
+            self._disk.sync(descriptor)
+        finally:
+            self._disk.close(descriptor)
         self._disk.rename(_new(path), path)
         self._disk.sync_folder(self._folder)
         return manifest
@@ -184,7 +188,9 @@ class Draft:
         with contextlib.suppress(OSError):
             path = manifest_path(self._folder, self.number)
             self._disk.remove(_new(path))
-            self._disk.remove(path)  # renamed, and then the folder could not be synced
+            if path.exists():  # renamed, and then the folder could not be synced
+                self._disk.remove(path)
+                self._disk.sync_folder(self._folder)  # no manifest may outlive what it names
             for number in range(self._first, self._next):
                 self._disk.remove(segment_path(self._folder, number))
 

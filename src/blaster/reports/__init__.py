@@ -6,20 +6,32 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blaster.reports.retries import RETRY_SOURCE as RETRY_SOURCE
+    from blaster.reports.retries import retried_order as retried_order
+    from blaster.reports.retries import retry_keys as retry_keys
+    from blaster.reports.retries import tried_again as tried_again
     from blaster.reports.sends import TERMS as TERMS
     from blaster.reports.sends import Sends as Sends
     from blaster.reports.sends import list_sends as list_sends
 
 _HOMES = {
+    "RETRY_SOURCE": "retries",
     "TERMS": "sends",
     "Sends": "sends",
     "list_sends": "sends",
+    "retried_order": "retries",
+    "retry_keys": "retries",
+    "tried_again": "retries",
 }
 
 __all__ = [
+    "RETRY_SOURCE",
     "TERMS",
     "Sends",
     "list_sends",
+    "retried_order",
+    "retry_keys",
+    "tried_again",
 ]
 
 

@@ -1,0 +1,202 @@
+"""Single inputs of many callers, gathered: what comes while the engine thread is at work is one
+entry of the log, one tick and one answer to the loop.
+
+Owns which of them may stand in one operation. Laws: the inputs of one contact stay in the order in
+which they came; what a refused one would have done is not done, and the others know nothing of it;
+an operation says of each row what an operation of its own would have said. A batch takes more only
+while no other command was given behind it, so that whoever gives several without waiting for
+their answers has them done in his order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+
+from blaster.core import State
+from blaster.engine.accounts import find_many
+from blaster.engine.intake import attributes
+from blaster.engine.machine import Machine
+from blaster.engine.thread import EngineThread
+from blaster.errors import InputError
+from blaster.model import records
+
+Array = np.ndarray[Any, Any]
+Data = Mapping[str, object]
+
+
+class Happening(msgspec.Struct, frozen=True, gc=False):
+    """An event, form, page or file of one contact, with its data and idempotency key."""
+
+    space: str
+    name: str
+    contact: str | int
+    data: Data
+    key: str = ""
+
+    def kind(self) -> tuple[Any, ...]:
+        """What those have in common that may stand in one operation: also which columns."""
+        data = self.data
+        return self.space, self.name, tuple(data), tuple(map(type, data.values()))
+
+    def operation(self, rows: Array, alike: list[Any]) -> records.Operation:
+        """All of them, a row each. Raises InputError if they cannot be."""
+        columns = attributes([each.data for each in alike])
+        if len(alike) > 1 and not self.has_columns(columns):
+            raise InputError("one of them has a number that is too large for the others' column")
+        keys = tuple(each.key for each in alike)
+        return records.Happened(self.space, self.name, rows, columns, keys if any(keys) else ())
+
+    def has_columns(self, columns: pa.RecordBatch) -> bool:
+        """Whether these are such columns as it would have alone."""
+        wanted = (_TYPES.get(type(value), pa.string()) for value in self.data.values())
+        return all(kind == column.type for kind, column in zip(wanted, columns, strict=True))
+
+
+class Noting(msgspec.Struct, frozen=True, gc=False):
+    """What a recipient did with the newest sending of a message."""
+
+    channel: str
+    message: str
+    fact: str
+    contact: str | int
+    text: str = ""
+    by: str = ""
+
+    def kind(self) -> tuple[Any, ...]:
+        """What those have in common that may stand in one operation."""
+        return self.channel, self.message, self.fact, bool(self.text), bool(self.by)
+
+    def operation(self, rows: Array, alike: list[Any]) -> records.Operation:
+        """All of them, a row each."""
+        texts = tuple(each.text for each in alike) if self.text else ()
+        classes = tuple(each.by for each in alike) if self.by else ()
+        newest = np.zeros(len(rows), np.uint64)
+        return records.Noted(self.channel, self.message, self.fact, rows, newest, texts, classes)
+
+
+Arrival = Happening | Noting
+_TYPES: dict[type, pa.DataType] = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
+
+
+class Waiting(NamedTuple):
+    """An arrival, and who waits for its answer."""
+
+    arrival: Arrival
+    answer: asyncio.Future[None]
+
+
+class Batch:
+    """A command of the engine thread: what arrived until it runs."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, first: Waiting) -> None:
+        self.loop = loop
+        self.items = [first]
+
+    def __call__(self, machine: Machine, now: int) -> list[Exception | None]:
+        """Takes them all; answers with why each was refused, or None."""
+        chosen = [n for n, each in enumerate(self.items) if not each.answer.cancelled()]
+        arrivals = [self.items[n].arrival for n in chosen]
+        operations, refused = operations_of(machine.state, arrivals)
+        if operations:
+            machine.accept(now, operations)
+        answers: list[Exception | None] = [None] * len(self.items)
+        for place, error in refused.items():
+            answers[chosen[place]] = error
+        return answers
+
+    def tell(self, done: Future[list[Exception | None]]) -> None:
+        """Everybody his answer; on the loop."""
+        error = done.exception()
+        answers = [error] * len(self.items) if error is not None else done.result()
+        for each, why in zip(self.items, answers, strict=True):
+            if each.answer.done():
+                continue
+            if why is None:
+                each.answer.set_result(None)
+            else:
+                each.answer.set_exception(why)
+
+
+class Gathering:
+    """The door for single inputs of one engine thread; `bring` is called on a running loop."""
+
+    def __init__(self, thread: EngineThread) -> None:
+        self._thread = thread
+        self._batch: Batch | None = None
+
+    def bring(self, arrival: Arrival) -> asyncio.Future[None]:
+        """Answers when it is durable. Raises Busy when too much waits, EngineClosed after the end.
+
+        The answer may be an InputError, and then nothing was done.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(arrival, loop.create_future())
+        batch = self._batch
+        if batch is None or batch.loop is not loop or not self._thread.extend(batch, waiting):
+            batch = Batch(loop, waiting)
+            self._thread.run(batch).add_done_callback(_telling(batch))
+            self._batch = batch
+        return waiting.answer
+
+
+def _telling(batch: Batch) -> Callable[[Future[Any]], None]:
+    def tell(done: Future[Any]) -> None:
+        if not batch.loop.is_closed():
+            batch.loop.call_soon_threadsafe(batch.tell, done)
+
+    return tell
+
+
+def operations_of(
+    state: State, arrivals: list[Arrival]
+) -> tuple[list[records.Operation], dict[int, Exception]]:
+    """The operations that these inputs are, and which of them are none, and why."""
+    rows, refused = find_many(state, [each.contact for each in arrivals])
+    places = [n for n in range(len(arrivals)) if n not in refused]
+    operations = []
+    for group in _groups(arrivals, rows, places):
+        operations += _operations(arrivals, rows, group, refused)
+    return operations, refused
+
+
+def _groups(arrivals: list[Arrival], rows: Array, places: list[int]) -> list[list[int]]:
+    """Those that may stand together; nobody's come before an earlier one of his."""
+    kinds = [arrivals[place].kind() for place in places]
+    if kinds and kinds.count(kinds[0]) == len(kinds):
+        return [places]
+    groups: list[list[int]] = []
+    open_group: dict[tuple[Any, ...], int] = {}
+    newest: dict[int, int] = {}  # the last group that a contact is in
+    contacts = rows.tolist()
+    for place, kind in zip(places, kinds, strict=True):
+        contact = contacts[place]
+        group = open_group.get(kind, -1)
+        if group < newest.get(contact, 0):
+            group = open_group[kind] = len(groups)
+            groups.append([])
+        groups[group].append(place)
+        newest[contact] = group
+    return groups
+
+
+def _operations(
+    arrivals: list[Arrival], rows: Array, group: list[int], refused: dict[int, Exception]
+) -> list[records.Operation]:
+    """One operation for all; where one cannot be, each has its own."""
+    alike = [arrivals[place] for place in group]
+    try:
+        return [alike[0].operation(rows[group], alike)]
+    except InputError as error:
+        if len(group) == 1:
+            refused[group[0]] = error
+            return []
+    return [
+        operation for place in group for operation in _operations(arrivals, rows, [place], refused)
+    ]

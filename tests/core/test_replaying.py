@@ -1,0 +1,123 @@
+"""Replaying many entries at once: the state is what one after another would have made it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from blaster.core import Replay, State, apply_entry
+from blaster.core import replaying as module
+from blaster.engine.machine import Machine
+from blaster.log import MemoryLog
+from blaster.model import definitions as model
+from blaster.model import records
+from tests.core.world import START, journey, on_event, wait, workspace
+from tests.volume import cases
+
+PEOPLE = 6
+
+
+def machine(space: model.Workspace) -> Machine:
+    found = Machine(MemoryLog())
+    ids = pa.RecordBatch.from_arrays([pa.array([f"c{n}" for n in range(PEOPLE)])], names=["id"])
+    contacts = np.arange(PEOPLE, dtype=np.int64)
+    accept(found, START, records.Published(msgspec.json.encode(space)))
+    accept(found, START, records.Upserted(contacts, np.ones(PEOPLE, bool), ids, "test"))
+    return found
+
+
+def accept(machine: Machine, at: int, *operations: records.Operation) -> None:
+    machine.accept(at, operations)
+    while machine.has_work(at, {}):
+        machine.tick(at, {}, 1 << 30)
+
+
+def happened(draw: random.Random, names: Sequence[tuple[str, str]]) -> records.Happened:
+    space, name = draw.choice(names)
+    count = draw.choice([1, 1, 1, 2, 5])
+    contacts = np.array([draw.randrange(PEOPLE) for _ in range(count)], np.int64)
+    kind = draw.choice([0, 0, 0, 1, 2, 3])
+    columns = {
+        0: {"a": pa.array([draw.randrange(5) for _ in range(count)])},
+        1: {"a": pa.array([draw.random() for _ in range(count)])},
+        2: {"a": pa.array([draw.choice(["x", None, "zz"]) for _ in range(count)], pa.string())},
+        3: {},
+    }[kind]
+    keys = tuple(draw.choice(["", "k1", "k2"]) for _ in range(count)) if draw.random() < 0.3 else ()
+    batch = pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+    return records.Happened(space, name, contacts, batch, keys)
+
+
+NAMES = (
+    ("event", "a"),
+    ("event", "b"),
+    ("page", "p"),
+    ("page", "q"),
+    ("form", "f"),
+    ("event", "j"),
+)
+
+
+def history(seed: int, length: int) -> Machine:
+    """Events of all kinds, alone and together; some start runs, and other inputs come between."""
+    draw = random.Random(seed)
+    space = workspace(journey("j", on_event("j"), wait("pause", span=(3_600, 0, 0))))
+    found = machine(space)
+    names = draw.choice([NAMES[:1], NAMES[:2], NAMES[2:4], NAMES[:5], NAMES])
+    at = START
+    for _ in range(length):
+        at += draw.choice([0, 0, 1, 4_000])
+        operations: list[records.Operation] = [
+            happened(draw, names) for _ in range(draw.choice([1, 1, 2]))
+        ]
+        if draw.random() < 0.1:
+            operations.append(records.Joined("club", np.array([0], np.int64), False, "test"))
+        if draw.random() < 0.1:
+            found.accept(at, operations)  # and only then is the one before taken
+            operations = [happened(draw, names)]
+        accept(found, at, *operations)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(cases(30)))
+def test_replaying_is_applying(seed: int) -> None:
+    entries = [entry for _, entry in history(seed, 40).log.read()]
+    draw = random.Random(seed)
+    stops = {draw.randrange(len(entries)) for _ in range(3)}
+    one, many = State(), State()
+    replay = Replay(many)
+    for number, entry in enumerate(entries):
+        apply_entry(one, entry)
+        replay.apply(entry)
+        if number in stops:
+            replay.finish()
+            assert many.digest() == one.digest(), seed
+            assert many.now == one.now
+    replay.finish()
+    assert many.digest() == one.digest(), seed
+
+
+def test_happenings_are_held_and_applied_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else nothing would be gained."""
+    found = machine(workspace())
+    for number in range(50):
+        row = np.array([number % PEOPLE], np.int64)
+        columns = pa.RecordBatch.from_arrays([pa.array([number])], names=["a"])
+        accept(found, START + number, records.Happened("event", "seen", row, columns))
+    calls = []
+    happen = module.happen
+    monkeypatch.setattr(
+        module, "happen", lambda *given: calls.append(len(given[3])) or happen(*given)
+    )
+    state = Machine.recover(found.log).state
+    assert calls == [50]
+    assert state.digest() == found.state.digest()
+    calls.clear()
+    monkeypatch.setattr(module, "HELD_ROWS_MAX", 20)
+    assert Machine.recover(found.log).state.digest() == found.state.digest()
+    assert calls == [20, 20, 10]
