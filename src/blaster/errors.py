@@ -46,11 +46,14 @@ class LogCorrupt(LogError):
 
 
 class LogVersionError(LogError):
-    """A record was written by a newer release; `kind` and `version` name it."""
+    """A record was written by another release, as a rule a newer one; `kind`, `version` name it."""
 
-    def __init__(self, message: str, kind: int = 0, version: int = 0) -> None:
+    def __init__(
+        self, message: str, kind: int = 0, version: int = 0, *, is_older: bool = False
+    ) -> None:
         self.kind = kind
         self.version = version
+        self.is_older = is_older
         super().__init__(message)
 
 

@@ -163,7 +163,7 @@ def test_the_snapshots(club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (behind.state, behind.said) == (
         "warning", "the log's mark says entry 0, and the newest snapshot holds 2"
     )  # fmt: skip
-    assert "start the account, which reads the log itself" in behind.advice
+    assert "start the account, which reads the log" in behind.advice
 
     def refuse(folder: Path) -> None:
         raise LogVersionError("000001.manifest is of format 9")

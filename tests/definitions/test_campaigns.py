@@ -58,6 +58,8 @@ def test_rates(tmp_path: Path, text: str, rate: Rate) -> None:
         (SPRING.replace("city", "town"), ["B020 2:11"]),
         (SPRING + "start: tomorrow\n", ["B009 4:8"]),
         (SPRING + "start: 2026-13-01 10:00\n", ["B009 4:8"]),
+        (SPRING + "start: 0001-01-01\n", ["B009 4:8"]),
+        (SPRING + "start: 2106-01-01\n", ["B009 4:8"]),
         (SPRING + "rate: fast\n", ["B009 4:7"]),
         (SPRING + "rate: 0/s\n", ["B009 4:7"]),
         (SPRING + "rat: 5/s\n", ["B006 4:1"]),

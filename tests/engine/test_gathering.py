@@ -85,6 +85,9 @@ def test_a_row_says_what_it_would_have_said_alone(values: tuple[object, object])
 
 def test_a_refused_one_spoils_no_other() -> None:
     state = machine().state
+    deep: list[object] = []
+    for _ in range(100_000):
+        deep = [deep]
     operations, refused = operations_of(
         state,
         [
@@ -93,9 +96,10 @@ def test_a_refused_one_spoils_no_other() -> None:
             happened("seen", 99, a="nobody"),
             happened("seen", "nobody@example.com", a="nobody"),
             happened("seen", 2, a="fine"),
+            happened("seen", 3, a=deep),
         ],
     )
-    assert sorted(refused) == [1, 2, 3]
+    assert sorted(refused) == [1, 2, 3, 5]
     assert all(isinstance(error, InputError) for error in refused.values())
     assert [row for operation in operations for row in rows_of(operation)] == [0, 2]
 

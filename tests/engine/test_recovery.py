@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from blaster.core import Replay
 from blaster.engine import recovery as module
 from blaster.engine.machine import Machine
 from blaster.engine.recovery import Recovered, recover
@@ -83,13 +84,13 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Account, str]:
 def test_the_newest_snapshot_and_what_came_after(lived, monkeypatch):
     account, digest = lived
     applied: list[int] = []
-    apply = module.apply_entry
 
-    def count(state, entry):
-        applied.append(entry.at)
-        apply(state, entry)
+    class Counted(Replay):
+        def apply(self, entry):
+            applied.append(entry.at)
+            super().apply(entry)
 
-    monkeypatch.setattr(module, "apply_entry", count)
+    monkeypatch.setattr(module, "Replay", Counted)
     again, found = account.digest()
     assert again == digest
     assert found.manifest is not None
@@ -201,6 +202,24 @@ def test_another_format_is_refused(lived, tmp_path):
     (other.folder / "snapshots" / "000002.manifest").write_bytes(encode_manifest(newer))
     with pytest.raises(LogVersionError, match="format 9"):
         other.digest()
+
+
+def test_an_older_format_is_passed_over(lived, tmp_path):
+    """Nothing reads it any more, the log has all of it, and the next snapshots take its place."""
+    account, digest = lived
+    other = account.copy(tmp_path / "other")
+    for number in (1, 2):
+        manifest = other.snapshots.load(number)
+        picture = msgspec.msgpack.decode(manifest.root) | {"format": 0}
+        older = msgspec.structs.replace(manifest, root=msgspec.msgpack.encode(picture))
+        path = other.folder / "snapshots" / f"{number:06d}.manifest"
+        path.write_bytes(encode_manifest(older))
+    again, found = other.digest()
+    assert (again, found.manifest) == (digest, None)
+    assert [said[:27] for said in found.said] == [
+        "snapshot 2 was passed over:", "snapshot 1 was passed over:"
+    ]  # fmt: skip
+    assert other.snapshots.numbers() == [2, 1]
 
 
 def test_a_picture_that_is_not_of_its_pieces(lived):

@@ -208,6 +208,25 @@ async def test_a_request_with_a_key_is_made_once(tmp_path):
         assert sorted(keys) == ["", "", "order-17", "order-17"]
 
 
+async def test_a_request_that_is_none_is_refused(tmp_path):
+    """An empty key would repeat in silence; a name or key that is no text is told so."""
+    async with opened(tmp_path) as (engine, transport, _):
+        await people(engine, "Haifa")
+        with pytest.raises(InputError, match="the key of a request is empty"):
+            await engine.send("email", "bill", 0, key="")
+        with pytest.raises(InputError, match="data cannot have '#key'"):
+            await engine.send("email", "bill", 0, data={"#key": "x"})
+        nobody: list = [
+            engine.campaigns.start(None), engine.campaigns.status(5), engine.reports.retry(None),
+            engine.reports.retry("j", None), listed(engine, None),
+        ]  # fmt: skip
+        for call in nobody:
+            with pytest.raises(InputError, match="is a text, not"):
+                await call
+        await engine.settled()
+        assert transport.handed == []
+
+
 async def test_the_oldest_orders(tmp_path):
     async with opened(tmp_path) as (engine, transport, clock):
         await people(engine, "Haifa")
@@ -285,3 +304,23 @@ async def test_sends_are_listed_when_their_message_is_gone(tmp_path):
         assert line.accepted == len(await listed(engine, "send email bill")) == 1
         with pytest.raises(InputError, match="there is no email message 'other'"):
             await listed(engine, "send email other")
+
+
+async def test_a_retry_says_what_the_run_knew_last(tmp_path):
+    """Not what it began with: an event with the run's key brought it up to date."""
+    journey = (
+        'journey: k\nenter: {on: event "order", key: id, again: each time}\n'
+        "steps:\n  - {id: w, wait: 1h}\n  - {id: s, send: email bill}\n"
+    )
+    async with opened(tmp_path, files=FILES | {"journeys/k.yaml": journey}) as (engine, t, clock):
+        await people(engine, "Haifa")
+        t.fail("email", "bill", times=1, reason="552 full")
+        for n in ("old", "new"):
+            await engine.events.send("order", "k0", {"id": "1", "n": n})
+        await run_until(engine, clock, "2026-03-01 12:00")
+        said: list = []
+        hand_over = t.hand_over
+        t.hand_over = lambda batch: (said.append(batch.slots), hand_over(batch))[1]
+        assert await engine.reports.retry("k") == 1
+        await engine.settled()
+        assert said == [(("new",),)]

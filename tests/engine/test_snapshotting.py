@@ -235,3 +235,16 @@ async def test_with_a_log_of_the_callers_there_are_none(tmp_path):
         await engine.publish()
         assert engine.snapshot.number == 0
     assert not (tmp_path / "data/snapshots").exists()
+
+
+def test_what_was_read_again_at_the_opening_counts(rig, monkeypatch):
+    rig.live(40)
+    rig.snapshotter.close(None)
+    rig.log.close()
+    monkeypatch.setattr(module, "SNAPSHOT_LOG_BYTES", 4000)
+    again = Rig(rig.log._chain.folder.parent)
+    assert again.log.appended == 0
+    assert again.look() == 1
+    assert again.look() == 1
+    again.snapshotter.close(None)
+    again.log.close()

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from blaster.engine import verify
+from blaster.engine import verify, verify_folder
+from blaster.engine.recovery import recover
+from blaster.engine.snapshotting import Snapshotter
 from blaster.errors import LogError
-from blaster.log import MemoryLog
+from blaster.log import EmbeddedLog, MemoryLog, Snapshots
 from blaster.model import definitions as model
 from blaster.model import records
-from tests.core.world import DAY, Play
+from tests.core.world import DAY, Play, journey, on_event, send, wait, workspace
+from tests.engine.support import START, FakeClock, published
+from tests.engine.support import workspace as written
+from tests.engine.test_recovery import live
+from tests.log.support import HastyDisk
 from tests.sim.worlds import LIMITS, make_history, run_engine
 from tests.volume import cases
 
@@ -73,6 +80,27 @@ def test_a_decision_that_is_another_is_named() -> None:
     assert found.difference.startswith("operation ")
 
 
+def test_a_restart_is_no_difference() -> None:
+    """Queues are made anew by it: what is looked at may be another gate first, or one fewer."""
+    play = Play(
+        workspace(
+            journey("letters", on_event("x"), send("bill"), wait("w", span=(1, 0, 0))),
+            journey("texts", on_event("x"), send("note", channel="sms")),
+        )
+    )
+    play.create(5)
+    play.room = {"email": 2, "sms": 1}
+    play.event("x", 0, 1, 2, 3)
+    play.machine = play.recovered()
+    play.after(60)
+    log, rooms = MemoryLog(), 0
+    for _, entry in play.log.read():
+        rooms += len(entry.room) > 1
+        log.append(msgspec.structs.replace(entry, room=dict(reversed(entry.room.items()))))
+    assert rooms > 0
+    assert verify(play.log).difference == verify(log).difference == ""
+
+
 def test_progress_is_told_and_never_goes_back() -> None:
     play, told = played(3), []
     log = MemoryLog()
@@ -87,3 +115,32 @@ def test_progress_is_told_and_never_goes_back() -> None:
 def test_a_log_that_cannot_be_read_is_said() -> None:
     with pytest.raises(LogError, match="keeps nothing"):
         verify(MemoryLog(keep=False))
+
+
+def test_a_log_without_its_front_is_verified_from_a_snapshot_on(tmp_path: Path) -> None:
+    """From the oldest that it goes on from; without one nothing can be said."""
+    log = EmbeddedLog.open(tmp_path / "data/log", disk=HastyDisk(), group_ms=0, file_bytes_max=300)
+    with log:
+        snapshots = Snapshots(tmp_path / "data/snapshots", disk=HastyDisk())
+        found = recover(log, snapshots)
+        snapshotter = Snapshotter(snapshots, found, log, FakeClock())
+        found.machine.accept(START, (published(written(tmp_path / "workspace")),))
+        for first in (0, 5, 10):
+            live(found.machine, first)
+            snapshotter.begin(found.machine)
+            snapshotter.wait()
+        live(found.machine, 15)
+        digest, last = found.machine.state.digest(), log.last
+        snapshots.prune()
+        (_, older) = snapshots.numbers()
+        since = snapshots.load(older).sequence
+        log.trim(since + 1)
+        assert log.first > 1
+    verified = verify_folder(tmp_path)
+    assert (verified.difference, verified.digest) == ("", digest)
+    assert (verified.since, verified.entries) == (since, last - since)
+    assert verified.ticks
+    for path in (tmp_path / "data/snapshots").iterdir():
+        path.unlink()
+    with pytest.raises(LogError, match="no whole snapshot goes up to it: there is none"):
+        verify_folder(tmp_path)

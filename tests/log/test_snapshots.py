@@ -270,3 +270,30 @@ def test_a_manifest_that_was_taken_back_is_gone_before_its_segments_go(tmp_path)
     draft.drop()
     assert calls[-3:] == ["000001.manifest", "synced", "000001.segment"]
     assert names(tmp_path) == []
+
+
+def test_what_is_set_aside_keeps_its_segments_no_longer_than_it_may_be_of_use(tmp_path):
+    """When two whole ones are newer, nobody needs it."""
+    made = snapshots(tmp_path)
+    publish(made, [b"a"])
+    made.set_aside(1)
+    for number in (2, 3):
+        assert "000001.segment" in names(tmp_path)
+        assert publish(made, [b"b"]).number == number
+    assert not [name for name in names(tmp_path) if name.startswith("000001")]
+
+
+def test_an_older_format_makes_room(tmp_path):
+    """Nobody reads it, and it does not keep a newer one from being written."""
+    made = snapshots(tmp_path)
+    publish(made, [b"a"])
+    path = tmp_path / "000001.manifest"
+    head = struct.pack("<4sI", b"BLMF", 0) + path.read_bytes()[8:16]
+    body = path.read_bytes()[24:]
+    path.write_bytes(head + struct.pack("<I4x", zlib.crc32(body, zlib.crc32(head))) + body)
+    (seen,) = survey(tmp_path)
+    assert (seen.state, seen.said) == (
+        "damaged", "000001.manifest is of format 0; this release reads 1"
+    )  # fmt: skip
+    assert publish(made, [b"b"]).number == 2
+    assert names(tmp_path) == ["000002.manifest", "000002.segment"]

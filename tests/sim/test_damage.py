@@ -25,7 +25,6 @@ from tests.engine.machines import ScriptedSystem
 from tests.engine.support import people, workspace
 from tests.log.support import HastyDisk
 from tests.sim.durable import FILES, LOG, SNAPSHOTS, World, frames_of
-from tests.volume import cases
 
 SEED = 5
 FLIP, CUT, MISSING = "flip", "cut", "missing"
@@ -64,10 +63,22 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lived]:
             assert world.log is not None
             machine = world.thread._machine
             digest, frames = machine.state.digest(), frames_of(world.log)
-            shutil.copytree(base / "a", base / "b")
+            copy(base / "a", base / "b")
         finally:
             world.close()
         yield Lived(base / "b", digest, frames, machine.state.now)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Of a folder in use: again, when a file of it went into another one meanwhile."""
+    for _ in range(100):
+        try:
+            shutil.copytree(source, target)
+        except shutil.Error:
+            shutil.rmtree(target)
+        else:
+            return
+    raise AssertionError("its files never stood still")
 
 
 def harm(path: Path, way: str, at: int) -> None:
@@ -166,8 +177,8 @@ def harms(lived: Lived, dice: random.Random, most: int) -> Iterator[tuple[Path, 
 
 
 def test_a_fault_in_any_file(lived: Lived, tmp_path: Path) -> None:
-    """Each file missing, and two places of it: one cut, one flipped bit."""
-    found = damaged(lived, tmp_path, cases(2))
+    """Each file missing, cut off somewhere, and with a flipped bit."""
+    found = damaged(lived, tmp_path, 1)
     assert found >= {"the same", "refused", "set aside", "seen when it is read"}
 
 

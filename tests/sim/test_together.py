@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from blaster.core import Catalogue, apply_entry
+from blaster.core import Catalogue, Replay
 from blaster.engine.machine import Machine
 from blaster.engine.timekeeping import HELD
 from blaster.model import definitions as model
@@ -53,8 +53,10 @@ class Disk:
             return Machine.recover(machine.log)
         sequence, (root, table) = self.newest
         state, self.shelves = self.box.restored(root, table)
+        replay = Replay(state)
         for _, entry in machine.log.read(sequence + 1):
-            apply_entry(state, entry)
+            replay.apply(entry)
+        replay.finish()
         state.rebuild_caches()
         self.used += 1
         return Machine(machine.log, state)

@@ -98,7 +98,8 @@ def _verify(folder: Path, *, json: bool) -> int:
         say(paint(f"entry {number(found.sequence)} differs: {found.difference}", "red"))
     else:
         entries, ticks = counted(found.entries, "entry", "entries"), counted(found.ticks, "tick")
-        say(f"{entries}, {ticks}: all is as recorded; digest {found.digest}")
+        since = f" behind entry {number(found.since)}" if found.since else ""
+        say(f"{entries}{since}, {ticks}: all is as recorded; digest {found.digest}")
     return 1 if found.difference else 0
 
 

@@ -62,8 +62,8 @@ def _tail(newest: int, durable: int) -> Check:
     if durable < newest:  # the mark is not synced: a lost power leaves an older one, or none
         said = f"the log's mark says entry {durable:,}, and the newest snapshot holds {newest:,}"
         advice = (
-            "after a power cut the mark may be behind: start the account, which reads the log itself"
-            " and says what is missing, if anything is"
+            "after a power cut the mark may be behind: start the account, which reads the log"
+            " itself and says what is missing, if anything is"
         )
         return Check(NAME, "warning", said, advice)
     if not newest:

@@ -4,8 +4,8 @@ What happened comes one by one, an entry for each few, and is taken by an entry 
 thousand of them the same columns are written a thousand times. So happenings that were accepted
 and taken without anything between them are held, and put into the columns together.
 
-Laws: the state is, after `finish`, what `apply_entry` of each entry would have made it, the order of
-rows included; an entry that is anything else finds everything before it applied.
+Laws: the state is, after `finish`, what `apply_entry` of each entry would have made it, the order
+of rows included; an entry that is anything else finds everything before it applied.
 """
 
 from __future__ import annotations

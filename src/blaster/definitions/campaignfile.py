@@ -16,6 +16,8 @@ from blaster.model.definitions import Campaign, Channel, Rate
 _KEYS = ("campaign", "title", "audience", "send", "start", "rate")
 _LATER = ("pilot", "hold out", "split", "winner", "window", "late", "from", "with")
 _RATE = re.compile(r"(\d{1,9})\s*/\s*(s|m|h|d|second|minute|hour|day)")
+YEARS = (1971, 2105)
+"""Whose instants the engine can keep, in every zone."""
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
@@ -71,6 +73,10 @@ def _start(book: Book, found: dict[str, Entry]) -> str:
         message = f"{show(scalar.text)} is no date and time"
         advice = "write a time of the account, like 2026-04-01 10:00"
         shapes.bad(book.report, scalar, message, advice)
+        return ""
+    if not YEARS[0] <= int(local[:4]) <= YEARS[1]:
+        message = f"{show(scalar.text)} lies outside of the years {YEARS[0]} to {YEARS[1]}"
+        shapes.bad(book.report, scalar, message, "write a year in which it can begin")
         return ""
     return local
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from blaster.core import PHASES, CampaignState, State, ledger_of
 from blaster.definitions import did_you_mean
 from blaster.engine.accounts import Run
+from blaster.engine.intake import one_text
 from blaster.engine.machine import Machine
 from blaster.errors import InputError
 from blaster.model import records
@@ -12,6 +13,7 @@ from blaster.model.fields import NEVER
 from blaster.model.ledger import CampaignStatus
 
 FINISHED = "finished"
+_NAME = "the name of a campaign"
 
 
 class Campaigns:
@@ -41,6 +43,8 @@ class Campaigns:
 
     async def status(self, name: str | None = None) -> list[CampaignStatus]:
         """How a campaign, or each of them, is doing. Raises InputError for an unknown one."""
+        if name is not None:
+            one_text(name, _NAME)
 
         def command(machine: Machine, now: int) -> list[CampaignStatus]:
             state = machine.state
@@ -50,6 +54,8 @@ class Campaigns:
         return list(await self._run(command))
 
     async def _steer(self, name: str, verb: str) -> None:
+        one_text(name, _NAME)
+
         def command(machine: Machine, now: int) -> None:
             campaign = _found(machine.state, name)
             plan = machine.state.plan

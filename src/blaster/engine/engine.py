@@ -34,12 +34,7 @@ from blaster.engine.letterbook import Sample
 from blaster.engine.machine import Machine
 from blaster.engine.notices import Notice
 from blaster.engine.preview import Preview, preview_of
-from blaster.engine.publishing import (
-    refuse_relaunch,
-    refuse_renaming,
-    refuse_retyping,
-    try_out,
-)
+from blaster.engine.publishing import refuse, try_out
 from blaster.engine.recovery import recover
 from blaster.engine.reporting import Reports
 from blaster.engine.requests import Journeys, Recipients, check_ledger, send
@@ -262,9 +257,7 @@ class Engine:
             await asyncio.to_thread(self._transport.check, made)
 
         def command(machine: Machine, now: int) -> int:
-            refuse_retyping(machine, made)
-            refuse_renaming(machine, made)
-            refuse_relaunch(machine, made)
+            refuse(machine, made)
             machine.accept(now, (operation,))
             return len(made.journeys)
 

@@ -28,6 +28,13 @@ def try_out(operation: records.Published) -> None:
                 )
 
 
+def refuse(machine: Machine, workspace: model.Workspace) -> None:
+    """What does not go with what the account has. Raises InputError."""
+    refuse_retyping(machine, workspace)
+    refuse_renaming(machine, workspace)
+    refuse_relaunch(machine, workspace)
+
+
 def refuse_retyping(machine: Machine, workspace: model.Workspace) -> None:
     """A field keeps its type for as long as it holds data."""
     declared = machine.state.plan.fields if machine.state.plan is not None else {}

@@ -1,8 +1,8 @@
 """The machine as it was: the newest whole snapshot, then the entries of the log that came after.
 
 A snapshot that is found damaged is named and set aside, and the next older one is taken, in the end
-the whole log. Where entries that were promised are in neither, nothing is opened: `LogError` says
-which, and what can be done about it.
+the whole log; so it is with one of an older format, which stays where it is. Where entries that
+were promised are in neither, nothing is opened: `LogError` says which, and what can be done.
 """
 
 from __future__ import annotations
@@ -42,18 +42,24 @@ class KeptLog(Log, Protocol):
     def first(self) -> int:
         """The oldest sequence that can be read."""
 
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of the frames that were read since it was opened."""
+
 
 @dataclass(slots=True)
 class Recovered:
     """A machine, and the shelves of its state; `manifest` is the snapshot it began with.
 
-    `said` names what was found damaged and set aside.
+    `said` names what was found damaged and set aside, or is of an older format and was passed over.
+    `tail_bytes` is how much of the log was read behind the snapshot.
     """
 
     machine: Machine
     catalogue: Catalogue
     manifest: Manifest | None = None
     said: list[str] = field(default_factory=list)
+    tail_bytes: int = 0
 
 
 def recover(log: KeptLog, snapshots: Snapshots) -> Recovered:
@@ -71,6 +77,11 @@ def recover(log: KeptLog, snapshots: Snapshots) -> Recovered:
             said.append(f"snapshot {number} is damaged and was set aside: {error}")
             damaged.append(number)
             continue
+        except LogVersionError as error:
+            if not error.is_older:
+                raise
+            said.append(f"snapshot {number} was passed over: {error}")
+            continue
         found = manifest
         break
     begin = 1 if found is None else found.sequence + 1
@@ -78,13 +89,14 @@ def recover(log: KeptLog, snapshots: Snapshots) -> Recovered:
         raise LogError(_missing(begin, log.first, said, found))
     machine = Machine(log, state)
     replay = Replay(state)
+    before = log.read_bytes
     for _, entry in log.read(begin):
         replay.apply(entry)
     replay.finish()
     state.rebuild_caches()
     for number in damaged:
         snapshots.set_aside(number)
-    return Recovered(machine, catalogue, found, said)
+    return Recovered(machine, catalogue, found, said, log.read_bytes - before)
 
 
 def load(snapshots: Snapshots, manifest: Manifest) -> tuple[State, Catalogue]:
@@ -96,6 +108,7 @@ def load(snapshots: Snapshots, manifest: Manifest) -> tuple[State, Catalogue]:
                 f"snapshot {manifest.number} is of format {version};"
                 f" this release reads {PICTURE_FORMAT}",
                 version=version,
+                is_older=version < PICTURE_FORMAT,
             )
         picture = decode_picture(manifest.root)
         codec = (encode_operation, decode_operation)

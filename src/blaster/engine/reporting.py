@@ -25,6 +25,7 @@ from blaster.core import (
     requested_name,
 )
 from blaster.engine.accounts import Run
+from blaster.engine.intake import one_text
 from blaster.engine.machine import Machine
 from blaster.engine.requests import check_ledger
 from blaster.errors import InputError
@@ -41,6 +42,7 @@ from blaster.reports import (
     tried_again,
 )
 
+_NAME = "the name of a journey or campaign"
 ROWS = 8_192
 """Rows that are put together before they are given out."""
 SCHEMA = pa.schema([
@@ -64,6 +66,7 @@ class Reports:
         Columns are those of SCHEMA: `order` is 0 where none was made, `address` what the contact
         has now, `at` null where it is not known. Raises InputError for an unknown name or term.
         """
+        one_text(name, _NAME)
         strange = set(terms) - set(TERMS)
         if strange:
             known = ", ".join(TERMS)
@@ -89,6 +92,8 @@ class Reports:
         an unknown name, a stopped campaign, and when all that failed cannot be sent singly: calls,
         and messages that are published no more.
         """
+        one_text(name, _NAME)
+        one_text(key, "the key of a retry")
         if await self._run(lambda machine, now: name in machine.state.campaigns):
             return int(await self._run(lambda machine, now: _steer_retry(machine, now, name, key)))
         count, any_message, other = 0, False, ""

@@ -85,7 +85,9 @@ async def send(
     one_text(message, "the name of a message")
     given = _data(data)
     if key is not None:
-        given = {**given, REQUEST_KEY: one_text(key, "the key of a request")}
+        if not one_text(key, "the key of a request"):
+            raise InputError("the key of a request is empty; leave it out to send each time")
+        given = {**given, REQUEST_KEY: key}
     wanted = [to] if isinstance(to, str | int) else _several(to)
 
     def command(machine: Machine, now: int) -> tuple[int, ...]:
@@ -126,6 +128,8 @@ def _data(data: Mapping[str, object] | None) -> Mapping[str, object]:
     given: Any = {} if data is None else data
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise InputError(f"data maps names to values, unlike {data!r:.80}")
+    if REQUEST_KEY in given:
+        raise InputError(f"data cannot have {REQUEST_KEY!r}: that is the key of a request")
     attributes([given])  # what the log cannot keep is refused before the command waits
     return given
 

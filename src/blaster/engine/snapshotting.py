@@ -73,7 +73,7 @@ class Snapshotter:
             self.status = SnapshotStatus(
                 manifest.number, manifest.sequence, manifest.at, manifest.nbytes, warning=warning
             )
-        self._at_bytes = log.appended
+        self._at_bytes = log.appended - recovered.tail_bytes  # what was read again counts as well
         self._since = self._retry = clock.monotonic()
         if manifest is None:
             return

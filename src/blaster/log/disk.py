@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Buffer
 
 _CAUSES_MAX = 16
+_PIECE_BYTES = 4 * 1024 * 1024
 
 
 class Disk:
@@ -90,6 +91,21 @@ def make_folder(folder: Path, disk: Disk) -> None:
     for path in reversed(missing):
         path.mkdir(exist_ok=True)
         disk.sync_folder(path.parent)
+
+
+def copy_file(path: Path, target: Path, disk: Disk) -> None:
+    """A copy whose content is on the disk; its name is after the folder's sync."""
+    descriptor = disk.open(target)
+    try:
+        disk.truncate(descriptor, 0)
+        end = 0
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                disk.write(descriptor, piece, end)
+                end += len(piece)
+        disk.sync(descriptor)
+    finally:
+        disk.close(descriptor)
 
 
 def is_full(error: BaseException | None) -> bool:

@@ -63,7 +63,7 @@ class EmbeddedLog:
         self._pending: deque[bytes] = deque()
         self._pending_bytes = 0
         self._last = self._durable = chain.last
-        self._commits = self._appended = 0
+        self._commits = self._appended = self._read_bytes = 0
         self._byte_s = 0.0  # what a byte of the last group took
         self._failed: LogError | None = None
         self._closing = False
@@ -146,6 +146,11 @@ class EmbeddedLog:
     def appended(self) -> int:
         """Bytes of the frames appended since it was opened."""
         return self._appended
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes of the frames read since it was opened, by whoever read them."""
+        return self._read_bytes
 
     @property
     def lock(self) -> FolderLock:
@@ -287,9 +292,9 @@ class EmbeddedLog:
     def read(self, from_sequence: int = 1) -> Iterator[tuple[int, Entry]]:
         return self._decoded(self._chain.read(from_sequence, self._durable))
 
-    @staticmethod
-    def _decoded(frames: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, Entry]]:
+    def _decoded(self, frames: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, Entry]]:
         for sequence, frame in frames:
+            self._read_bytes += len(frame)
             try:
                 entry = decode_entry(frame)
             except LogCorrupt as error:

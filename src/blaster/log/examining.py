@@ -19,7 +19,7 @@ from blaster.errors import LogCorrupt, LogError, LogVersionError
 from blaster.log.codec import decode_entry
 from blaster.log.disk import Disk
 from blaster.log.files import LogFile, log_path
-from blaster.log.layout import check_format
+from blaster.log.layout import FORMAT, check_format
 from blaster.log.mark import read_mark
 
 DAMAGES_MAX = 100
@@ -86,7 +86,12 @@ def examine(folder: Path) -> LogSeen:
     spans: list[LogSpan] = []
     named = ""
     try:
-        check_format(folder)
+        version = check_format(folder)
+        if version is not None and version < FORMAT:
+            raise LogVersionError(
+                f"{folder} has format {version}: opening it migrates it to format {FORMAT}",
+                version=version,
+            )
     except LogVersionError:
         raise
     except LogError as error:

@@ -56,7 +56,7 @@ def remove_file(folder: Path, number: int, disk: Disk) -> None:
     """Remove all that belongs to one file of the log; the SQLite file first, and for good.
 
     What a crash then leaves is a payload or a write-ahead file without its SQLite file: litter, and
-    never a log file that lacks a part. So the first name is gone from the disk before the others go.
+    never a log file that lacks a part. So the first name is gone from the disk before the others.
     """
     path = log_path(folder, number)
     disk.remove(path)

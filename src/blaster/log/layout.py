@@ -5,10 +5,9 @@
 
 The version speaks of which files there are and what they are to each other; frames, SQLite files,
 rings and tables have versions of their own. Laws: a folder of a newer layout is refused, and so is
-one whose file is damaged; the file is written when the first log file is made, whole or not at all.
-A folder that has a log and no such file was made before there was one, and is of the first layout:
-it gets its file. A layout that changes raises FORMAT, and what turns the older one into it, with a
-copy of the folder beside it, belongs into `settle_format`; so far there is none to turn.
+one whose file is damaged; an older one is migrated, with a copy of it beside (`migrating`); the
+file is written when the first log file is made, whole or not at all. A folder that has a log and no
+such file was made before there was one, and is of the first layout.
 """
 
 from __future__ import annotations
@@ -19,14 +18,17 @@ from pathlib import Path
 
 from blaster.errors import LogCorrupt, LogVersionError
 from blaster.log.disk import Disk
+from blaster.log.migrating import migrate
 
 FORMAT = 1
+FIRST = 1
+"""The layout of a folder that has a log and does not say."""
 FORMAT_NAME = "format"
 _LINE = re.compile(rb"(blaster (\d{1,9})) ([0-9a-f]{8})\n")
 
 
-def check_format(folder: Path) -> bool:
-    """Whether the folder says its format; reads and changes nothing else.
+def check_format(folder: Path) -> int | None:
+    """The version that the folder says, None when it says none; reads and changes nothing else.
 
     Raises LogVersionError for a newer one, LogCorrupt for a damaged file, OSError.
     """
@@ -34,25 +36,29 @@ def check_format(folder: Path) -> bool:
     try:
         line = _LINE.fullmatch(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
-        return False
+        return None
     if line is None or int(line[3], 16) != zlib.crc32(line[1]):
         raise LogCorrupt(f"{path} is damaged: nothing says how this folder is to be read")
     version = int(line[2])
-    if version != FORMAT:
+    if version > FORMAT:
         raise LogVersionError(
             f"{folder} has format {version}; this release reads format {FORMAT}: use a newer one",
             version=version,
         )
-    return True
+    return version
 
 
 def settle_format(folder: Path, disk: Disk) -> None:
     """After this the folder, which is locked, is of this release's format and says so.
 
-    Raises what `check_format` raises.
+    Raises what `check_format` and `migrate` raise.
     """
-    if check_format(folder):
+    said = check_format(folder)
+    if said == FORMAT:
         return
+    is_new = said is None and not any(folder.glob("*.log.sqlite"))
+    if not is_new:
+        migrate(folder, FIRST if said is None else said, FORMAT, disk)
     draft = folder / f"{FORMAT_NAME}.new"
     descriptor = disk.open(draft)
     try:

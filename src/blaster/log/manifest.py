@@ -74,7 +74,9 @@ def decode_manifest(data: bytes, number: int) -> Manifest:
         raise SnapshotCorrupt(f"{name} fails its checksum", number)
     if magic == MAGIC and version != FORMAT:
         raise LogVersionError(
-            f"{name} is of format {version}; this release reads {FORMAT}", version=version
+            f"{name} is of format {version}; this release reads {FORMAT}",
+            version=version,
+            is_older=version < FORMAT,
         )
     if magic != MAGIC or length != len(body):
         raise SnapshotCorrupt(f"{name} is no manifest", number)

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from blaster.errors import LogError
-from blaster.log.disk import Disk, make_folder
+from blaster.log.disk import Disk, copy_file, make_folder
 from blaster.log.examining import LogSeen, LogSpan, ReadingDisk
 from blaster.log.files import LogFile, log_path, payload_path, remove_file
 from blaster.log.layout import FORMAT_NAME, settle_format
@@ -118,14 +118,9 @@ def parts_of(folder: Path, number: int) -> list[Path]:
 
 
 def _copy(path: Path, backup: Path, disk: Disk) -> None:
-    """A copy that is on the disk."""
-    if not path.exists():
-        return
-    target = backup / path.name
-    shutil.copyfile(path, target)
-    descriptor = disk.open(target)
-    try:
-        disk.sync(descriptor)
-    finally:
-        disk.close(descriptor)
-    disk.sync_folder(backup)
+    """A copy that is on the disk; it has its name only when it is whole."""
+    if path.exists():
+        draft = backup / f"{path.name}.part"
+        copy_file(path, draft, disk)
+        disk.rename(draft, backup / path.name)
+        disk.sync_folder(backup)

@@ -135,7 +135,9 @@ class SegmentReader:
         magic, version, named = _HEAD.unpack_from(head)
         if magic == MAGIC and version != FORMAT:
             raise LogVersionError(
-                f"{path.name} is of format {version}; this release reads {FORMAT}", version=version
+                f"{path.name} is of format {version}; this release reads {FORMAT}",
+                version=version,
+                is_older=version < FORMAT,
             )
         if (magic, named) != (MAGIC, number):
             raise SnapshotCorrupt(f"{path.name} is not that segment")

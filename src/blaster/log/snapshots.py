@@ -2,8 +2,8 @@
 
 A snapshot is a numbered manifest and the pieces that its table names, in segments that it may share
 with the one before. Laws: a manifest is there only when every piece that it names is on disk; what
-no kept manifest names is removed; what is found damaged is renamed, and never removed while it is
-the newest that was. The durable states are listed in README.md.
+no kept manifest names is removed; what is found damaged is renamed, and goes when as many newer
+whole ones are there as are kept, or a newer damaged one. README.md lists the durable states.
 """
 
 from __future__ import annotations
@@ -93,20 +93,24 @@ class Snapshots:
     def prune(self) -> None:
         """Removes what is not needed: older snapshots, half written ones, and dead segments."""
         named: set[int] = set()
-        kept = 0
+        kept: list[int] = []
         for number in self.numbers():
-            if kept == KEPT:
+            if len(kept) == KEPT:
                 self._disk.remove(manifest_path(self.folder, number))
                 continue
             try:
                 named |= {segment for segment, _ in self.load(number).segments}
-                kept += 1
+                kept.append(number)
             except SnapshotCorrupt:
                 self.set_aside(number)
+            except LogVersionError as error:
+                if not error.is_older:
+                    raise
+                self._disk.remove(manifest_path(self.folder, number))
         for place, number in enumerate(self.numbers("manifest.damaged")):
             path = manifest_path(self.folder, number)
             damaged = path.with_name(f"{path.name}.damaged")
-            if place:
+            if place or (len(kept) == KEPT and min(kept) > number):
                 self._disk.remove(damaged)
                 continue
             with contextlib.suppress(SnapshotCorrupt, LogVersionError):
@@ -272,7 +276,9 @@ def _look(folder: Path, number: int) -> Seen | None:
             places = manifest.places
             for place in places[places["segment"] != 0]:
                 reader.piece(place)
-    except SnapshotCorrupt as error:
+    except (SnapshotCorrupt, LogVersionError) as error:
+        if isinstance(error, LogVersionError) and not error.is_older:
+            raise
         if not manifest_path(folder, number).exists():
             return None  # its owner removed it meanwhile
         if manifest is None:

@@ -36,12 +36,11 @@ def tried_again(read: Read, name: str) -> frozenset[int]:
     journeys: set[str] = set()
     for _, entry in read():
         for operation in entry.operations:
-            if not isinstance(operation, records.Started) or operation.source != RETRY_SOURCE:
-                continue
-            for key in _keys(operation):
-                if key is not None and (number := retried_order(name, key)):
-                    asked[key] = number
-                    journeys.add(operation.journey)
+            if isinstance(operation, records.Started) and operation.source == RETRY_SOURCE:
+                mine = {key: retried_order(name, key) for key in _keys(operation) if key}
+                mine = {key: number for key, number in mine.items() if number}
+                asked |= mine
+                journeys |= {operation.journey} if mine else set()
     for journey in sorted(journeys):
         for sends in list_sends(read(), journey, ("failed",), with_data=True):
             for key in sends.data.get(REQUEST_KEY, ()):
@@ -51,6 +50,7 @@ def tried_again(read: Read, name: str) -> frozenset[int]:
 
 
 def _keys(operation: records.Started) -> list[str | None]:
+    """The keys of a request, row by row; none where it has none."""
     if REQUEST_KEY not in operation.columns.schema.names:
         return []
     found: list[str | None] = operation.columns.column(REQUEST_KEY).to_pylist()

@@ -22,6 +22,7 @@ from blaster.core import (
     open_sends,
 )
 from blaster.model import records
+from blaster.model.definitions import OnEvent
 from blaster.model.records import Array
 
 FINAL = ("accepted", "failed", "suppressed", "expired", "unknown")
@@ -98,6 +99,11 @@ class _Fold:
                     return None
                 self._grow(contacts)
                 return operation
+            case records.Happened(space="event", name=name, contacts=contacts):
+                if not self._renews(name):
+                    return None
+                self._grow(contacts)
+                return operation
             case records.Took(input=number):
                 head = state.inbox[0] if state.inbox else None
                 return operation if head is not None and head.number == number else None
@@ -117,6 +123,15 @@ class _Fold:
             ):
                 return operation if self._is_mine(version) else None
         return None
+
+    def _renews(self, event: str) -> bool:
+        """Whether this event, with a run's key, brings up to date what the run has kept."""
+        return self._with_data and any(
+            entry.key is not None and entry.on == OnEvent(event)
+            for version in self._state.versions
+            if version.plan.name == self._journey
+            for entry in version.plan.entries
+        )
 
     def _is_mine(self, version: str) -> bool:
         return version.rpartition("@")[0] == self._journey
