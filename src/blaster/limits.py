@@ -52,6 +52,34 @@ SNAPSHOT_CLOSE_ENTRIES = 1_000
 SNAPSHOT_RETRY_S = 60.0
 """How long after a snapshot that could not be written the next one is tried."""
 
+HISTORY_GROUP_ROWS = 16_384
+"""Rows of history that are read for one contact's at least; of smaller groups there would be so
+many that finding the right one took longer."""
+
+HISTORY_BUFFER_ROWS_MAX = 500_000
+"""Rows on their way from the log to history that wait to be sorted and written together."""
+
+HISTORY_BUFFER_BYTES_MAX = 64 * 1024 * 1024
+"""What those rows may hold besides numbers."""
+
+HISTORY_MERGE_FILES = 8
+"""Files of one month, kind and size that are merged into one; more would slow down every look."""
+
+HISTORY_FILE_ROWS_MAX = 100_000_000
+"""No merging makes a larger file: it would have to be written again whole for an erasure."""
+
+HISTORY_COLUMNS_MAX = 1_000
+"""Columns of one file of history; events of ever new attributes go to further files."""
+
+HISTORY_SLICE_ROWS = 4_000_000
+"""Rows of history that a list of many contacts' sends holds at once, about."""
+
+HISTORY_RETRY_S = 60.0
+"""How long after a failure entries are moved to history again."""
+
+HISTORY_STRIDE_S = 0.002
+"""How long history works in one go; then whoever waits for the processor gets a turn."""
+
 IMPORT_CELL_BYTES_MAX = 64 * 1024
 """One cell of an imported file; a longer one rejects its row."""
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from blaster.engine import Machine
+from blaster.engine.past import numbered
 from blaster.engine.timeline import timeline
 from blaster.log import MemoryLog
 from blaster.model.outcomes import OutcomeCode
@@ -74,7 +75,7 @@ class Past:
         self.settle()
 
     def items(self):
-        return timeline(self.machine.log.read(), 1)
+        return timeline(numbered(self.machine.log.read()), 1)
 
     def texts(self) -> list[str]:
         return [item.text for item in self.items()]
@@ -266,7 +267,7 @@ def test_nobody_elses_past(past):
     past.take(Joined("guests", np.array([0, 2], np.int64), False, "api"))
     past.event("buy", np.array([0, 2], np.int64), product="lenses", order="o1")
     assert past.texts() == ["contact created"]
-    assert timeline(past.machine.log.read(), 7) == []
+    assert timeline(numbered(past.machine.log.read()), 7) == []
 
 
 def test_the_value_of_then(past):

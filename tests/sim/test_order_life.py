@@ -14,6 +14,7 @@ import pytest
 
 from blaster.core import State, apply_entry, campaign_sends, ledger_of
 from blaster.engine.machine import Machine
+from blaster.engine.past import numbered
 from blaster.model import definitions as model
 from blaster.model import records
 from blaster.model.outcomes import IN_DOUBT, OutcomeCode
@@ -177,7 +178,7 @@ class Story:
             for name in ("j", "spring"):
                 assert all(line.balanced for line in ledger_of(state, name))
         found = Counter[str]()
-        for sends in list_sends(self.play.log.read(), "j"):
+        for sends in list_sends(numbered(self.play.log.read()), "j"):
             found[sends.term] += len(sends.contacts)
         said = self.life.ledger("j")
         assert {term: found[term] for term in TERMS} == {term: said[term] for term in TERMS}

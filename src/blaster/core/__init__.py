@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from blaster.core.chunk import Chunk as Chunk
     from blaster.core.column import Column as Column
     from blaster.core.cutting import only as only
-    from blaster.core.cutting import only_orders as only_orders
+    from blaster.core.cutting import only_rows as only_rows
     from blaster.core.directory import Directory as Directory
     from blaster.core.fitting import ARROW_TYPES as ARROW_TYPES
     from blaster.core.fitting import fit as fit
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from blaster.core.orderstates import SendState as SendState
     from blaster.core.orderstates import Transition as Transition
     from blaster.core.outcomes import verdict_of as verdict_of
+    from blaster.core.ownership import Base as Base
+    from blaster.core.ownership import Owners as Owners
     from blaster.core.picture import PICTURE_FORMAT as PICTURE_FORMAT
     from blaster.core.picture import decode_picture as decode_picture
     from blaster.core.picture import format_of as format_of
@@ -84,6 +86,7 @@ if TYPE_CHECKING:
     from blaster.core.timing import after_span as after_span
 
 _HOMES = {
+    "Base": "ownership",
     "CAMPAIGN_STEP": "plan",
     "CampaignState": "campaigns",
     "PHASES": "campaigns",
@@ -91,7 +94,7 @@ _HOMES = {
     "campaign_sends": "ledger",
     "OpenSends": "ledger",
     "open_sends": "ledger",
-    "only_orders": "cutting",
+    "only_rows": "cutting",
     "JourneyState": "runs",
     "REQUEST_KEY": "requested",
     "oldest_orders": "oldest",
@@ -99,6 +102,7 @@ _HOMES = {
     "overdue": "retries",
     "may_still": "handover",
     "EVERYTHING": "suppressing",
+    "Owners": "ownership",
     "Passage": "orderstates",
     "Transition": "orderstates",
     "SendState": "orderstates",
@@ -167,6 +171,7 @@ __all__ = [
     "PICTURE_FORMAT",
     "REQUEST_KEY",
     "TRANSITIONS",
+    "Base",
     "CampaignState",
     "Capture",
     "Catalogue",
@@ -182,6 +187,7 @@ __all__ = [
     "NumberSet",
     "Oldest",
     "OpenSends",
+    "Owners",
     "Passage",
     "Plan",
     "Replay",
@@ -217,7 +223,7 @@ __all__ = [
     "normalise_phones",
     "oldest_orders",
     "only",
-    "only_orders",
+    "only_rows",
     "open_sends",
     "orders_in_flight",
     "orders_of",

@@ -65,8 +65,8 @@ def _only_launched(operation: records.Launched, contact: int) -> records.Launche
     return msgspec.structs.replace(operation, audience=audience)
 
 
-def only_orders(operation: records.Operation, mine: Array) -> records.Operation | None:
-    """The part of a record about orders that concerns these (bool[], row by row); None: nothing."""
+def only_rows(operation: records.Operation, mine: Array) -> records.Operation | None:
+    """These rows of a record (bool[], one each); None: there are none of them."""
     return _cut(operation, mine) if mine.any() else None
 
 

@@ -2,6 +2,8 @@
 
 No globals, no signal handlers, no logging set up; runs beside the host's own event loop. Several
 engines live in one process, one per folder.
+
+Long because it is the one list of what an engine can be asked.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from blaster.core import (
 )
 from blaster.definitions import check, to_json
 from blaster.engine.accounts import Contacts, Lists, find_contact
+from blaster.engine.archiving import Archiver, HistoryStatus
 from blaster.engine.campaigning import Campaigns
 from blaster.engine.engineclock import EngineClock, TimeStatus
 from blaster.engine.events import Events
@@ -33,6 +36,7 @@ from blaster.engine.gathering import Arrival, Gathering
 from blaster.engine.letterbook import Sample
 from blaster.engine.machine import Machine
 from blaster.engine.notices import Notice
+from blaster.engine.past import Past
 from blaster.engine.preview import Preview, preview_of
 from blaster.engine.publishing import refuse, try_out
 from blaster.engine.recovery import recover
@@ -63,6 +67,7 @@ from blaster.transport import (
 
 LOG_FOLDER = "data/log"
 SNAPSHOT_FOLDER = "data/snapshots"
+HISTORY_FOLDER = "data/history"
 CHANNELS = ("email", "sms", "crm", "webhook")
 Answer = TypeVar("Answer")
 
@@ -97,6 +102,7 @@ class Engine:
         self._thread: EngineThread | None = None
         self._gathering: Gathering | None = None
         self._snapshotter: Snapshotter | None = None
+        self._archiver: Archiver | None = None
         self._closed: EngineThread | None = None
         self._opening = False
         self._subscriptions: list[Subscription] = []
@@ -105,7 +111,7 @@ class Engine:
         self.events = Events(self._run, self._bring)
         self.journeys = Journeys(self._run)
         self.campaigns = Campaigns(self._run)
-        self.reports = Reports(self._run)
+        self.reports = Reports(self._run, self._past)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -146,7 +152,9 @@ class Engine:
         try:
             self._secret = account_secret(self.folder) if self.folder.is_dir() else None
             self._transport = self._given_transport or self._transport_of(machine)
-            thread = EngineThread(machine, self._clock, self._transport, snapshotter)
+            thread = EngineThread(
+                machine, self._clock, self._transport, snapshotter, self._archiver
+            )
             self._snapshotter = snapshotter
             thread.prepare(deliver=self._deliver)
         except BaseException:
@@ -172,15 +180,25 @@ class Engine:
         try:
             snapshots = Snapshots(self.folder / SNAPSHOT_FOLDER)
             recovered = recover(log, snapshots)
-            snapshots.prune()
             self._clock = self._clock_of(recovered.machine)
-            return recovered.machine, Snapshotter(snapshots, recovered, log, self._clock)
+            self._archiver = Archiver(self.folder / HISTORY_FOLDER, snapshots, log, self._clock)
+            snapshots.prune(self._archiver.needed())
+            return recovered.machine, Snapshotter(
+                snapshots, recovered, log, self._clock, self._archiver.needed
+            )
         except OSError as error:
             log.close()
             raise LogError(f"{self.folder}: {error}") from error
         except BaseException:
             log.close()
             raise
+
+    def _past(self) -> Past:
+        """What the log ever said. Raises LogCorrupt when the history is damaged."""
+        if self._thread is None:
+            raise EngineClosed("the engine is not open")
+        archiver = self._archiver
+        return Past(self._thread.log, archiver.history if archiver is not None else None)
 
     def _transport_of(self, machine: Machine) -> Transport:
         """What blaster.toml says; or, for an engine that is not to deliver, one that takes nothing.
@@ -366,13 +384,21 @@ class Engine:
         if self._thread is None:
             return ""
         thread = self._thread
-        warnings = (thread.warning, thread.overdue, self.snapshot.warning, self._waited)
+        warnings = (
+            thread.warning, thread.overdue, self.snapshot.warning, self.history.warning,
+            self._waited,
+        )  # fmt: skip
         return "; ".join(filter(None, warnings))
 
     @property
     def snapshot(self) -> SnapshotStatus:
         """The newest snapshot, and what keeps the engine from writing another one."""
         return self._snapshotter.status if self._snapshotter is not None else SnapshotStatus()
+
+    @property
+    def history(self) -> HistoryStatus:
+        """How far the log has become history, and what keeps it from going on."""
+        return self._archiver.status if self._archiver is not None else HistoryStatus()
 
     @property
     def time(self) -> TimeStatus | None:
@@ -405,11 +431,11 @@ class Engine:
     async def explain(self, contact: str | int) -> list[TimelineItem]:
         """What happened to a contact and what was decided, each with its facts as they were."""
 
-        def command(machine: Machine, now: int) -> tuple[int, Log]:
-            return find_contact(machine.state, contact), machine.log
+        def command(machine: Machine, now: int) -> int:
+            return find_contact(machine.state, contact)
 
-        number, log = await self._run(command)
-        return await asyncio.to_thread(timeline, log.read(), number)
+        number = int(await self._run(command))
+        return await asyncio.to_thread(timeline, self._past().of(number), number)
 
     async def audit(self, journey: str) -> dict[str, int]:
         """A journey's entries, and where they are: the first is the sum of the next four.

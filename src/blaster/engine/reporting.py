@@ -1,13 +1,14 @@
 """`engine.reports`: who is behind each term of a ledger, and the retry of those that failed.
 
-A journey's sends are listed from the log, which is read beside the engine; a campaign's from its
-bitmaps, batch by batch. Either streams.
+A journey's sends are listed from history and the log, which are read beside the engine; a
+campaign's from its bitmaps, batch by batch. Either streams.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -27,15 +28,18 @@ from blaster.core import (
 from blaster.engine.accounts import Run
 from blaster.engine.intake import one_text
 from blaster.engine.machine import Machine
+from blaster.engine.past import Past
 from blaster.engine.requests import check_ledger
 from blaster.errors import InputError
-from blaster.log import Log
 from blaster.model import records
 from blaster.model.records import Array
 from blaster.reports import (
+    KINDS,
     RETRY_SOURCE,
     TERMS,
+    WITH_DATA,
     Sends,
+    is_of,
     list_sends,
     retried_order,
     retry_keys,
@@ -55,8 +59,9 @@ SCHEMA = pa.schema([
 class Reports:
     """`engine.reports`."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, past: Callable[[], Past]) -> None:
         self._run = run
+        self._past = past
 
     async def sends(
         self, name: str, terms: Collection[str] = TERMS
@@ -97,9 +102,9 @@ class Reports:
         if await self._run(lambda machine, now: name in machine.state.campaigns):
             return int(await self._run(lambda machine, now: _steer_retry(machine, now, name, key)))
         count, any_message, other = 0, False, ""
-        log = await self._log(name)
-        done = await asyncio.to_thread(tried_again, log.read, name)
-        async for sends in _streamed(list_sends(log.read(), name, ("failed",), with_data=True)):
+        past = await self._past_of(name)
+        done = await asyncio.to_thread(tried_again, past.slices, name)
+        async for sends in _streamed(_of_journey(past, name, ("failed",), with_data=True)):
             given = _to_try(sends, name, done)
 
             def command(machine: Machine, now: int, given: Sends = given) -> int | None:
@@ -114,13 +119,9 @@ class Reports:
             raise InputError(f"{other} cannot be sent singly: it is no message that is published")
         return count
 
-    async def _log(self, name: str) -> Log:
-        def command(machine: Machine, now: int) -> Log:
-            check_ledger(machine.state, name)
-            return machine.log
-
-        log: Log = await self._run(command)
-        return log
+    async def _past_of(self, name: str) -> Past:
+        await self._run(lambda machine, now: check_ledger(machine.state, name))
+        return self._past()
 
     async def _all(self, name: str, terms: Collection[str]) -> AsyncIterator[Sends]:
         def command(machine: Machine, now: int) -> int:
@@ -129,8 +130,7 @@ class Reports:
 
         batches = int(await self._run(command))
         if batches < 0:
-            log = await self._log(name)
-            return _streamed(list_sends(log.read(), name, terms))
+            return _streamed(_of_journey(await self._past_of(name), name, terms))
         return self._of_campaign(name, terms, batches)
 
     async def _of_campaign(
@@ -154,6 +154,15 @@ class Reports:
 
         batch: pa.RecordBatch = await self._run(command)
         return batch
+
+
+def _of_journey(
+    past: Past, name: str, terms: Collection[str], *, with_data: bool = False
+) -> Iterator[Sends]:
+    """A journey's sends in these terms; of very many contacts, some at a time."""
+    kinds = WITH_DATA if with_data else KINDS
+    for within, told in past.slices(kinds, partial(is_of, name)):
+        yield from list_sends(told, name, terms, within=within, with_data=with_data)
 
 
 async def _streamed(sends: Iterator[Sends]) -> AsyncIterator[Sends]:

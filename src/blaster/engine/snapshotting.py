@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from blaster.clock import Clock
@@ -58,8 +59,15 @@ class Snapshotter:
     """`look` belongs to the engine thread; `status` may be read by any."""
 
     def __init__(
-        self, snapshots: Snapshots, recovered: Recovered, log: EmbeddedLog, clock: Clock
+        self,
+        snapshots: Snapshots,
+        recovered: Recovered,
+        log: EmbeddedLog,
+        clock: Clock,
+        needed: Callable[[], int | None] = lambda: None,
     ) -> None:
+        """`needed` says up to which entry a snapshot is kept besides the newest ones."""
+        self._needed = needed
         self._snapshots = snapshots
         self._catalogue = recovered.catalogue
         self._log = log
@@ -176,7 +184,7 @@ class Snapshotter:
             self._clock.monotonic() - began,
         )
         with contextlib.suppress(OSError, LogError):  # what is left is removed next time
-            self._snapshots.prune()
+            self._snapshots.prune(self._needed())
 
     def _put(self, capture: Capture, draft: Draft) -> None:
         for count, (kind, content, settle) in enumerate(capture.pieces()):

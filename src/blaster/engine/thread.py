@@ -6,6 +6,8 @@ sequence has reached what it rests on, and orders leave under the same rule. Wha
 not send (opt-outs, hard bounces) is told to it before the answer. Bounded: at most COMMANDS_MAX
 commands wait to be run or for the disk; a further one is refused with Busy. While the disk is slow
 or full nothing is decided that only time or room calls for.
+
+Long because everything in it takes its turn on one thread, in one order.
 """
 
 from __future__ import annotations
@@ -36,6 +38,7 @@ from blaster.core import (
 )
 from blaster.engine.aboard import MAIL, Aboard, readdressed
 from blaster.engine.answers import records_of
+from blaster.engine.archiving import Archiver
 from blaster.engine.batches import NO_LIMIT, checked, gate_of, union
 from blaster.engine.commands import Command, Growing
 from blaster.engine.inherited import Inherited
@@ -45,6 +48,7 @@ from blaster.engine.telling import Telling
 from blaster.engine.timekeeping import Timekeeping
 from blaster.errors import Busy, EngineClosed, InputError
 from blaster.limits import COMMANDS_MAX, GATHERED_MAX, ORDERS_IN_FLIGHT_MAX, UNDER_WAY_S_MAX
+from blaster.log import Log
 from blaster.model.fields import BATCH_ROWS
 from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.records import Array, Entry
@@ -75,9 +79,11 @@ class EngineThread:
         clock: Clock,
         transport: Transport,
         snapshotter: Snapshotter | None = None,
+        archiver: Archiver | None = None,
     ) -> None:
         self._machine = machine
         self._snapshotter = snapshotter
+        self._archiver = archiver
         self._clock = clock
         self._transport = transport
         self._mutex = threading.Lock()
@@ -211,6 +217,8 @@ class EngineThread:
         finally:
             try:
                 self.time.close()
+                if self._archiver is not None:
+                    self._archiver.close()
                 if self._snapshotter is not None:
                     sound = self._failure is None and self._machine.sound
                     self._snapshotter.close(self._machine if sound else None)
@@ -219,6 +227,11 @@ class EngineThread:
             finally:
                 self._let_go()
         self.telling.tell()
+
+    @property
+    def log(self) -> Log:
+        """For reading."""
+        return self._machine.log
 
     @property
     def failure(self) -> BaseException | None:
@@ -336,6 +349,8 @@ class EngineThread:
         self.telling.tell()
         if self._snapshotter is not None:
             self._snapshotter.look(self._machine)
+            if self._archiver is not None:
+                self._archiver.look(self._snapshotter.status.sequence)
         if self._resting and not self._has_work():
             self._answer_resting()
         return True

@@ -1,7 +1,7 @@
 """A contact's past in words: what happened, what was decided, and the facts as they were.
 
-The contact's own records are folded again, and before each decision is applied its rule is looked
-at on the state of that instant; so a field that changed later still shows its old value.
+The contact's own operations are folded again, and before each decision is applied its rule is
+looked at on the state of that instant; so a field that changed later still shows its old value.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from blaster.core import (
     requested_message,
 )
 from blaster.engine.intake import plain
+from blaster.log import Told
 from blaster.model import records
 from blaster.model.definitions import OnDate
 from blaster.model.fields import NEVER
@@ -47,30 +48,26 @@ class TimelineItem(msgspec.Struct, frozen=True):
     sequence: int = 0
 
 
-def timeline(entries: Iterable[tuple[int, records.Entry]], contact: int) -> list[TimelineItem]:
-    """Everything in these log entries that concerns the contact, in order."""
+def timeline(past: Iterable[Told], contact: int) -> list[TimelineItem]:
+    """Everything in these operations that concerns the contact, in order."""
     state = State()
     items: list[TimelineItem] = []
-    inputs = 0
     event = _NO_EVENT
-    for sequence, entry in entries:
-        state.now = max(state.now, entry.at)
-        for operation in entry.operations:
-            inputs += isinstance(operation, records.INPUTS)
-            mine = only(state, operation, contact)
-            if mine is None:
-                continue
-            told = list(tell(state, entry.at, contact, mine, event))
-            # Inputs are numbered over everybody's; `Took` names them by that number.
-            state.inputs = inputs - isinstance(operation, records.INPUTS)
-            effects = apply_operation(state, entry.at, mine)
-            if isinstance(mine, records.Took):
-                event = _event_of(effects)
-            local = _local(state, contact, entry.at)
-            items += [
-                TimelineItem(entry.at, local, kind, text, details, sequence)
-                for kind, text, details in told
-            ]
+    for sequence, _, at, number, operation in past:
+        state.now = max(state.now, at)
+        mine = only(state, operation, contact)
+        if mine is None:
+            continue
+        lines = list(tell(state, at, contact, mine, event))
+        if number:  # inputs are numbered over everybody's; `Took` names them by that number
+            state.inputs = number - 1
+        effects = apply_operation(state, at, mine)
+        if isinstance(mine, records.Took):
+            event = _event_of(effects)
+        local = _local(state, contact, at)
+        items += [
+            TimelineItem(at, local, kind, text, details, sequence) for kind, text, details in lines
+        ]
     return items
 
 
@@ -86,7 +83,7 @@ def _local(state: State, contact: int, at: int) -> str:
 
 # --- one operation in words -----------------------------------------------------------------------
 
-Told = tuple[str, str, tuple[str, ...]]
+Line = tuple[str, str, tuple[str, ...]]
 
 
 _NO_EVENT = pa.RecordBatch.from_arrays([], names=[])
@@ -104,7 +101,7 @@ def tell(
     contact: int,
     operation: records.Operation,
     event: pa.RecordBatch = _NO_EVENT,
-) -> Iterator[Told]:
+) -> Iterator[Line]:
     """(kind, text, details) of an operation that concerns only this contact, before it applies.
 
     `event`: the attributes, in one row, of the input that it follows from.
@@ -148,7 +145,7 @@ def tell(
             yield from _decisions(state, at, contact, operation, event)
 
 
-def _started(operation: records.Started) -> Iterator[Told]:
+def _started(operation: records.Started) -> Iterator[Line]:
     columns, name = operation.columns, operation.journey
     what = name if requested_message(name) is not None else f"start of journey {name}"
     rows = columns.to_pylist() if columns.num_columns else [{}] * len(operation.contacts)
@@ -156,7 +153,7 @@ def _started(operation: records.Started) -> Iterator[Told]:
         yield ("request", f"{what} requested", (*_by(operation.source), *_pairs(row)))
 
 
-def _launched(contact: int, operation: records.Launched) -> Iterator[Told]:
+def _launched(contact: int, operation: records.Launched) -> Iterator[Line]:
     if operation.first <= contact < operation.first + operation.count:
         bits = pa.decompress(operation.audience, -(-operation.count // 8), codec="zstd")
         place = contact - operation.first
@@ -174,7 +171,7 @@ def _pairs(values: dict[str, Any]) -> tuple[str, ...]:
 
 def _fields(
     state: State, contact: int, operation: records.Upserted | records.FieldsSet | records.Wrote
-) -> Told:
+) -> Line:
     values: dict[str, Any] = {}
     for row in operation.columns.to_pylist():
         values |= {n: v for n, v in row.items() if not n.startswith("invalid:")}
@@ -198,7 +195,7 @@ def _shown(state: State, contact: int, name: str, value: Any) -> Any:
     return _local(state, contact, int(shown.timestamp()))
 
 
-def _outcomes(state: State, operation: records.Outcomes) -> Iterator[Told]:
+def _outcomes(state: State, operation: records.Outcomes) -> Iterator[Line]:
     found = state.orders.find(operation.orders)
     for row, order in enumerate(found):
         what = _message_of(state.sender_at(int(order["version"])), order["step"])
@@ -215,7 +212,7 @@ def _tries(
     state: State,
     contact: int,
     operation: records.Postponed | records.Resumed | records.Revoked,
-) -> Iterator[Told]:
+) -> Iterator[Line]:
     """Orders that were not taken at their first try."""
     for row, order in enumerate(state.orders.find(operation.orders)):
         what = _message_of(state.sender_at(int(order["version"])), order["step"])
@@ -238,7 +235,7 @@ def _tries(
 
 def _decisions(
     state: State, at: int, contact: int, operation: records.Operation, event: pa.RecordBatch
-) -> Iterator[Told]:
+) -> Iterator[Line]:
     journey: Any = state.sender(operation.journey)  # type: ignore[attr-defined]
     name = journey.version
     match operation:
@@ -292,7 +289,7 @@ def _each(runs: Array) -> list[Array]:
 
 def _entered(
     state: State, at: int, journey: Any, operation: records.Entered, event: pa.RecordBatch
-) -> Iterator[Told]:
+) -> Iterator[Line]:
     rule = journey.plan.entries[operation.entry].only_if
     columns = operation.columns
     for row in range(len(operation.runs)):
@@ -317,7 +314,7 @@ def _message_of(journey: Any, index: int) -> str:
     return f"{step.outgoing.channel} {step.outgoing.name}"
 
 
-def _moved(state: State, at: int, journey: Any, runs: Array, target: int) -> Iterator[Told]:
+def _moved(state: State, at: int, journey: Any, runs: Array, target: int) -> Iterator[Line]:
     """A step inside one step as written is not told; a wait that goes on waiting neither."""
     before = int(journey.column("step").take(runs)[0])
     source = journey.plan.steps[before].source if before >= 0 else None

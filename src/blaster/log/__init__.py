@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from blaster.log.disk import Disk, is_full, make_folder
     from blaster.log.embedded import EmbeddedLog
     from blaster.log.examining import LogSeen, LogSpan, entry_instant, examine
+    from blaster.log.history import GivenUp, History, HistoryView, survey_history
+    from blaster.log.historymanifest import HistoryFile
+    from blaster.log.historyrows import Part, Told
     from blaster.log.lock import FolderLock
     from blaster.log.manifest import Manifest
     from blaster.log.mark import read_mark
@@ -24,13 +27,19 @@ _HOMES = {
     "Draft": "snapshots",
     "EmbeddedLog": "embedded",
     "FolderLock": "lock",
+    "GivenUp": "history",
+    "History": "history",
+    "HistoryFile": "historymanifest",
+    "HistoryView": "history",
     "Log": "protocol",
     "LogSeen": "examining",
     "LogSpan": "examining",
     "Manifest": "manifest",
     "MemoryLog": "memory",
+    "Part": "historyrows",
     "Seen": "snapshots",
     "Snapshots": "snapshots",
+    "Told": "historyrows",
     "decode_entry": "codec",
     "encode_entry": "codec",
     "entry_instant": "examining",
@@ -42,6 +51,7 @@ _HOMES = {
     "read_mark": "mark",
     "rewrite_format": "mending",
     "survey": "snapshots",
+    "survey_history": "history",
     "unpack": "packing",
 }
 
@@ -50,13 +60,19 @@ __all__ = [
     "Draft",
     "EmbeddedLog",
     "FolderLock",
+    "GivenUp",
+    "History",
+    "HistoryFile",
+    "HistoryView",
     "Log",
     "LogSeen",
     "LogSpan",
     "Manifest",
     "MemoryLog",
+    "Part",
     "Seen",
     "Snapshots",
+    "Told",
     "decode_entry",
     "encode_entry",
     "entry_instant",
@@ -68,6 +84,7 @@ __all__ = [
     "read_mark",
     "rewrite_format",
     "survey",
+    "survey_history",
     "unpack",
 ]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -90,27 +91,37 @@ class Snapshots:
             self._segment_bytes_max,
         )
 
-    def prune(self) -> None:
-        """Removes what is not needed: older snapshots, half written ones, and dead segments."""
+    def prune(self, needed: int | None = None) -> None:
+        """Removes what is not needed: older snapshots, half written ones, and dead segments.
+
+        One that reaches to entry `needed` and no further stays, the newest such.
+        """
         named: set[int] = set()
-        kept: list[int] = []
+        kept: dict[int, int] = {}  # sequences by number
         for number in self.numbers():
-            if len(kept) == KEPT:
-                self._disk.remove(manifest_path(self.folder, number))
-                continue
+            path = manifest_path(self.folder, number)
             try:
-                named |= {segment for segment, _ in self.load(number).segments}
-                kept.append(number)
+                manifest = self.load(number)
             except SnapshotCorrupt:
-                self.set_aside(number)
+                if len(kept) < KEPT:
+                    self.set_aside(number)
+                else:
+                    self._disk.remove(path)
+                continue
             except LogVersionError as error:
                 if not error.is_older:
                     raise
-                self._disk.remove(manifest_path(self.folder, number))
+                self._disk.remove(path)
+                continue
+            if len(kept) >= KEPT and not _is_newest_up_to(needed, manifest, kept.values()):
+                self._disk.remove(path)
+                continue
+            named |= {segment for segment, _ in manifest.segments}
+            kept[number] = manifest.sequence
         for place, number in enumerate(self.numbers("manifest.damaged")):
             path = manifest_path(self.folder, number)
             damaged = path.with_name(f"{path.name}.damaged")
-            if place or (len(kept) == KEPT and min(kept) > number):
+            if place or (len(kept) >= KEPT and sorted(kept)[-KEPT] > number):
                 self._disk.remove(damaged)
                 continue
             with contextlib.suppress(SnapshotCorrupt, LogVersionError):
@@ -123,6 +134,11 @@ class Snapshots:
             if number not in named:
                 self._disk.remove(segment_path(self.folder, number))
         self._disk.sync_folder(self.folder)
+
+
+def _is_newest_up_to(needed: int | None, manifest: Manifest, newer: Iterable[int]) -> bool:
+    """Whether it reaches to that entry and no further, and all the newer ones do."""
+    return needed is not None and manifest.sequence <= needed < min(newer)
 
 
 class Draft:

@@ -10,14 +10,20 @@ if TYPE_CHECKING:
     from blaster.reports.retries import retried_order as retried_order
     from blaster.reports.retries import retry_keys as retry_keys
     from blaster.reports.retries import tried_again as tried_again
+    from blaster.reports.sends import KINDS as KINDS
     from blaster.reports.sends import TERMS as TERMS
+    from blaster.reports.sends import WITH_DATA as WITH_DATA
     from blaster.reports.sends import Sends as Sends
+    from blaster.reports.sends import is_of as is_of
     from blaster.reports.sends import list_sends as list_sends
 
 _HOMES = {
+    "KINDS": "sends",
     "RETRY_SOURCE": "retries",
     "TERMS": "sends",
+    "WITH_DATA": "sends",
     "Sends": "sends",
+    "is_of": "sends",
     "list_sends": "sends",
     "retried_order": "retries",
     "retry_keys": "retries",
@@ -25,9 +31,12 @@ _HOMES = {
 }
 
 __all__ = [
+    "KINDS",
     "RETRY_SOURCE",
     "TERMS",
+    "WITH_DATA",
     "Sends",
+    "is_of",
     "list_sends",
     "retried_order",
     "retry_keys",

@@ -2,20 +2,24 @@
 
 What failed in a journey is sent again by a request with the key `retry NAME ORDER [KEY]`, ORDER
 being that of the send that failed first, however often it is tried. What becomes of the request is
-told by the log of another journey, that of the single send.
+told by the records of another journey, that of the single send.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from blaster.core import REQUEST_KEY
+from blaster.log import Told
 from blaster.model import records
-from blaster.reports.sends import list_sends
+from blaster.reports.sends import WITH_DATA, Within, is_of, list_sends
 
 RETRY_SOURCE = "retry"
-Read = Callable[[], Iterable[tuple[int, records.Entry]]]
+Named = Callable[[str], bool]
+Slices = Callable[[frozenset[int], Named | None], Iterable[tuple[Within | None, Iterable[Told]]]]
+"""The operations of some kinds, for some contacts at a time; of journeys only the named ones."""
 
 
 def retry_keys(name: str, orders: Iterable[int], key: str) -> tuple[str, ...]:
@@ -30,22 +34,24 @@ def retried_order(name: str, key: str | None) -> int:
     return int(found[1]) if found is not None else 0
 
 
-def tried_again(read: Read, name: str) -> frozenset[int]:
+def tried_again(slices: Slices, name: str) -> frozenset[int]:
     """The orders of a journey in whose place something was sent that has not failed (yet)."""
     asked: dict[str, int] = {}
     journeys: set[str] = set()
-    for _, entry in read():
-        for operation in entry.operations:
+    for _, past in slices(frozenset({records.Started.KIND}), None):
+        for told in past:
+            operation = told.operation
             if isinstance(operation, records.Started) and operation.source == RETRY_SOURCE:
                 mine = {key: retried_order(name, key) for key in _keys(operation) if key}
                 mine = {key: number for key, number in mine.items() if number}
                 asked |= mine
                 journeys |= {operation.journey} if mine else set()
     for journey in sorted(journeys):
-        for sends in list_sends(read(), journey, ("failed",), with_data=True):
-            for key in sends.data.get(REQUEST_KEY, ()):
-                if key is not None:
-                    asked.pop(key, None)
+        for within, past in slices(WITH_DATA, partial(is_of, journey)):
+            for sends in list_sends(past, journey, ("failed",), within=within, with_data=True):
+                for key in sends.data.get(REQUEST_KEY, ()):
+                    if key is not None:
+                        asked.pop(key, None)
     return frozenset(asked.values())
 
 

@@ -1,4 +1,4 @@
-"""Who is behind each term of a ledger, from the log: one journey's part of it, folded again.
+"""Who is behind each term of a ledger, from the past: one journey's part of it, folded again.
 
 The fold goes through the core's own `apply`, and so through the one table of order states; what
 each way is taken by is what is listed. Memory is that of the journey alone, and of what is under
@@ -18,13 +18,27 @@ from blaster.core import (
     Passage,
     State,
     apply_operation,
-    only_orders,
+    only_rows,
     open_sends,
 )
+from blaster.log import Told
 from blaster.model import records
 from blaster.model.definitions import OnEvent
 from blaster.model.records import Array
 
+KINDS = frozenset(
+    make.KIND
+    for make in (
+        records.Published, records.Started, records.Took, records.Outcomes, records.Postponed,
+        records.Resumed, records.Revoked, records.Entered, records.Moved, records.Ended,
+        records.Ordered, records.Withheld, records.Deferred,
+    )
+)  # fmt: skip
+"""The operations that a journey's sends follow from."""
+WITH_DATA = KINDS | {records.Happened.KIND}
+"""And those that bring up to date what a run has kept."""
+Within = tuple[int, int]
+"""The least and the greatest of some contacts."""
 FINAL = ("accepted", "failed", "suppressed", "expired", "unknown")
 TERMS = ("waiting", "in flight", *FINAL)
 
@@ -48,45 +62,52 @@ class Sends(msgspec.Struct, frozen=True):
     data: dict[str, tuple[str | None, ...]] = {}
 
 
+def is_of(journey: str, name: str) -> bool:
+    """Whether a record that names this journey, or a version of it, is about that one."""
+    return name == journey or name.rpartition("@")[0] == journey
+
+
 def list_sends(
-    entries: Iterable[tuple[int, records.Entry]],
+    past: Iterable[Told],
     journey: str,
     terms: Collection[str] = TERMS,
     *,
+    within: Within | None = None,
     with_data: bool = False,
 ) -> Iterator[Sends]:
     """The sends of a journey (or of single sends by request) that are in these terms, in batches.
 
-    The final ones come in the order of their outcomes, those without one at the end.
+    The final ones come in the order of their outcomes, those without one at the end. `past` is all
+    of KINDS (with data: WITH_DATA) from the beginning, and may be more; with `within` only these
+    contacts are listed.
     """
-    fold = _Fold(journey, frozenset(terms), with_data=with_data)
-    for _, entry in entries:
-        fold.take(entry)
+    fold = _Fold(journey, frozenset(terms), within, with_data=with_data)
+    for told in past:
+        fold.take(told)
         yield from fold.told()
     yield from fold.left()
 
 
 class _Fold:
-    def __init__(self, journey: str, terms: frozenset[str], *, with_data: bool) -> None:
+    def __init__(
+        self, journey: str, terms: frozenset[str], within: Within | None, *, with_data: bool
+    ) -> None:
         self._journey = journey
         self._terms = terms
+        self._within = within
         self._with_data = with_data
         self._state = State()
         self._state.passed = self._passed
-        self._inputs = 0
         self._found: list[Sends] = []
 
-    def take(self, entry: records.Entry) -> None:
+    def take(self, told: Told) -> None:
         state = self._state
-        state.now = max(state.now, entry.at)
-        for operation in entry.operations:
-            is_input = isinstance(operation, records.INPUTS)
-            self._inputs += is_input
-            mine = self._only(operation)
-            if mine is not None:
-                # Inputs are numbered over everybody's; `Took` names them by that number.
-                state.inputs = self._inputs - is_input
-                apply_operation(state, entry.at, mine)
+        state.now = max(state.now, told.at)
+        mine = self._only(told.operation)
+        if mine is not None:
+            if told.input:  # inputs are numbered over everybody's; `Took` names them by that number
+                state.inputs = told.input - 1
+            apply_operation(state, told.at, mine)
 
     def _only(self, operation: records.Operation) -> records.Operation | None:
         """The part of an operation that concerns the sends of this journey."""
@@ -95,33 +116,24 @@ class _Fold:
             case records.Published():
                 return operation
             case records.Started(journey=name, contacts=contacts):
-                if name != self._journey:
-                    return None
-                self._grow(contacts)
-                return operation
+                return self._only_within(operation, contacts) if name == self._journey else None
             case records.Happened(space="event", name=name, contacts=contacts):
-                if not self._renews(name):
-                    return None
-                self._grow(contacts)
-                return operation
+                return self._only_within(operation, contacts) if self._renews(name) else None
             case records.Took(input=number):
                 head = state.inbox[0] if state.inbox else None
                 return operation if head is not None and head.number == number else None
             case records.Outcomes() | records.Postponed() | records.Resumed() | records.Revoked():
-                return only_orders(operation, state.orders.find(operation.orders)["open"])
+                return only_rows(operation, state.orders.find(operation.orders)["open"])
             case records.Entered(journey=version, contacts=contacts):
-                if not self._is_mine(version):
-                    return None
-                self._grow(contacts)
-                return operation
+                return self._only_within(operation, contacts) if self._is_mine(version) else None
             case (
-                records.Moved(journey=version)
-                | records.Ended(journey=version)
-                | records.Ordered(journey=version)
-                | records.Withheld(journey=version)
-                | records.Deferred(journey=version)
+                records.Moved(journey=version, runs=runs)
+                | records.Ended(journey=version, runs=runs)
+                | records.Ordered(journey=version, runs=runs)
+                | records.Withheld(journey=version, runs=runs)
+                | records.Deferred(journey=version, runs=runs)
             ):
-                return operation if self._is_mine(version) else None
+                return self._only_runs(operation, version, runs)
         return None
 
     def _renews(self, event: str) -> bool:
@@ -135,6 +147,31 @@ class _Fold:
 
     def _is_mine(self, version: str) -> bool:
         return version.rpartition("@")[0] == self._journey
+
+    def _only_within(
+        self, operation: records.Operation, contacts: Array
+    ) -> records.Operation | None:
+        if self._within is None:
+            self._grow(contacts)
+            return operation
+        low, high = self._within
+        mine = (contacts >= low) & (contacts <= high)
+        self._grow(contacts[mine])
+        return only_rows(operation, mine)
+
+    def _only_runs(
+        self, operation: records.Operation, version: str, runs: Array
+    ) -> records.Operation | None:
+        if not self._is_mine(version):
+            return None
+        if self._within is None:
+            return operation
+        journey = self._state.by_version.get(version)
+        if journey is None:
+            return None
+        mine = runs < journey.table.rows
+        mine[mine] = journey.column("number").take(runs[mine]) != 0
+        return only_rows(operation, mine)
 
     def _grow(self, contacts: Array) -> None:
         if len(contacts) and int(contacts.max()) >= self._state.contacts.rows:

@@ -1,0 +1,306 @@
+"""The folder of history: rows and back, merging, damage, and power lost at every sync."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from blaster.core.cutting import _cut
+from blaster.errors import LogCorrupt, LogVersionError
+from blaster.limits import HISTORY_MERGE_FILES
+from blaster.log import GivenUp, History, Part, Told, encode_entry, survey_history
+from blaster.log.codec import DTYPES, PLANS
+from blaster.log.history import HistoryView
+from blaster.log.historymanifest import Contents, write_contents
+from blaster.log.historyrows import NOBODY, PER_ROW
+from blaster.model import records
+from blaster.model.records import Entry, Operation
+from tests.log.support import AT, HastyDisk, example, same
+from tests.log.test_snapshot_crash import Camera, half_done
+
+MONTH = 31 * 86_400
+WHO = np.array([3, 9, 10, 4_000_000_000], np.int64)
+EVERY = (NOBODY, 1 << 40)
+
+
+def rows_of(operation: Operation) -> int:
+    return max((len(getattr(operation, n, ())) for n in DTYPES), default=0)
+
+
+def row_of(operation: Operation, place: int) -> Operation:
+    """One row of an example."""
+    changes = {}
+    for name in operation.__struct_fields__:
+        value = getattr(operation, name)
+        if isinstance(value, pa.RecordBatch):
+            changes[name] = value.slice(place, 1)
+        elif isinstance(value, np.ndarray) or name in PER_ROW:
+            changes[name] = value[place : place + 1]
+    return msgspec.structs.replace(operation, **changes)
+
+
+def part_of(sequence: int, operation: Operation, contacts: Any = None, at: int = AT) -> Part:
+    if contacts is None:
+        contacts = WHO if rows_of(operation) else np.array([NOBODY], np.int64)
+    return Part(sequence, 0, at, sequence, contacts, operation)
+
+
+def event(sequence: int, *contacts: int, at: int = AT, name: str = "x") -> Part:
+    """A small operation that says which one it is."""
+    who = np.array(contacts, np.int64)
+    texts = tuple(f"{name} {sequence} {contact}" for contact in contacts)
+    return part_of(sequence, records.Received(who, texts), who, at)
+
+
+def made(folder: Path, *drafts: list[Part], disk: Any = None) -> History:
+    history = History(folder, disk=disk or HastyDisk())
+    for parts in drafts:
+        add(history, parts)
+    return history
+
+
+def add(history: History, parts: list[Part]) -> None:
+    draft = history.begin()
+    for part in parts:
+        draft.put(part)
+    draft.publish(parts[-1].sequence, parts[-1].sequence)
+
+
+def told(history: History, low: int, high: int) -> list[Told]:
+    with history.view() as view:
+        return view.operations(low, high)
+
+
+def said(history: History, low: int = 0, high: int = 1 << 40) -> list[str]:
+    """Every text, in the order of the log, and by contact within an operation."""
+    operations: list[Any] = [each.operation for each in told(history, low, high)]
+    return [text for each in operations for text in each.texts]
+
+
+@pytest.mark.parametrize("kind", sorted(PLANS))
+def test_every_kind_comes_back_as_it_was(tmp_path, kind):
+    """Whole, and narrowed to one contact; values, dtypes and Arrow types."""
+    whole = example(PLANS[kind].make)
+    history = made(tmp_path, [part_of(7, whole)])
+    (found,) = told(history, *EVERY)
+    assert (found.sequence, found.part, found.at) == (7, 0, AT)
+    assert found.input == (7 if isinstance(whole, records.INPUTS) else 0)
+    assert same(Entry(0, (found.operation,)), Entry(0, (whole,)))
+    if rows_of(whole):
+        for place, contact in enumerate(WHO.tolist()):
+            (found,) = told(history, contact, contact)
+            assert same(Entry(0, (found.operation,)), Entry(0, (row_of(whole, place),)))
+        assert told(history, 4, 4) == []
+
+
+def test_what_an_operation_does_not_have(tmp_path):
+    """No texts, no columns, one instant for all, and many rows of one contact."""
+    never = np.array([AT], np.uint32)
+    runs = np.arange(4)
+    empty = example(records.Happened).columns.slice(0, 0).select([])
+    operations = [
+        records.Moved("j@1", 3, runs, never, never),
+        records.Moved("j@1", 3, runs[:1], never, never),
+        records.Outcomes(WHO.astype(np.uint64), np.zeros(4, np.uint8), ()),
+        records.Happened("event", "x", np.array([3, 3, 9, 3], np.int64), empty),
+    ]
+    contacts = np.array([3, 3, 9, 3], np.int64)
+    parts = [part_of(n, each, contacts[: rows_of(each)]) for n, each in enumerate(operations, 1)]
+    history = made(tmp_path, parts)
+    found = told(history, 3, 3)
+    for each, whole in zip(found, operations, strict=True):
+        expected = _cut(whole, contacts[: rows_of(whole)] == 3)
+        assert same(Entry(0, (each.operation,)), Entry(0, (expected,)))
+        assert encode_entry(Entry(0, (each.operation,))) == encode_entry(Entry(0, (expected,)))
+
+
+def test_events_of_many_shapes(tmp_path, monkeypatch):
+    """Each has its own attributes; too many for one file go to more, and are never merged."""
+    monkeypatch.setattr("blaster.log.history.HISTORY_COLUMNS_MAX", 8)
+    monkeypatch.setattr("blaster.log.historymerge.HISTORY_COLUMNS_MAX", 16)
+
+    def shaped(sequence: int) -> Part:
+        values = {f"a{sequence % 7}": [sequence], "b": [str(sequence) if sequence % 2 else 1.5]}
+        happened = records.Happened("event", "x", WHO[:1], pa.record_batch(values), ())
+        return part_of(sequence, happened, WHO[:1])
+
+    parts = [shaped(n) for n in range(1, 30)]
+    history = made(tmp_path, parts)
+    assert len(history.files) > 2
+    while history.merge():
+        pass
+    assert len(history.files) > 1
+    found = told(history, *EVERY)
+    assert [each.sequence for each in found] == list(range(1, 30))
+    for each, part in zip(found, parts, strict=True):
+        assert same(Entry(0, (each.operation,)), Entry(0, (part.operation,)))
+
+
+# --- merging --------------------------------------------------------------------------------------
+
+
+def test_many_files_become_one(tmp_path, monkeypatch):
+    """Of a month that is over all, of the newest one those of one size; nothing else changes."""
+    monkeypatch.setattr("blaster.log.historyfile.HISTORY_GROUP_ROWS", 3)
+    dice = random.Random(1)
+    drafts = [
+        [
+            event(n * 2 + k, *sorted(dice.choices(range(9), k=5)), at=AT + n // 20 * MONTH)
+            for k in (1, 2)
+        ]
+        for n in range(20 + HISTORY_MERGE_FILES)
+    ]
+    history = made(tmp_path, *drafts)
+    before = said(history)
+    alone = [said(history, contact, contact) for contact in range(9)]
+    assert len(history.files) == len(drafts)
+    while history.merge():
+        assert said(history) == before
+    assert [file.month for file in history.files] == ["2027-01", "2027-02"]
+    assert sum(file.rows for file in history.files) == len(before)
+    assert [said(history, contact, contact) for contact in range(9)] == alone
+    assert {path.name for path in tmp_path.glob("*.parquet")} == {f.name for f in history.files}
+    again = History(tmp_path, disk=HastyDisk())
+    assert again.files == history.files
+    assert said(again) == before
+
+
+def test_one_contact_with_very_many_rows(tmp_path, monkeypatch):
+    """More than the row groups that are read together."""
+    monkeypatch.setattr("blaster.log.historyfile.HISTORY_GROUP_ROWS", 2)
+    drafts = [[event(n, *[4] * 40), event(n + 1, 3, 5)] for n in range(1, 20, 2)]
+    history = made(tmp_path, *drafts)
+    before = said(history)
+    assert history.merge()
+    assert said(history) == before
+
+
+def test_a_merging_that_is_stopped_leaves_nothing(tmp_path):
+    history = made(tmp_path, *([event(n, 1)] for n in range(1, 9)))
+    files = history.files
+    with pytest.raises(GivenUp):
+        history.merge(lambda: True)
+    assert history.files == files
+    assert {path.name for path in tmp_path.glob("*.parquet")} == {file.name for file in files}
+
+
+def test_who_reads_keeps_his_files(tmp_path):
+    history = made(tmp_path, *([event(n, 1)] for n in range(1, 9)))
+    before = said(history)
+    with history.view() as view:
+        assert history.merge()
+        assert len(view.files) == len(list(tmp_path.glob("*.parquet"))) - 1
+        add(history, [event(9, 1)])
+        assert (history.sequence, history.needed) == (9, 8)
+        assert [t for each in view.operations(1, 1) for t in each.operation.texts] == before
+    assert len(list(tmp_path.glob("*.parquet"))) == 2
+    assert history.needed == 9
+
+
+# --- damage ---------------------------------------------------------------------------------------
+
+
+def test_what_a_crash_left_is_removed(tmp_path):
+    history = made(tmp_path, [event(1, 1)])
+    (tmp_path / "2027-01-received-000077.parquet").write_bytes(b"half")
+    (tmp_path / "manifest.new").write_bytes(b"half")
+    again = History(tmp_path, disk=HastyDisk())
+    assert again.files == history.files
+    assert sorted(path.name for path in tmp_path.iterdir()) == [history.files[0].name, "manifest"]
+
+
+def test_every_flipped_byte_is_found(tmp_path):
+    """By doctor, and by whoever reads; but for the four bytes that every such file begins with."""
+    history = made(tmp_path, [event(n, 1, 2) for n in range(1, 9)])
+    (file,) = history.files
+    path = tmp_path / file.name
+    whole = path.read_bytes()
+    dice = random.Random(2)
+    for at in dice.sample(range(4, len(whole)), 40):
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << dice.randrange(8)
+        path.write_bytes(damaged)
+        seen = survey_history(tmp_path)
+        assert seen is not None
+        assert seen.damaged == ((file.name, "it fails its checksum"),)
+        with pytest.raises(LogCorrupt, match=f"{file.name} fails the checksum"):
+            said(history)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(LogCorrupt, match="bytes, not"):
+        said(history)
+    path.unlink()
+    with pytest.raises(LogCorrupt, match="is missing"):
+        said(history)
+    seen = survey_history(tmp_path)
+    assert seen is not None
+    assert seen.damaged == ((file.name, "it is missing"),)
+
+
+def test_a_damaged_manifest_is_refused_and_nothing_removed(tmp_path):
+    made(tmp_path, [event(1, 1)])
+    path = tmp_path / "manifest"
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises((LogCorrupt, LogVersionError)):
+            History(tmp_path, disk=HastyDisk())
+        path.write_bytes(whole[:at])
+        with pytest.raises(LogCorrupt):
+            History(tmp_path, disk=HastyDisk())
+    path.unlink()
+    with pytest.raises(LogCorrupt, match="manifest of the history is missing"):
+        History(tmp_path, disk=HastyDisk())
+    assert len(list(tmp_path.glob("*.parquet"))) == 1
+
+
+def test_a_newer_format_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("blaster.log.historymanifest.FORMAT", 2)
+    write_contents(tmp_path, Contents(), HastyDisk())
+    monkeypatch.undo()
+    with pytest.raises(LogVersionError, match="of format 2; this release reads 1"):
+        History(tmp_path, disk=HastyDisk())
+
+
+def test_there_is_no_history_yet(tmp_path):
+    assert survey_history(tmp_path / "none") is None
+    assert HistoryView(tmp_path, Contents()).operations(*EVERY) == []
+
+
+# --- power ----------------------------------------------------------------------------------------
+
+
+def test_power_lost_at_every_sync(tmp_path, monkeypatch):
+    """Moves and merges: what was published is there, nothing twice, and it goes on."""
+    monkeypatch.setattr("blaster.log.history.HISTORY_MERGE_FILES", 3)
+    folder = tmp_path / "history"
+    folder.mkdir()
+    camera = Camera(folder)
+    history = History(folder, disk=camera)
+    for number in range(1, 7):
+        add(history, [event(number, 1, 2, at=AT + number // 4 * MONTH)])
+        camera.published = number
+        while number % 2 and history.merge():
+            pass
+    assert len(camera.pictures) > 20
+    chance = random.Random(5)
+    for index, (reached, held, now) in enumerate(camera.pictures):
+        kept = {name: new for name, (new, _) in now.items()}
+        for way, content in (
+            ("lost", held), ("half", half_done(held, now, chance)), ("kept", kept)
+        ):  # fmt: skip
+            copy = tmp_path / f"{index}-{way}"
+            copy.mkdir()
+            for name, data in content.items():
+                (copy / name).write_bytes(data)
+            after = History(copy, disk=HastyDisk())
+            assert after.sequence in (reached, reached + 1), (index, way)
+            expected = [f"x {n} {who}" for n in range(1, after.sequence + 1) for who in (1, 2)]
+            assert said(after) == expected, (index, way)
+            add(after, [event(after.sequence + 1, 1)])
+            assert len(said(after)) == len(expected) + 1
