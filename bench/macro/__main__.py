@@ -15,15 +15,19 @@ import importlib
 import sys
 from pathlib import Path
 
-from bench.macro import common
+from bench.macro import common, report
 from blaster import _build
 
 FIGURES = (
     "broadcast",
-    "ingest",
-    "optout",
     "coldstart",
+    "explain",
+    "importing",
+    "ingest",
+    "memory",
+    "optout",
     "replay",
+    "tick",
 )
 
 
@@ -33,11 +37,17 @@ def main():
     parser.add_argument("figure", choices=[*FIGURES, "all"])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--slice", type=int, help="orders of a slice (broadcast)")
+    parser.add_argument("--refused", type=float, help="share of refusals (broadcast)")
     parser.add_argument("--folder", help="where the engine's files are made (a temporary folder)")
     parser.add_argument("--json", type=Path, help="a file to add the line to")
     options = parser.parse_args()
     if _build.KIND != "release":
         raise SystemExit("bench/ measures the release build only")
+    if options.figure == "all":
+        if options.json is None:
+            raise SystemExit("`all` needs --json: the file that the runs before were added to")
+        print(report.table(options.json.read_text(encoding="utf-8").splitlines()))
+        return
     figure = importlib.import_module(f"bench.macro.{options.figure}")
     line = common.line(options.figure, options.rows, figure.measure(options))
     print(line, flush=True)

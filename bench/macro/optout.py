@@ -66,15 +66,13 @@ async def _measure(folder, rows):
     async with blaster.open(folder, deliver=False, clock=clock) as engine:
         await engine.publish(workspace())
         await _everybody(engine, folder, rows)
-        await engine._thread.rest()
+        await asyncio.wrap_future(engine._thread.rest())
         times = await _opt_outs(engine, rows, lambda: True, 2.0)
         clock.set(clock.now() + 3_700)
         began = time.perf_counter()
-        await engine.contacts.get(0)
-        pending = asyncio.wrap_future(engine._thread.rest())
-        during = await _opt_outs(engine, rows, lambda: not pending.done(), 600.0)
-        await pending
-        seconds = time.perf_counter() - began
+        over = asyncio.create_task(_everybody_led_on(engine))
+        during = await _opt_outs(engine, rows, lambda: not over.done(), 600.0)
+        seconds = await over - began
     return {
         "idle_p99_ms": percentile_ms(times, 0.99),
         "opt_outs": len(during),
@@ -83,6 +81,20 @@ async def _measure(folder, rows):
         "p99_ms": percentile_ms(during, 0.99),
         "max_ms": percentile_ms(during, 1.0),
     }
+
+
+async def _everybody_led_on(engine):
+    """When nobody is due any more."""
+
+    def is_over(machine, now):
+        return machine.state.next_due() > now
+
+    # Asked, since the engine says so only when it also has nothing else to do.
+    for _ in range(100_000):
+        if await engine._run(is_over):
+            break
+        await asyncio.sleep(0.1)
+    return time.perf_counter()
 
 
 async def _everybody(engine, folder, rows):

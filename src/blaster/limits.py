@@ -52,6 +52,13 @@ SNAPSHOT_CLOSE_ENTRIES = 1_000
 SNAPSHOT_RETRY_S = 60.0
 """How long after a snapshot that could not be written the next one is tried."""
 
+SWEEP_WAIT_S = 86_400.0
+"""How long erased values wait on disk for others that are erased meanwhile, unless the account's
+`erase_within` calls for less: to remove them, all that is kept is written anew."""
+
+SWEEP_RETRY_S = 600.0
+"""How long after it failed to do that the engine tries again."""
+
 HISTORY_GROUP_ROWS = 16_384
 """Rows of history that are read for one contact's at least; of smaller groups there would be so
 many that finding the right one took longer."""

@@ -228,3 +228,53 @@ def test_what_is_not_as_recorded_is_said(
 def test_what_was_never_published_cannot_be_verified(cli: Cli, club: Path) -> None:
     assert cli("doctor", club, "--verify").code == 2
     assert not (club / "data").exists()
+
+
+# --- erase ----------------------------------------------------------------------------------------
+
+
+def test_erase_asks_first(cli: Cli, account: Path) -> None:
+    imported(cli)
+    ran = cli("erase", "dana@example.co.il", "--dir", "club")
+    assert ran.code == 1
+    assert "dana@example.co.il" in ran.out
+    assert "+972547654321" in ran.out
+    assert ran.err == "nothing was changed; to erase 1 contact for good, add --yes\n"
+    assert json.loads(cli("erase", "#0", "--dir", "club", "--json").out) == {"would_erase": [0]}
+    assert cli("count", "email is set", "--dir", "club").out == "2\n"
+
+
+def test_erase(cli: Cli, account: Path) -> None:
+    imported(cli)
+    ran = cli("erase", "dana@example.co.il", "--yes", "--dir", "club")
+    assert (ran.code, ran.out) == (0, "1 contact erased: #0\n")
+    assert ran.err == "gone from all files within 30 days: blaster doctor club\n"
+    assert cli("count", "email is set", "--dir", "club").out == "1\n"
+    missing = cli("erase", "dana@example.co.il", "#1", "--yes", "--dir", "club")
+    assert (missing.code, missing.out) == (1, "")
+    assert cli("preview", "welcome", "--to", "#0", "--dir", "club").code != 0
+    told = json.loads(cli("explain", "#0", "--dir", "club", "--json").out)
+    assert told[0]["text"] == "contact created"
+    assert told[-1]["text"] == "contact erased"
+    assert "dana" not in json.dumps(told)
+    assert "חיפה" not in json.dumps(told, ensure_ascii=False)
+
+
+def test_erase_json(cli: Cli, account: Path) -> None:
+    imported(cli)
+    edit(account / "blaster.toml", "[account]\n", '[account]\nerase_within = "7d"\n')
+    assert cli("publish", account).code == 0
+    ran = cli("erase", "#0", "#1", "#0", "--yes", "--dir", "club", "--json")
+    assert json.loads(ran.out) == {"erased": [0, 1], "within_s": 7 * 86_400}
+
+
+def test_erase_names_nobody(cli: Cli, account: Path) -> None:
+    assert cli("erase", "--yes", "--dir", "club").code == 2
+
+
+@pytest.mark.parametrize("text", ['"31d"', '"1h"', '"1 month"', '"soon"'])
+def test_erase_within_is_a_duration(cli: Cli, club: Path, text: str) -> None:
+    edit(club / "blaster.toml", "[account]\n", f"[account]\nerase_within = {text}\n")
+    ran = cli("check", club)
+    assert ran.code == 1
+    assert "'erase_within' cannot be" in ran.out + ran.err

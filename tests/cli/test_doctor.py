@@ -14,14 +14,17 @@ import pytest
 
 from blaster.cli import checkup
 from blaster.cli.checkup import Check, clock, data_folder, dkim_keys, examine
+from blaster.cli.erasurecheck import erasures
+from blaster.cli.historycheck import history
 from blaster.cli.snapshotcheck import snapshots
 from blaster.definitions import check
 from blaster.engine.enginetime import EngineTime, Kept
+from blaster.engine.erasures import Erasures, Pending, encode_erasures, write_erasures
 from blaster.engine.timefile import TIME_FILE, encode
 from blaster.errors import LogVersionError
-from blaster.log import EmbeddedLog, FolderLock, Snapshots
+from blaster.log import Disk, EmbeddedLog, FolderLock, History, Part, Snapshots
 from blaster.log.segments import PLACE
-from blaster.model.records import Entry
+from blaster.model.records import Entry, Joined
 from tests.cli.support import Cli, edit
 from tests.engine.machines import ScriptedSystem
 
@@ -157,7 +160,7 @@ def test_the_snapshots(club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found[0].said == "000002 is damaged: 000002.segment is missing"
     assert found[2].said.startswith("3 entries")
     made.set_aside(2)
-    assert next(snapshots(club)).advice.endswith("club/data/snapshots/000002.manifest.damaged")
+    assert next(snapshots(club)).advice.endswith("club --repair --choose forget --yes")
     (log / "mark").unlink()  # as a lost power may leave it: the log itself is whole
     behind = list(snapshots(club))[-1]
     assert (behind.state, behind.said) == (
@@ -172,6 +175,36 @@ def test_the_snapshots(club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert states(snapshots(club)) == [
         ("error", "club/data/snapshots: 000001.manifest is of format 9")
     ]
+
+
+def test_the_history(club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = club / "data" / "history"
+    assert list(history(club)) == []
+    made = History(folder)
+    assert states(history(club)) == [("ok", "there is none yet")]
+    who = np.arange(3, dtype=np.int64)
+    draft = made.begin()
+    draft.put(Part(7, 0, 0, 2, who, Joined("club", who, False, "test")))
+    draft.publish(9, 2)
+    (found,) = history(club)
+    assert found.state == "ok"
+    assert found.said.startswith("it is whole: up to entry 9 of the log, 3 rows in 1 file, 0.0 MB")
+    (file,) = folder.glob("*.parquet")
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    (found,) = history(club)
+    assert (found.state, found.said) == (
+        "error", f"club/data/history/{file.name}: it fails its checksum"
+    )  # fmt: skip
+    (folder / "manifest").write_bytes(b"")
+    assert states(history(club)) == [
+        ("error", "club/data/history: the manifest of the history is cut off")
+    ]
+
+    def refuse(folder: Path) -> None:
+        raise LogVersionError("the manifest is of format 9")
+
+    monkeypatch.setattr("blaster.log.history.survey_history", refuse)
+    assert states(history(club)) == [("error", "club/data/history: the manifest is of format 9")]
 
 
 def test_the_data_folder(cli: Cli, club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -270,3 +303,37 @@ def test_all_of_them(cli: Cli, club: Path) -> None:
     assert [each.name for each in examine(club)] == [
         "definitions", "DKIM", "data folder", "disk", "disk", "clock", "clock",
     ]  # fmt: skip
+
+
+# --- erasures -------------------------------------------------------------------------------------
+
+
+def erasures_of(folder: Path, now: float = 0.0) -> list[tuple[str, str]]:
+    return states(erasures(folder, lambda: now))
+
+
+def test_erasures_that_are_pending(tmp_path: Path) -> None:
+    """Nothing is said where nobody was erased; told is the time, and that it is over."""
+    (tmp_path / "data").mkdir()
+    assert erasures_of(tmp_path) == []
+    pending = (Pending(1_000_000, 2), Pending(1_090_000, 1))
+    write_erasures(tmp_path, Erasures(4, 86_400 * 30, pending), Disk(), sync=True)
+    said = (
+        "log, snapshots and history may hold values of 3 contacts (the first erased 3 days ago),"
+        " until 1970-02-11 13:46 UTC"
+    )
+    assert erasures_of(tmp_path, 1_000_000 + 3 * 86_400) == [("ok", said)]
+    [late] = erasures(tmp_path, lambda: 1_000_000 + 31 * 86_400)
+    assert late.state == "error"
+    assert late.advice == f"remove them now: blaster erase --now --dir {tmp_path}"
+
+
+def test_erasures_that_are_done_or_unreadable(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    write_erasures(tmp_path, Erasures(4, 86_400), Disk(), sync=True)
+    assert erasures_of(tmp_path) == [("ok", "no file holds anything of the 4 erased contacts")]
+    path = tmp_path / "data" / "erasures"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert erasures_of(tmp_path) == [("warning", "what is pending cannot be read")]
+    path.write_bytes(encode_erasures(Erasures()).replace(b"erasures 1 ", b"erasures 2 "))
+    assert erasures_of(tmp_path)[0][0] == "error"

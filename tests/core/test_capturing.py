@@ -78,7 +78,7 @@ def test_every_attribute_is_captured_or_declared_a_cache():
     found = [
         state, state.versions[0], state.orders, next(iter(state.happenings.values())),
         next(iter(state.happenings.values())).attributes, state.sendings, NumberSet(), Table(),
-        Dictionary(), state.directory, state.campaigns["spring"],
+        Dictionary(), state.directory, state.campaigns["spring"], state.forgotten,
     ]  # fmt: skip
     assert {type(each) for each in found} | {Queued} == set(CAPTURED) == set(CACHED)
     for each in found:

@@ -292,3 +292,18 @@ def test_a_move_tells_who_reads_the_step() -> None:
     told.clear()
     play.after(HOUR)
     assert ("journey", "j") in told
+
+
+def test_ever_sent_outlives_a_sending_that_was_not_made() -> None:
+    """The newest sending there was, though the newest try was none."""
+    play = Play(workspace(journey("j", on_event("go"), send("m"))))
+    play.create(2)
+    play.event("go", 0)
+    assert of(play, Kind.TIME, *M, "sent:ever") == [START, None]
+    play.after(HOUR).event("go", 0)
+    again = START + HOUR
+    assert of(play, Kind.TIME, *M, "sent:ever") == [again, None]
+    play.do(records.Suppressed(numbers(0), "email", "all", "asked"))
+    play.after(HOUR).event("go", 0, 1)
+    assert of(play, Kind.TIME, *M, "sent") == [None, play.now]
+    assert of(play, Kind.TIME, *M, "sent:ever") == [again, play.now]

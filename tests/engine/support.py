@@ -185,9 +185,9 @@ class GateLog:
     def on_durable(self, callback: Callable[[int], None]) -> None:
         self.callbacks.append(callback)
 
-    def read(self, from_sequence: int = 1) -> Iterator[tuple[int, Entry]]:
+    def read(self, from_sequence: int = 1, about: int | None = None) -> Iterator[tuple[int, Entry]]:
         frames = self.frames[from_sequence - 1 : self.durable]
-        return ((n, decode_entry(frame)) for n, frame in enumerate(frames, from_sequence))
+        return ((n, decode_entry(frame, about)) for n, frame in enumerate(frames, from_sequence))
 
     def close(self) -> None:
         if self.failed is None:

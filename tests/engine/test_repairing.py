@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from blaster.core import State, apply_entry
+from blaster.engine.archiving import move
 from blaster.engine.recovery import recover
 from blaster.engine.repairing import Damage, find_damage, repair
 from blaster.engine.snapshotting import Snapshotter
 from blaster.errors import FolderInUse, LogError
-from blaster.log import EmbeddedLog, Snapshots, encode_entry
+from blaster.log import EmbeddedLog, History, Snapshots, encode_entry, survey_history
 from blaster.log.files import remove_file
 from tests.engine.support import START, FakeClock, published, workspace
 from tests.engine.test_recovery import damage, live
@@ -284,3 +285,58 @@ def test_a_repair_that_stops_half_way(folder, lived, monkeypatch, stop):
     with EmbeddedLog.open(folder / LOG, disk=HastyDisk()) as log:
         found = recover(log, Snapshots(folder / SNAPSHOTS, disk=HastyDisk()))
         assert found.machine.state.digest() == lived.digests[sequence - 2]
+
+
+# --- history --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told(folder: Path, lived: Lived) -> Path:
+    """The account with what came up to its first snapshot in history."""
+    with EmbeddedLog.open(folder / LOG, disk=HastyDisk()) as log:
+        history = History(folder / "data/history", disk=HastyDisk())
+        move(history, Snapshots(folder / SNAPSHOTS), log, lived.taken[0])
+        assert history.sequence == lived.taken[0]
+    return folder
+
+
+def test_what_is_history_is_not_lost_with_the_log(told, lived):
+    """The log goes on behind it, and it stays."""
+    sequence = lived.taken[0] - 1
+    spoil(told, lived, sequence)
+    best, other = find_damage(told).choices
+    assert (best.name, best.upto, best.loses, best.history) == ("snapshot", lived.last, (), True)
+    assert (other.name, other.history) == ("cut", False)
+    assert other.loses[-1] == f"the history, which goes up to entry {lived.taken[0]}"
+    went(told, lived, "snapshot")
+    assert survey_history(told / "data/history").sequence == lived.taken[0]
+
+
+def test_history_of_what_was_cut_off_goes_with_it(told, lived):
+    spoil(told, lived, lived.taken[0] - 1)
+    went(told, lived, "cut")
+    assert not (told / "data/history").exists()
+    aside = told / "data" / "repaired-20270116-080000" / "history"
+    assert survey_history(aside).sequence == lived.taken[0]
+
+
+def test_history_that_the_log_does_not_join(told, lived):
+    """Between its end and what is left of the log entries are missing: it cannot go on."""
+    spoil(told, lived, lived.taken[0] + 2)
+    best = find_damage(told).choices[0]
+    assert (best.name, best.history) == ("snapshot", False)
+    assert best.loses[0].startswith(f"entries 1 to {lived.taken[0] + 2} of the log, of which")
+    went(told, lived, "snapshot")
+    assert not (told / "data/history").exists()
+
+
+@pytest.mark.parametrize("name", ["manifest", "*.parquet"])
+def test_damaged_history(told, lived, name):
+    path = min((told / "data/history").glob(name))
+    damage(path, "flip", 30)
+    found = find_damage(told)
+    assert found.said[0].startswith("history: ")
+    assert [(choice.name, choice.history) for choice in found.choices] == [("history", False)]
+    repair(told, "history", NOW)
+    assert find_damage(told) == Damage((), ())
+    assert (told / "data" / "repaired-20270116-080000" / "history" / path.name).exists()

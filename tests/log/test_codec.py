@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from blaster.errors import LogCorrupt, LogVersionError
 from blaster.log import codec
-from blaster.log.codec import DTYPES, PLANS, decode_entry, encode_entry, plan_of
+from blaster.log.codec import DTYPES, PLANS, Skipped, decode_entry, encode_entry, plan_of
 from blaster.model.records import (
+    INPUTS,
     Array,
     Consented,
     Entry,
@@ -360,3 +361,15 @@ def test_equality_helper_tells_apart():
     assert not same_value(np.zeros(2, np.int64), np.zeros(2, np.uint64))
     assert not same_value(example(Consented).evidence, {})
     assert not same(Entry(1, (Published(b"a"),)), Entry(1, (Published(b"b"),)))
+
+
+def test_what_is_about_others_is_passed_over():
+    """Operations that name contacts and not the one asked for; everything else is decoded."""
+    for name, entry in examples().items():
+        frame = encode_entry(entry)
+        assert same(decode_entry(frame, 9), entry), name
+        for left, whole in zip(decode_entry(frame, 4).operations, entry.operations, strict=True):
+            if hasattr(whole, "contacts"):
+                assert left == Skipped(isinstance(whole, INPUTS)), name
+            else:
+                assert same(Entry(0, (left,)), Entry(0, (whole,))), name

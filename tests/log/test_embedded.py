@@ -285,6 +285,26 @@ def test_checkpoints_run_beside_commits(tmp_path, monkeypatch):
         check(log, 30, 1000)
 
 
+def test_a_file_ends_when_it_is_told(tmp_path):
+    """What was appended before is in older files, also when nothing comes after it."""
+    with EmbeddedLog.open(tmp_path, disk=HastyDisk(), group_ms=0) as log:
+        log.roll()  # nothing to end
+        last = fill(log, 3)
+        log.roll()
+        for _ in range(1_000_000):
+            if log.begins > last:
+                break
+        assert log.begins == last + 1
+        log.roll()
+        fill(log, 2)
+        log.trim(last + 1)
+        check(log, 5, first=last + 1)
+        log.append(numbered(6))
+        log.roll()
+    with EmbeddedLog.open(tmp_path) as log:
+        assert (log.first, log.last) == (4, 6)
+
+
 def test_old_files_are_trimmed_whole(tmp_path):
     with EmbeddedLog.open(tmp_path, disk=HastyDisk(), file_bytes_max=500, group_ms=0) as log:
         for _ in range(10):

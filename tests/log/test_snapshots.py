@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from blaster.errors import LogVersionError, SnapshotCorrupt
+from blaster.errors import LogError, LogVersionError, SnapshotCorrupt
 from blaster.log import Manifest, Snapshots, survey
 from blaster.log import snapshots as module
 from blaster.log.manifest import decode_manifest, encode_manifest
@@ -87,6 +87,44 @@ def test_a_segment_that_is_mostly_dead_is_emptied(tmp_path):
     third = publish(made, [b"d"], second, 2)
     assert third.places["segment"].tolist() == [2, 2, 3]
     assert "000001.segment" not in names(tmp_path)
+
+
+def test_a_clean_one_shares_no_file_and_stands_alone(tmp_path):
+    """Whatever was dead in older files goes, and so does what was set aside."""
+    made = snapshots(tmp_path)
+    first = publish(made, [b"a" * 900, b"secret"])
+    made.set_aside(publish(made, [b"secret too"], first, 1).number)
+    draft = made.begin()
+    table = draft.seal(first.places[:1].copy(), clean=True)
+    clean = draft.publish(30, AT, table, b"root")
+    assert contents_of(made, clean.number) == [b"a" * 900]
+    made.drop_before(clean.number)
+    assert names(tmp_path) == ["000003.manifest", "000003.segment"]
+    assert b"secret" not in (tmp_path / "000003.segment").read_bytes()
+
+
+def test_nothing_is_dropped_before_one_that_is_not_whole(tmp_path):
+    made = snapshots(tmp_path)
+    publish(made, [b"a" * 90])
+    publish(made, [b"b" * 90])
+    before = names(tmp_path)
+    path = tmp_path / "000002.segment"
+    path.write_bytes(path.read_bytes()[:-1] + b"c")
+    with pytest.raises(SnapshotCorrupt, match="not whole"):
+        made.drop_before(2)
+    with pytest.raises(SnapshotCorrupt, match="not whole"):
+        made.drop_before(3)
+    assert names(tmp_path) == before
+
+
+def test_moving_stops_when_it_is_told(tmp_path):
+    made = snapshots(tmp_path)
+    first = publish(made, [b"a", b"b"])
+    draft = made.begin()
+    with pytest.raises(LogError, match="stopped"):
+        draft.seal(first.places.copy(), clean=True, stop=lambda: True)
+    draft.drop()
+    assert contents_of(made, 1) == [b"a", b"b"]
 
 
 def test_too_many_segments_are_written_together(tmp_path, monkeypatch):

@@ -45,13 +45,14 @@ COMMANDS: dict[str, Command] = {
     "campaign": Command("campaign", "campaign VERB", "start, pause, resume or stop a campaign"),
     "report": Command("report", "report ledger", "what became of everybody, and who that is"),
     "retry": Command("retry", "retry NAME", "send again what failed, each once"),
+    "erase": Command("erase", "erase CONTACT", "erase a contact for good: values, then files"),
     "keygen": Command("keygen", "keygen DOMAIN", "make a DKIM key and its DNS record"),
     "doctor": Command("doctor", "doctor [DIR]", "look whether everything is fit to send"),
     "clock": Command("clock", "clock [DIR]", "what time it is for an account; confirm the clock"),
     "demo": Command("demo.command", "demo", "a whole mailing on this machine, and its account"),
 }
 
-LATER = ("erase", "queue", "suspend")
+LATER = ("queue", "suspend")
 """Named in the manual, not in this release; said so, rather than called misspelt."""
 
 

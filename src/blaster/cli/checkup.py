@@ -49,6 +49,8 @@ class Check(NamedTuple):
 def examine(folder: Path) -> list[Check]:
     """Every check of a workspace, in the order of the page."""
     from blaster.cli.backlog import orders
+    from blaster.cli.erasurecheck import erasures
+    from blaster.cli.historycheck import history
     from blaster.cli.snapshotcheck import snapshots
     from blaster.definitions import check
 
@@ -59,6 +61,8 @@ def examine(folder: Path) -> list[Check]:
         *dkim_keys(folder, checked.workspace),
         *data_folder(folder),
         *snapshots(folder),
+        *history(folder),
+        *erasures(folder),
         *clock(folder, checked.workspace),
         *orders(folder),
     ]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from blaster.cli.checkup import Check
-from blaster.cli.folders import DATA, from_here
+from blaster.cli.folders import DATA, from_here, typed
 from blaster.cli.output import counted, lasting, shown
 from blaster.errors import LogVersionError
 
@@ -38,16 +38,16 @@ def snapshots(folder: Path, now: float | None = None) -> Iterator[Check]:
         yield Check(NAME, "error", f"{place} cannot be read: {error.strerror}")
         return
     for each in seen:
-        yield _one(each, place, time.time() if now is None else now)
+        yield _one(each, folder, time.time() if now is None else now)
     newest = max((each.sequence for each in seen if each.state == "whole"), default=0)
     yield _tail(newest, read_mark(folder / DATA / "log")[1])
 
 
-def _one(seen: Seen, place: str, now: float) -> Check:
+def _one(seen: Seen, folder: Path, now: float) -> Check:
     name = f"{seen.number:06d}"
     if seen.state == "set aside":
-        said = f"{name} was found damaged and set aside"
-        advice = f"when you have looked at it, remove {place}/{name}.manifest.damaged"
+        said = f"{name} was found damaged and set aside; it goes when two newer ones are there"
+        advice = f"or at once: blaster doctor {typed(folder)} --repair --choose forget --yes"
         return Check(NAME, "warning", said, advice)
     if seen.state == "damaged":
         advice = "the one before, or the whole log, is used instead; look after the disk"

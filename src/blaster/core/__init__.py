@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from blaster.core.cutting import only as only
     from blaster.core.cutting import only_rows as only_rows
     from blaster.core.directory import Directory as Directory
+    from blaster.core.erasing import erasure_of as erasure_of
+    from blaster.core.erasing import forget_words as forget_words
     from blaster.core.fitting import ARROW_TYPES as ARROW_TYPES
     from blaster.core.fitting import fit as fit
     from blaster.core.handover import Handover as Handover
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from blaster.core.orderstates import Passage as Passage
     from blaster.core.orderstates import SendState as SendState
     from blaster.core.orderstates import Transition as Transition
+    from blaster.core.outcomes import bare_reason as bare_reason
     from blaster.core.outcomes import verdict_of as verdict_of
     from blaster.core.ownership import Base as Base
     from blaster.core.ownership import Owners as Owners
@@ -60,6 +63,7 @@ if TYPE_CHECKING:
     from blaster.core.plan import fields_of as fields_of
     from blaster.core.plan import make_plan as make_plan
     from blaster.core.plan import scope_of as scope_of
+    from blaster.core.redacting import redacted as redacted
     from blaster.core.replaying import Replay as Replay
     from blaster.core.requested import REQUEST_KEY as REQUEST_KEY
     from blaster.core.requested import requested_message as requested_message
@@ -89,6 +93,10 @@ _HOMES = {
     "Base": "ownership",
     "CAMPAIGN_STEP": "plan",
     "CampaignState": "campaigns",
+    "bare_reason": "outcomes",
+    "erasure_of": "erasing",
+    "forget_words": "erasing",
+    "redacted": "redacting",
     "PHASES": "campaigns",
     "hash_pairs": "numberset",
     "campaign_sends": "ledger",
@@ -203,11 +211,14 @@ __all__ = [
     "after_span",
     "apply_entry",
     "apply_operation",
+    "bare_reason",
     "campaign_sends",
     "decode_picture",
     "distinct",
+    "erasure_of",
     "fields_of",
     "fit",
+    "forget_words",
     "format_of",
     "has_work",
     "hash_pairs",
@@ -228,6 +239,7 @@ __all__ = [
     "orders_in_flight",
     "orders_of",
     "overdue",
+    "redacted",
     "requested_message",
     "requested_name",
     "restore",

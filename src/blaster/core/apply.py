@@ -67,6 +67,10 @@ def _took(state: State, at: int, operation: records.Took) -> list[Effect]:
     if not item.rounds:
         state.inbox.popleft()
     if hasattr(item.operation, "contacts"):
+        if state.find(("erased",)) is not None:
+            positions = positions[~state.erased(item.operation.contacts[positions])]
+            if not len(positions):
+                return []
         count_afresh(state, item.operation.contacts[positions], at)
     effects = TAKERS[type(item.operation)](state, item.at, item.operation, positions)
     return effects + _echoes(state, effects)
@@ -230,7 +234,7 @@ def _withheld(state: State, at: int, operation: records.Withheld) -> list[Effect
     way = RAN_OUT if operation.reason == records.EXPIRED else WITHHELD
     if isinstance(sender, JourneyState):
         note_not_sent(state, sender, key, runs, operation.reason, at)
-    else:
+    elif operation.reason != records.ERASED:
         note_not_sent_to(state, key, runs, operation.reason, at)
     carry(state, sender, step, way, at, runs, reasons=operation.reason)
     if isinstance(sender, JourneyState):

@@ -55,7 +55,8 @@ def _take_audience(tick: Decisions, campaign: CampaignState, limit: int) -> None
         rows = Rows.of_batch(state, batch)
         rule = campaign.plan.audience
         words = rule.evaluate(rows.vectors(rule.facts), len(rows), tick.now, state.zones)
-        parts.append(to_bools(words, len(rows)))
+        contacts = np.arange(len(rows), dtype=np.int64) + batch * BATCH_ROWS
+        parts.append(to_bools(words, len(rows)) & ~state.erased(contacts))
     found = np.concatenate(parts)[: max(0, of - first)]
     bits = pa.compress(np.packbits(found, bitorder="little").tobytes(), "zstd", asbytes=True)
     tick.emit(records.Launched(campaign.plan.name, first, len(found), of, bits))

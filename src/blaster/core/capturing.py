@@ -19,6 +19,7 @@ from blaster.core.attributes import Attributes
 from blaster.core.campaigns import FACTS, CampaignState
 from blaster.core.column import Column
 from blaster.core.directory import Directory
+from blaster.core.forgotten import Forgotten
 from blaster.core.happenings import Happenings, Sendings
 from blaster.core.holding import (
     ARRAY,
@@ -78,6 +79,7 @@ CAPTURED: dict[type, frozenset[str]] = {
             "next_run",
             "counts",
             "keys_entered",
+            "forgotten",
             "sms_messages",
             "topics",
             "directory",
@@ -92,6 +94,7 @@ CAPTURED: dict[type, frozenset[str]] = {
     Attributes: frozenset(("fields",)),
     Sendings: frozenset(("table", "messages", "words", "codes")),
     NumberSet: frozenset(("blocks",)),
+    Forgotten: frozenset(("seed", "closed")),
     Queued: frozenset(("number", "at", "operation", "rounds", "turn")),
     Table: frozenset(("_columns", "_rows")),
     Dictionary: frozenset(("values",)),
@@ -124,9 +127,10 @@ CACHED: dict[type, frozenset[str]] = {
     Attributes: frozenset(("_table",)),
     Sendings: frozenset(),
     NumberSet: frozenset(),
+    Forgotten: frozenset(),
     Queued: frozenset(),
     Table: frozenset(),
-    Dictionary: frozenset(("_codes",)),
+    Dictionary: frozenset(("_codes", "forgotten")),
     Directory: frozenset(("indexes", "_seed")),
 }
 """What is made again from the rest."""
@@ -265,6 +269,8 @@ class _Walk:
             self._sendings(state.sendings),
             tuple(map(self._queued, state.inbox)),
             {name: self._numbers_of(known) for name, known in state.keys_entered.items()},
+            state.forgotten.seed,
+            {name: self._numbers_of(known) for name, known in state.forgotten.closed.items()},
         )
 
     def _table(self, table: Table) -> TablePicture:

@@ -49,6 +49,8 @@ class Column:
         """Memory in use, pinned copies that readers still hold not counted."""
     def grow(self, rows: int) -> None:
         """More rows, all missing; ValueError if it were fewer."""
+    def share(self, batch: int) -> None:
+        """Let a full batch that holds what the batch before it holds have the same memory."""
     def chunk(self, batch: int) -> Chunk | None:
         """The memory of a batch's values and validity, None as long as nothing was written."""
     def arena(self, batch: int) -> Chunk | None:
@@ -94,4 +96,16 @@ class Column:
     ) -> npt.NDArray[np.bool_]:
         """INT: add, once for each time a row stands there; a missing value counts from `start`
         (None: the column's default, or 0). True where it would overflow; there nothing changed.
+        """
+    def scrub(self, rows: _Rows) -> None:
+        """Clear rows, and move what else lies beside them, so that no byte of theirs stays here.
+
+        Who holds an export, or a snapshot being written, still has them.
+        """
+    def tidy(self) -> None:
+        """TEXT, LIST: let go of all bytes that no row holds any more; of other kinds nothing."""
+    def codes_used(self) -> npt.NDArray[np.bool_]:
+        """CODE, LIST: for each word of the dictionary whether some written row holds it.
+
+        The default of rows that were never written does not count.
         """

@@ -6,14 +6,15 @@ if one is outside the column. When a row stands twice in a write, the last wins.
 caller's own memory unless the method says otherwise.
 """
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 import numpy as np
 
+from blaster.core.arena cimport ArenaStore
 from blaster.core.bits cimport BoolStore
 from blaster.core.fixed cimport FixedStore, TimeStore
 from blaster.core.lists cimport ListStore
-from blaster.core.store cimport INT, LIST, TEXT, TIME, Store
+from blaster.core.store cimport BATCH_BITS, INT, LIST, TEXT, TIME, Place, Store, get_bit
 from blaster.core.text cimport TextStore
 
 from blaster.core.codes import settled
@@ -79,6 +80,11 @@ cdef class Column:
 
     def grow(self, Py_ssize_t rows):
         self.store.grow(rows)
+
+    def share(self, Py_ssize_t batch):
+        self.store.check_batch(batch)
+        if self.store.kind != TEXT and self.store.kind != LIST:
+            self.store.share(batch)
 
     def chunk(self, Py_ssize_t batch):
         self.store.check_batch(batch)
@@ -153,6 +159,67 @@ cdef class Column:
         if start is None:
             start = self.default or 0
         return (<FixedStore>self.store).add(self.checked(rows), amount, start)
+
+
+    def scrub(self, rows):
+        cdef const int64_t[::1] view = self.checked(rows)
+        cdef Store store = self.store
+        chosen = np.asarray(rows)
+        batches = [
+            batch for batch in np.unique(chosen >> BATCH_BITS).tolist()
+            if store.chunks[batch] is not None
+        ]
+        chosen = chosen[np.isin(chosen >> BATCH_BITS, batches)]
+        if len(chosen):
+            store.put(chosen, None, None)
+        if store.kind == TEXT or store.kind == LIST:
+            for batch in batches:
+                tidied(store, batch)
+
+    def tidy(self):
+        cdef Py_ssize_t batch
+        if self.store.kind == TEXT or self.store.kind == LIST:
+            for batch in range(self.store.batches):
+                tidied(self.store, batch)
+
+    def codes_used(self):
+        cdef Py_ssize_t batch, row, count
+        cdef Store store = self.store
+        cdef const Place* place
+        cdef const int32_t* codes
+        cdef int64_t at
+        cdef bint whole
+        if store.dictionary is None:
+            raise TypeError(f"a {self.kind.name} column has no dictionary")
+        used = np.zeros(len(store.dictionary), np.bool_)
+        if not len(used):
+            return used
+        cdef uint8_t[::1] flags = used.view(np.uint8)
+        for batch in range(store.batches):
+            if store.chunks[batch] is None:
+                continue
+            place = &store.places[batch]
+            count = store.length(batch)
+            with nogil:
+                if store.kind == LIST:
+                    codes = <const int32_t*>(<ArenaStore>store).arenas[batch].data
+                    for row in range(count):
+                        for at in range(place.sizes[row]):
+                            flags[codes[(<const int32_t*>place.data)[row] + at]] = 1
+                else:
+                    codes = <const int32_t*>place.data
+                    whole = place.valid == NULL
+                    for row in range(count):
+                        if whole or get_bit(place.valid, row):
+                            flags[codes[row]] = 1
+        return used
+
+
+cdef int tidied(ArenaStore store, Py_ssize_t batch) except -1:
+    """No garbage at all in the arena of a batch, however little there is."""
+    if store.arenas[batch].garbage:
+        store.repack(batch, 0)
+    return 0
 
 
 cdef uint64_t default_bits(object kind, object default, object dictionary) except? 0:

@@ -56,6 +56,10 @@ def derive(state: State, key: Key, rows: HasContacts) -> Vector | None:
             return _provider(state, rows.contacts)
         case ("journey", name, "step"):
             return _newest_step(state, name, rows.contacts)
+        case ("message", _, _, "sent:ever"):
+            newest = _instants(state, (*key[:3], "sent"), rows.contacts)
+            before = _instants(state, key, rows.contacts)
+            return _times(np.where(newest != NEVER, newest, before))
         case ("message", channel, name, what) if ":any" in what:
             plain, machine = what.replace(":any", ""), what.replace(":any", ":machine")
             head = ("message", channel, name)

@@ -32,6 +32,7 @@ def publish(tick: Decisions, journey: JourneyState) -> None:
         for start in range(0, tick.state.contacts.rows, BATCH_ROWS):
             stop = min(start + BATCH_ROWS, tick.state.contacts.rows)
             contacts = np.arange(start, stop, dtype=np.int64)
+            contacts = contacts[~tick.state.erased(contacts)]
             if entry.when is None:
                 arm_date(tick, journey, entry, contacts, late=False)
             else:

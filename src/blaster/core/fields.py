@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from blaster.core.campaigns import CampaignState
 from blaster.core.column import Column
+from blaster.core.consent import opt_out
 from blaster.core.plan import Key
 from blaster.core.state import Change, State
 from blaster.model.fields import Kind
@@ -47,6 +48,9 @@ def write_fields(
         state.column(("changed", name)).put(contacts[changed], at)
         if name in ADDRESS_CHANNELS or name == "id":
             _readdress(state, name, contacts[changed], before, changed)
+        if name in ADDRESS_CHANNELS:
+            addresses = pa.array(column.take(contacts[changed]), pa.string())
+            changes += close_forgotten(state, name, contacts[changed], addresses)
         if state.is_read(key):
             _change_in_runs(state, at, key, contacts[changed])
             changes.append(Change(key, contacts[changed]))
@@ -86,6 +90,18 @@ def _readdress(
         bounced.put(again, False)
         opted_out = state.column(("opt-out", channel, "all")).take(again)
         state.column(("suppressed", channel)).put(again, opted_out)
+
+
+def close_forgotten(state: State, name: str, contacts: Array, addresses: pa.Array) -> list[Change]:
+    """Those whose new addresses are erased contacts' begin with what was closed for these."""
+    changes = []
+    channel = ADDRESS_CHANNELS[name]
+    for scope, closed in state.forgotten.find(channel, addresses):
+        mine = contacts[closed]
+        if len(mine):
+            opt_out(state, channel, scope, mine)
+            changes += [Change(("suppressed", channel), mine), Change(("consent", channel), mine)]
+    return changes
 
 
 def snapshot(column: Column, rows: Array) -> tuple[Any, Array]:

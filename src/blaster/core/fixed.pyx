@@ -212,6 +212,8 @@ cdef class FixedStore(Store):
 
     cdef int put(self, const int64_t[::1] rows, object values, object valid) except -1:
         if values is None:
+            if self.have_no_memory(rows):
+                return 0
             return self.write(rows, np.zeros(1, self.dtype), np.zeros(1, np.bool_))
         values = self.values_of(values, rows.shape[0])
         valid = self.present(values, valid, rows.shape[0])
@@ -332,11 +334,14 @@ cdef class FixedStore(Store):
     cdef object arrow_words(self):
         """The dictionary's words; those exported before keep their array's order and place."""
         words = self.dictionary.values
-        known = 0 if self.words is None else len(self.words)
-        if self.words is None or known < len(words):
+        forgotten = self.dictionary.forgotten
+        array, when = self.words or (None, forgotten)
+        known = 0 if array is None or when != forgotten else len(array)
+        if array is None or known < len(words):
             added = pa.array(words[known:], pa.string())
-            self.words = added if known == 0 else pa.concat_arrays([self.words, added])
-        return self.words
+            array = added if known == 0 else pa.concat_arrays([array, added])
+            self.words = array, forgotten
+        return array
 
     cdef int digest_batch(self, object hasher, Py_ssize_t batch) except -1:
         cdef Chunk chunk = self.chunk_of(batch)

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from blaster.core.binding import Rows
 from blaster.core.campaigns import STOPPED, STOPPED_BY_COMMAND
-from blaster.core.orderstates import LEFT, SendState, states_of
+from blaster.core.orders import picked
+from blaster.core.orderstates import LEFT
 from blaster.core.plan import SendStep
 from blaster.core.rows import distinct
 from blaster.core.runs import JourneyState
@@ -23,6 +24,7 @@ from blaster.core.sends import ADDRESS_FIELDS, is_allowed
 from blaster.core.sites import texts_of
 from blaster.core.state import Sender, State
 from blaster.limits import HANDOVER_ROWS_MAX
+from blaster.model.fields import NEVER
 from blaster.model.records import Array, Entry, Ordered, Resumed
 
 
@@ -114,15 +116,15 @@ def _by_step(
 ) -> Iterator[tuple[Sender, SendStep, Array, np.ndarray[Any, Any]]]:
     """The numbers that are with the transport, and their orders, by version and step."""
     found = state.orders.find(numbers)
-    live = states_of(found) == SendState.IN_FLIGHT
-    numbers, found = numbers[live], found[live]
+    live = found["open"] & (found["due"] == NEVER)
+    numbers, found = numbers[live], picked(found, live)
     for version in distinct(found["version"]).tolist():
         sender = state.sender_at(version)
         for index in distinct(found["step"][found["version"] == version]).tolist():
             step = sender.plan.steps[index]
             assert isinstance(step, SendStep)
             mine = (found["version"] == version) & (found["step"] == index)
-            yield sender, step, numbers[mine], found[mine]
+            yield sender, step, numbers[mine], picked(found, mine)
 
 
 def _handovers(

@@ -94,30 +94,39 @@ class _Paged:
 
 
 class WordsShelf(_Paged):
-    """A dictionary: append-only, so that full pages stay where they are."""
+    """A dictionary: append-only, so that full pages stay where they are.
+
+    When words of it were forgotten all of it is written again.
+    """
 
     def __init__(self, dictionary: Dictionary, places: Array | None = None) -> None:
         super().__init__()
         self.dictionary = dictionary
         self.count = self._saved = 0
+        self._words = dictionary.values
+        self._known = self._forgotten = dictionary.forgotten
         if places is not None:
             self.commit(places)
             self.count = self._saved = len(dictionary)
 
     def capture(self, since: int) -> None:
-        self.count = len(self.dictionary)
-        first = self._saved // WORDS_PAGE
-        if self.count == self._saved:
+        self.count, self._words = len(self.dictionary), self.dictionary.values
+        self._forgotten = self.dictionary.forgotten
+        if self._forgotten != self._known:
+            first = 0
+        elif self.count == self._saved:
             first = len(self.places)
+        else:
+            first = self._saved // WORDS_PAGE
         self._begin(-(-self.count // WORDS_PAGE), first)
 
     def lend(self) -> bytes:
         first = self._at * WORDS_PAGE
-        return encode_words(self.dictionary.values[first : min(first + WORDS_PAGE, self.count)])
+        return encode_words(self._words[first : min(first + WORDS_PAGE, self.count)])
 
     def commit(self, table: Array) -> None:
         super().commit(table)
-        self._saved = self.count
+        self._saved, self._known = self.count, self._forgotten
 
 
 class ValueShelf(_Paged):

@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from blaster.core.campaigns import PAUSED, RUNNING
 from blaster.core.consent import give, opt_out, withdraw
-from blaster.core.fields import write_fields
+from blaster.core.erasing import take_erased
+from blaster.core.fields import ADDRESS_CHANNELS, close_forgotten, write_fields
 from blaster.core.happenings import ENGAGED
 from blaster.core.messages import first_time, note
 from blaster.core.numberset import NumberSet, hash_pairs
@@ -153,6 +154,9 @@ def _write_new(state: State, contacts: Array, columns: pa.RecordBatch) -> list[E
         columns.column(name) if name in names else nothing for name in ("id", "email", "phone")
     ]
     state.directory.insert(contacts, *addresses)
+    for name in ADDRESS_CHANNELS:
+        if name in names:
+            changes += close_forgotten(state, name, contacts, columns.column(name))
     return changes
 
 
@@ -421,5 +425,6 @@ TAKERS: dict[type[records.Operation], Taker] = {
     records.Outcomes: take_outcomes,
     records.Started: take_started,
     records.Postponed: take_postponed,
+    records.Erased: take_erased,
     records.Steered: take_steered,
 }

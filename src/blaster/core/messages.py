@@ -64,7 +64,6 @@ def note_sent_to(state: State, key: Key, contacts: Array, orders: Array, at: int
         state.column(name).put(contacts, None)
     state.column((*key, "order")).put(contacts, orders)
     state.column((*key, "sent")).put(contacts, at)
-    state.column((*key, "sent:ever")).put(contacts, at)
     if key[1] == "sms":
         state.column(("sms", "order")).put(contacts, orders)
         code = state.sms_messages.add(key[2])
@@ -107,12 +106,21 @@ def note_not_sent_to(
     failed: Array | bool = False,
 ) -> None:
     """The part of `note_not_sent` that concerns contacts: nothing else is known of this sending."""
+    _keep_sent(state, key, contacts)
     for name in (*state.message_keys.get(key, ()), (*key, "order"), (*key, "sent")):
         state.column(name).put(contacts, None)
     for fact, rows in _not_sent_facts(contacts, failed):
         state.column((*key, fact)).put(rows, at)
         first_time(state.column((*key, fact + ":ever")), rows, at)
     _put_reasons(state.column((*key, "reason")), contacts, reasons)
+
+
+def _keep_sent(state: State, key: Key, contacts: Array) -> None:
+    """The column "sent:ever" holds only what "sent" does not say any more; see `derived`."""
+    sent = state.column((*key, "sent")).take(contacts)
+    before = sent != NEVER
+    if before.any():
+        state.column((*key, "sent:ever")).put(contacts[before], sent[before])
 
 
 def _not_sent_facts(rows: Array, failed: Array | bool) -> tuple[tuple[str, Array], ...]:

@@ -32,6 +32,8 @@ ORDER = np.dtype(
         ("found", np.bool_),
     ]
 )
+_WHOLE = np.dtype((np.void, ORDER.itemsize))
+"""An order as so many bytes: NumPy copies structs field by field, many times slower."""
 STATE = ("run", "contact", "version", "step", "at", "due", "tries", "doubt")
 """The fields of an open order that are state; `doubt`: some try of it may have been taken."""
 
@@ -60,7 +62,7 @@ class Orders:
             fresh["run"], fresh["contact"] = runs[positions], contacts[positions]
             fresh["version"], fresh["step"], fresh["at"], fresh["open"] = version, step, at, True
             fresh["due"], fresh["tries"] = NEVER, 1
-            rows[_offset(numbers[positions])] = fresh
+            rows.view(_WHOLE)[_offset(numbers[positions])] = fresh.view(_WHOLE)
             self._open[block] += len(positions)
         if len(numbers):
             self.next = max(self.next, int(numbers.max()) + 1)
@@ -82,10 +84,11 @@ class Orders:
     def find(self, numbers: Array) -> Array:
         """The orders as structs of ORDER; `open` is false for one that is settled or never was."""
         found = np.zeros(len(numbers), ORDER)
+        whole = found.view(_WHOLE)
         for block, positions in _by_block(numbers):
             rows = self._blocks.get(block)
             if rows is not None:
-                found[positions] = rows[_offset(numbers[positions])]
+                whole[positions] = rows.view(_WHOLE)[_offset(numbers[positions])]
         return found
 
     def settle(self, numbers: Array) -> None:
@@ -193,6 +196,12 @@ class Orders:
             lambda rows: rows["open"] & (rows["due"] != NEVER) & (rows["version"] == version)
         )
 
+    def waiting_for(self, contacts: Array) -> Array:
+        """The orders of these contacts that wait for their next try, ascending."""
+        return self._where(
+            lambda rows: rows["open"] & (rows["due"] != NEVER) & np.isin(rows["contact"], contacts)
+        )
+
     def _where(self, chosen: Any) -> Array:
         parts = [_numbers(block, chosen(rows)) for block, rows in sorted(self._blocks.items())]
         return np.concatenate(parts) if parts else np.empty(0, np.uint64)
@@ -235,6 +244,14 @@ class Orders:
         for block, rows in self._blocks.items():
             rows["found"] = False
             self._soonest[block] = None
+
+
+def picked(found: Array, chosen: Array) -> Array:
+    """Those orders (structs of ORDER) that are chosen (bool[]); the array itself if all are."""
+    if chosen.all():
+        return found
+    some: Array = found.view(_WHOLE)[chosen].view(ORDER)
+    return some
 
 
 def _numbers(block: int, chosen: Array) -> Array:

@@ -19,6 +19,7 @@ from blaster.core.messages import (
     note_sent,
     note_sent_to,
 )
+from blaster.core.orders import picked
 from blaster.core.orderstates import BY_CODE, POSTPONED, applies, carry
 from blaster.core.plan import Key, SendStep
 from blaster.core.rows import distinct
@@ -75,7 +76,8 @@ def settle_orders(
     """Settles open orders (of different contacts); `reasons` are texts, "" for none."""
     found = state.orders.find(numbers)
     fresh = found["open"]
-    numbers, found, codes, reasons = numbers[fresh], found[fresh], codes[fresh], reasons[fresh]
+    numbers, found = numbers[fresh], picked(found, fresh)
+    codes, reasons = codes[fresh], reasons[fresh]
     state.orders.settle(numbers)
     effects: list[Effect] = []
     for version in distinct(found["version"]).tolist():
@@ -85,8 +87,9 @@ def settle_orders(
             step = sender.plan.steps[index]
             assert isinstance(step, SendStep)
             effects += _settle(
-                state, at, sender, step, numbers[mine], found[mine], codes[mine], reasons[mine]
-            )
+                state, at, sender, step, numbers[mine], picked(found, mine), codes[mine],
+                reasons[mine],
+            )  # fmt: skip
     return effects
 
 
@@ -118,6 +121,10 @@ def _settle(
             state, sender, step, way, at, runs[mine], reasons=whys[mine], numbers=numbers[mine],
             reserved=found["at"][mine], contacts=contacts[mine],
         )  # fmt: skip
+    gone = state.erased(contacts)
+    if gone.any():  # nothing is noted of them
+        runs, contacts, numbers, here = runs[~gone], contacts[~gone], numbers[~gone], here[~gone]
+        sent, codes, reasons, whys = sent[~gone], codes[~gone], reasons[~gone], whys[~gone]
     changes: list[Change] = []
     if outgoing.channel in ("email", "sms"):
         left = np.where(here, runs, -1)
@@ -225,9 +232,12 @@ def presume_sent(state: State, key: Key, contacts: Array, orders: Array, at: int
 
 def _whys(codes: Array, reasons: Array) -> Array:
     """Why each send was not made (text); what the far side refused always begins with "failed"."""
-    pairs = list(zip(codes.tolist(), reasons.tolist(), strict=True))
+    whys = np.full(len(codes), "", object)
+    said = np.flatnonzero((codes != OutcomeCode.ACCEPTED) | (reasons != ""))
+    pairs = list(zip(codes[said].tolist(), reasons[said].tolist(), strict=True))
     known = {pair: _why(*pair) for pair in set(pairs)}
-    return np.array([known[pair] for pair in pairs], object)
+    whys[said] = [known[pair] for pair in pairs]
+    return whys
 
 
 def _why(code: int, reason: str) -> str:
@@ -248,6 +258,16 @@ def gist_of(reason: str) -> str:
     return found[0] if found else reason.partition(":")[0].strip()[:GIST_MAX]
 
 
+def bare_reason(reason: str) -> str:
+    """What of a reason can hold nothing of its recipient: a reply's code, or a word of our own."""
+    found = _REPLY.match(reason)
+    if found:
+        return found[0]
+    word = reason.partition(":")[0].strip()[:GIST_MAX]
+    return word if _OWN_WORD.fullmatch(word) else ""
+
+
+_OWN_WORD = re.compile(r"[a-z_]+( [a-z_]+)*")
 GIST_MAX = 40
 _REPLY = re.compile(r"[245]\d\d(?: [245]\.\d{1,3}\.\d{1,3})?(?!\d)")
 

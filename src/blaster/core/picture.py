@@ -119,6 +119,8 @@ class Picture(msgspec.Struct, frozen=True):
     sendings: SendingsPicture
     inbox: tuple[QueuedPicture, ...]
     keys_entered: dict[str, tuple[int, ...]]
+    forgotten_seed: int = 0
+    forgotten: dict[str, tuple[int, ...]] = {}
 
 
 class _Format(msgspec.Struct):

@@ -96,7 +96,9 @@ class Replay:
             queued.turn += 1
             if not queued.rounds:
                 self._inputs.popleft()
-            self._hold(queued.operation, positions, queued.at, entry.at)
+            positions = positions[~self._state.erased(queued.operation.contacts[positions])]
+            if len(positions):
+                self._hold(queued.operation, positions, queued.at, entry.at)
         return True
 
     def _hold(

@@ -128,6 +128,8 @@ class _Restorer:
         self._inbox(state)
         for name, blocks in picture.keys_entered.items():
             state.keys_entered[name] = self._numbers(blocks)
+        closed = {name: self._numbers(blocks) for name, blocks in picture.forgotten.items()}
+        state.forgotten.adopt(picture.forgotten_seed, closed)
         run(self._jobs)
         rows = state.contacts.rows
         run([partial(index.build, rows) for index in state.directory.indexes])

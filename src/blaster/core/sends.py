@@ -16,6 +16,7 @@ from blaster.core.consent import flag, permits
 from blaster.core.plan import Outgoing
 from blaster.core.state import State
 from blaster.model import definitions as model
+from blaster.model import records
 from blaster.model.fields import NEVER
 
 Array = np.ndarray[Any, Any]
@@ -43,8 +44,14 @@ def permitted(state: State, outgoing: Outgoing, contacts: Array) -> Array:
 
 def _refusals(state: State, outgoing: Outgoing, contacts: Array) -> Iterator[tuple[Array, str]]:
     """Who is refused and why; a later reason is the graver one."""
-    if outgoing.category == "call":
-        return
+    if outgoing.category != "call":
+        yield from _of_channel(state, outgoing, contacts)
+    if state.find(("erased",)) is not None:
+        yield state.erased(contacts), records.ERASED
+
+
+def _of_channel(state: State, outgoing: Outgoing, contacts: Array) -> Iterator[tuple[Array, str]]:
+    """What permission, suppression and the address say."""
     channel = outgoing.channel
     if outgoing.category != "operational":
         yield ~permits(state, channel, outgoing.topic, contacts), "topic_not_consented"

@@ -22,7 +22,7 @@ from blaster.core.arena cimport ARENA_BYTES_MAX, Arena, ArenaStore
 from blaster.core.chunk cimport Chunk, next_epoch, this_epoch
 from blaster.core.fixed cimport TimeStore
 from blaster.core.store cimport (
-    CAPACITY_ROWS_MIN, LIST, ROWS_PER_BATCH, TEXT, TIME,
+    CAPACITY_ROWS_MIN, CODE, LIST, ROWS_PER_BATCH, TEXT, TIME,
 )
 
 cdef extern from "Python.h":
@@ -217,6 +217,8 @@ cdef class ColumnShelf:
                 chunk = Chunk(int(place["length"]))
                 fill(chunk, 0, place, read)
                 self.take_batch(batch, chunk)
+                if self.store.kind == CODE:
+                    self.store.share(batch)
         at = batches
         for batch in range(len(counts)):
             pages = table[at:at + counts[batch]]

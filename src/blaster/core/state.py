@@ -7,8 +7,8 @@ when entry N looks again, ("opt-out", C, SCOPE), ("withdrawn", C), ("bounced", C
 ("invalid", FIELD), ("cap", ID, N), ("sms", "order" | "message") the newest text, ("entries",) and
 ("entries at",) their bound, ("newest", SPACE, NAME) and ("newest", "messages") the newest
 happening's or sending's row, ("changed", FIELD) when it got another value after the contact was
-made, ("activity", KIND) the newest of a kind, and message facts that end in ":machine", those of
-scanners and automatic answers.
+made, ("activity", KIND) the newest of a kind, ("erased",) when the contact was erased, and message
+facts that end in ":machine", those of scanners and automatic answers.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from blaster.core.campaigns import SUFFIX, CampaignState
 from blaster.core.column import Column
 from blaster.core.directory import Directory
 from blaster.core.fitting import Fitted, fit
+from blaster.core.forgotten import Forgotten
 from blaster.core.happenings import SPACES, Happenings, Sendings
 from blaster.core.lives import LIFE_S
 from blaster.core.numberset import NumberSet
@@ -71,6 +72,7 @@ _PLAIN_KINDS = {
     "changed": Kind.TIME,
     "activity": Kind.TIME,
     "benefit": Kind.BOOL,
+    "erased": Kind.TIME,
 }
 _SMS_KINDS = {"order": Kind.ID, "message": Kind.CODE}
 
@@ -136,6 +138,7 @@ class State:
         self.counts: Counter[tuple[str, ...]] = Counter()
         self.passed: Callable[[Any], None] | None = None  # told of each `Passage` of sends
         self.keys_entered: dict[str, NumberSet] = {}  # per journey, and per event name
+        self.forgotten = Forgotten()
         self.message_keys: dict[Key, list[Key]] = {}
         self.sms_messages = Dictionary()
         self.topics: list[str] = []  # of published messages, in the order they were first seen
@@ -227,6 +230,15 @@ class State:
     def declared(self, space: str, name: str) -> dict[str, Field]:
         """The declared attributes of an event; those of forms, pages and files are undeclared."""
         return {} if self.plan is None or space != "event" else self.plan.attributes_of(name)
+
+    def erased(self, contacts: Array) -> Array:
+        """bool[]: those of these contacts that were erased: there is nobody behind the number."""
+        column = self.find(("erased",))
+        gone = np.zeros(len(contacts), bool)
+        if column is not None:
+            known = (contacts >= 0) & (contacts < column.rows)
+            gone[known] = column.take(contacts[known]) != NEVER
+        return gone
 
     # --- journeys -----------------------------------------------------------------------------
 
@@ -362,6 +374,8 @@ class State:
         for name, campaign in sorted(self.campaigns.items()):
             hasher.update(f"{name} {campaign.digest()}".encode())
         hasher.update(repr(sorted(self.born.items())).encode())
+        if self.forgotten.seed:
+            self.forgotten.digest_into(hasher)
         numbers = self.orders.numbers()
         hasher.update(numbers.tobytes())
         found = self.orders.find(numbers)

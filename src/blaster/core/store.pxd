@@ -65,6 +65,7 @@ cdef class Store:
     cdef int put_arrow(self, const int64_t[::1] rows, object values) except -1
     cdef int grow(self, Py_ssize_t rows) except -1
     cdef int widen(self, Py_ssize_t batch) except -1
+    cdef int share(self, Py_ssize_t batch) except -1
 
     # for those that derive from it
     cdef int check_rows(self, const int64_t[::1] rows) except -1
@@ -77,6 +78,7 @@ cdef class Store:
     cdef Py_ssize_t capacity_of(self, Chunk chunk) noexcept
     cdef Place place_of(self, Chunk chunk) noexcept
     cdef Chunk chunk_of(self, Py_ssize_t batch)
+    cdef bint have_no_memory(self, const int64_t[::1] rows) noexcept
     cdef bint is_blank(self, Py_ssize_t batch) noexcept
     cdef object vector_of(self, Chunk chunk, Py_ssize_t length, Chunk arena)
     cdef object valid_buffer(self, Chunk chunk, Py_ssize_t length)

@@ -100,10 +100,41 @@ cdef class Store:
 
     cdef Py_ssize_t memory(self) except -1:
         cdef Py_ssize_t total = self.batches * <Py_ssize_t>(sizeof(Place) + 1)
+        before = None
         for chunk in self.chunks:
-            if chunk is not None:
+            if chunk is not None and chunk is not before:
                 total += (<Chunk>chunk).nbytes
+            before = chunk
         return total
+
+    cdef int share(self, Py_ssize_t batch) except -1:
+        """Let a full batch have the chunk of the batch before it when both hold the same.
+
+        Both were last written in one epoch, so that a snapshot has both or neither. The chunk
+        counts as pinned from then on: whoever writes to one of them copies it.
+        """
+        cdef Chunk here, before
+        if batch < 1 or self.length(batch) < ROWS_PER_BATCH:
+            return 0
+        here, before = self.chunks[batch], self.chunks[batch - 1]
+        if here is None or before is None or here is before:
+            return 0
+        if here.stamp != before.stamp or here.nbytes != before.nbytes:
+            return 0
+        if memcmp(here.data, before.data, <size_t>here.nbytes) == 0:
+            before.pins += 1
+            self.chunks[batch] = before
+            self.places[batch] = self.place_of(before)
+        return 0
+
+    cdef bint have_no_memory(self, const int64_t[::1] rows) noexcept:
+        """Whether nothing was ever written to the batches of these (checked) rows."""
+        cdef Py_ssize_t i, count = rows.shape[0]
+        cdef const uint8_t* blank = self.blank.data
+        for i in range(count):
+            if self.places[rows[i] >> BATCH_BITS].data != blank:
+                return False
+        return True
 
     cdef int grow(self, Py_ssize_t rows) except -1:
         cdef Py_ssize_t i, batches = (rows + BATCH_MASK) >> BATCH_BITS

@@ -21,6 +21,7 @@ import pyarrow as pa
 from blaster.core.consent import flag, permits
 from blaster.core.fields import ADDRESS_CHANNELS
 from blaster.core.plan import Outgoing
+from blaster.core.rows import distinct
 from blaster.core.sends import ADDRESS_FIELDS
 from blaster.core.state import State
 from blaster.model import records
@@ -96,7 +97,7 @@ def touched(state: State, channel: str, operations: Iterable[records.Operation])
     """
     found = [np.empty(0, np.int64)]
     found += [_touched(state, channel, operation) for operation in operations]
-    return np.unique(np.concatenate(found))
+    return distinct(np.concatenate(found))
 
 
 def _touched(state: State, channel: str, operation: records.Operation) -> Array:

@@ -17,11 +17,13 @@ from blaster.core.broadcasting import direct
 from blaster.core.decide import Decisions, Travellers
 from blaster.core.departures import depart
 from blaster.core.entering import fire, publish, trigger
+from blaster.core.inputs import rows_of
 from blaster.core.moving import Level, Way
 from blaster.core.onward import advance
 from blaster.core.ordering import queue, withhold
 from blaster.core.parts import Parts
 from blaster.core.plan import UNSET, LookStep, PlanStep, SendStep, WaitStep
+from blaster.core.releasing import release
 from blaster.core.routes import OTHER
 from blaster.core.rows import distinct
 from blaster.core.runs import JourneyState
@@ -145,6 +147,8 @@ def _park(tick: Decisions) -> None:
 def _wake(tick: Decisions, effects: list[Change | Settled]) -> None:
     """Exits, then waits and finished sends, then entries."""
     changes = [effect for effect in effects if isinstance(effect, Change)]
+    if tick.state.find(("erased",)) is not None:
+        changes = _living(tick, changes)
     for change in changes:
         if change.key[0] == "published":
             publish(tick, tick.state.by_version[change.key[1]])
@@ -161,6 +165,22 @@ def _wake(tick: Decisions, effects: list[Change | Settled]) -> None:
         for journey in tick.state.versions:
             if journey.open and journey.plan.entries:
                 trigger(tick, journey, change)
+
+
+def _living(tick: Decisions, changes: list[Change]) -> list[Change]:
+    """What changed, without those who were erased: nobody looks at what becomes of them."""
+    for change in changes:
+        if change.key == ("erased",):
+            release(tick, change.contacts)
+    living = []
+    for change in changes:
+        left = ~tick.state.erased(change.contacts)
+        if left.all():
+            living.append(change)
+        elif left.any():
+            columns = rows_of(change.columns, np.flatnonzero(left))
+            living.append(Change(change.key, change.contacts[left], columns))
+    return living
 
 
 def _wake_steps(tick: Decisions, journey: JourneyState, change: Change) -> None:

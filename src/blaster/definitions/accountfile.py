@@ -25,6 +25,8 @@ from blaster.definitions.tomlreader import Table, TomlReader, read_toml
 from blaster.limits import WORKERS_MAX
 from blaster.model.definitions import Account, Cap, Category, Channel, DkimKey, Sender
 
+ERASE_WITHIN_MIN_S = 86_400
+"""Less would have everything that is kept written anew for each erasure."""
 CATEGORIES: tuple[str, ...] = get_args(Category)
 _SECTIONS = ("account", "senders", "domains", "transports", "routes", "policy")
 _LATER_POLICY = (
@@ -108,7 +110,7 @@ class _Reader(TomlReader):
         """Everything of the file."""
         self.known(root, _SECTIONS, (), "blaster.toml")
         account = self.table(root, "account")
-        self.known(account, (*_DETAILS, "zone", "country", "web"), ("account",))
+        self.known(account, (*_DETAILS, "zone", "country", "web", "erase_within"), ("account",))
         zone = self.text(account, "zone", "account", default="Asia/Jerusalem")
         country = self.text(account, "country", "account", default="IL")
         self._check_zone(zone)
@@ -129,6 +131,7 @@ class _Reader(TomlReader):
             caps=self._caps(self.table(root, "policy")),
             activity=self._activity(self.table(root, "policy")),
             web=self._web(account),
+            erase_within_s=self._erase_within(account),
         )
 
     def lacking(self, root: Table) -> list[tuple[str, Place]]:
@@ -165,6 +168,17 @@ class _Reader(TomlReader):
             advice = "write one like https://example.com/club: https, and nothing behind a ? or #"
             self.bad(f"{show(text)} is no base address of pages", advice, "account", "web")
         return web or ""
+
+    def _erase_within(self, account: Table) -> int:
+        usual = Account().erase_within_s
+        text = self.text(account, "erase_within", "account")
+        span = parse_span(text) if text else (usual, 0, 0)
+        if span is None or span[2] or not ERASE_WITHIN_MIN_S <= span[0] <= usual:
+            shown = f"{usual // 86_400}d"
+            advice = f"write a duration from 1d to {shown}; without it it is {shown}"
+            self.bad(f"'erase_within' cannot be {show(text)}", advice, "account", "erase_within")
+            return usual
+        return span[0]
 
     def _senders(self, table: Table) -> tuple[Sender, ...]:
         senders: list[Sender] = []

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from blaster.engine.accounts import Erasure as Erasure
     from blaster.engine.accounts import ImportReport as ImportReport
     from blaster.engine.accounts import Upserts as Upserts
     from blaster.engine.engine import Engine as Engine
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from blaster.engine.engineclock import TimeStatus as TimeStatus
     from blaster.engine.enginetime import EngineTime as EngineTime
     from blaster.engine.enginetime import TimeState as TimeState
+    from blaster.engine.erasures import Erasures as Erasures
+    from blaster.engine.erasures import Pending as Pending
+    from blaster.engine.erasures import read_erasures as read_erasures
     from blaster.engine.importer import ImportBatch as ImportBatch
     from blaster.engine.importer import Reject as Reject
     from blaster.engine.importer import read as read
@@ -46,6 +50,10 @@ _HOMES = {
     "Damage": "repairing",
     "Engine": "engine",
     "EngineTime": "enginetime",
+    "Erasure": "accounts",
+    "Erasures": "erasures",
+    "Pending": "erasures",
+    "read_erasures": "erasures",
     "ImportBatch": "importer",
     "ImportReport": "accounts",
     "Letterbook": "letterbook",
@@ -84,11 +92,14 @@ __all__ = [
     "Damage",
     "Engine",
     "EngineTime",
+    "Erasure",
+    "Erasures",
     "ImportBatch",
     "ImportReport",
     "Letterbook",
     "Machine",
     "Notice",
+    "Pending",
     "Preview",
     "Reject",
     "Repaired",
@@ -104,6 +115,7 @@ __all__ = [
     "give_word",
     "open_engine",
     "read",
+    "read_erasures",
     "read_time",
     "received",
     "repair",

@@ -20,7 +20,7 @@ import pyarrow as pa
 from blaster.core import EVERYTHING, State, addresses_of, may_still
 from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
-from blaster.model.records import Array, FieldsSet, Operation, Upserted, Wrote
+from blaster.model.records import Array, Erased, FieldsSet, Operation, Upserted, Wrote
 
 MAIL = "email"
 LAST_LOOK = "suppressed_opt_out"
@@ -153,7 +153,9 @@ def readdressed(operations: Iterable[Operation]) -> list[Array]:
     """The known contacts whose e-mail address these operations may change."""
     found: list[Array] = []
     for operation in operations:
-        if isinstance(operation, Upserted | FieldsSet | Wrote):
+        if isinstance(operation, Erased):
+            found.append(operation.contacts)
+        elif isinstance(operation, Upserted | FieldsSet | Wrote):
             if MAIL not in operation.columns.schema.names:
                 continue
             contacts = operation.contacts

@@ -17,8 +17,10 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import Column, State
+from blaster.core import Column, State, erasure_of
 from blaster.engine.conversion import Place
+from blaster.engine.finding import account_of, find_all, find_contact, place_of
+from blaster.engine.gathering import Bring, Refusing
 from blaster.engine.importer import ADDRESS_FIELDS, ImportBatch, Reject, read, write_rejects
 from blaster.engine.intake import (
     one_name,
@@ -68,76 +70,12 @@ class ImportReport(msgspec.Struct, frozen=True):
     rejects_path: str | None = None
 
 
-def place_of(state: State) -> Place:
-    """The account's country and zone."""
-    account = state.plan.workspace.account if state.plan is not None else model.Account()
-    return Place(account.country, account.zone)
+class Erasure(msgspec.Struct, frozen=True):
+    """Who was erased, when, and until when nothing of them is on disk any more."""
 
-
-def find_contact(state: State, who: str | int) -> int:
-    """The contact with this number (int, or "#12"), id, e-mail address or phone number.
-
-    Raises InputError when there is none.
-    """
-    row = look_up(state, who)
-    if row is None:
-        raise InputError(f"no contact has the id, e-mail address or phone number {who!r}")
-    return row
-
-
-def look_up(state: State, who: str | int) -> int | None:
-    """The same; None when nobody has this id, address or number.
-
-    Raises InputError for what is none, and for the number of a contact that there is not.
-    """
-    if isinstance(who, str) and who.startswith("#") and who.isascii() and who[1:].isdigit():
-        who = int(who[1:])
-    if isinstance(who, int):
-        if 0 <= who < state.contacts.rows:
-            return who
-        raise InputError(f"there is no contact #{who}; there are {state.contacts.rows}")
-    one_text(who, "a contact")
-    keys = ([who.strip()], _email(who), _phone(state, who))
-    for index, normal in zip(state.directory.indexes, keys, strict=True):
-        if normal:
-            row = int(index.find(pa.array(normal, pa.string()))[0])
-            if row >= 0:
-                return row
-    return None
-
-
-def _email(who: str) -> list[str]:
-    from blaster.core import normalise_emails
-
-    normal, _ = normalise_emails(pa.array([who], pa.string()))
-    return [normal[0].as_py()] if normal[0].is_valid else []
-
-
-def _phone(state: State, who: str) -> list[str]:
-    from blaster.core import normalise_phones
-
-    normal, _ = normalise_phones(pa.array([who], pa.string()), place_of(state).country)
-    return [normal[0].as_py()] if normal[0].is_valid else []
-
-
-def find_all(state: State, contacts: Sequence[str | int]) -> Array:
-    """The numbers of several contacts, in order, one each."""
-    return np.array([find_contact(state, who) for who in contacts], np.int64)
-
-
-def find_many(state: State, contacts: Sequence[str | int]) -> tuple[Array, dict[int, Exception]]:
-    """The number of each contact (int64[]), and why those that have none (-1) have none."""
-    rows = np.full(len(contacts), -1, np.int64)
-    refused: dict[int, Exception] = {}
-    for place, who in enumerate(contacts):
-        if type(who) is int and 0 <= who < state.contacts.rows:
-            rows[place] = who
-            continue
-        try:
-            rows[place] = find_contact(state, who)
-        except InputError as error:
-            refused[place] = error
-    return rows, refused
+    contacts: tuple[int, ...]
+    at: int
+    until: int
 
 
 def known_fields(state: State) -> dict[str, Any]:
@@ -149,8 +87,9 @@ def known_fields(state: State) -> dict[str, Any]:
 class Contacts:
     """`engine.contacts`."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, bring: Bring) -> None:
         self._run = run
+        self._bring = bring
 
     async def upsert(self, rows: Given, *, source: str = "api") -> Upserts:
         """Creates contacts, or updates those found by id, else e-mail, else phone.
@@ -264,12 +203,38 @@ class Contacts:
         one_text(reason, "a reason")
         if scope not in ("marketing", "all"):
             raise InputError(f"{scope!r} is no scope; there are marketing and all")
+        if isinstance(contacts, str | int):
+            await self._bring(Refusing(contacts, channel, scope, reason))
+            return
 
         def command(machine: Machine, now: int) -> None:
             rows = find_all(machine.state, _several(contacts))
             machine.accept(now, (records.Suppressed(rows, channel, scope, reason),))
 
         await self._run(command)
+
+    async def erase(self, contacts: str | int | Sequence[str | int]) -> Erasure:
+        """Erases contacts for good; their numbers stay, and are nobody's.
+
+        At once they are found by nothing, chosen by no rule and sent nothing; on disk their values
+        are gone by the instant that is answered (see `erase_within`). Whoever comes back with one
+        of their addresses is a new contact, to whom marketing and sales are closed until he permits
+        them. There is no way back. Raises InputError for a contact that there is not; then nobody
+        is erased.
+        """
+        wanted = _several(contacts)
+
+        def command(machine: Machine, now: int) -> Erasure:
+            state = machine.state
+            rows = np.unique(find_all(state, wanted))
+            if len(rows):
+                seed = int.from_bytes(os.urandom(8), "little") >> 1 | 1
+                machine.accept(now, (erasure_of(state, rows, seed),))
+            at = max(now, state.now)
+            return Erasure(tuple(rows.tolist()), at, at + account_of(state).erase_within_s)
+
+        erased: Erasure = await self._run(command)
+        return erased
 
     async def import_file(
         self,

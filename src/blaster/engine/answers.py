@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from blaster.core import State, next_tries
+from blaster.core import State, bare_reason, next_tries
 from blaster.engine.aboard import READDRESSED, Aboard
 from blaster.engine.batches import chosen
 from blaster.model.orders import OutcomeBatch
@@ -40,6 +40,7 @@ def records_of(
             doubtful = reasons[row].startswith(IN_DOUBT)
             codes[row] = OutcomeCode.UNKNOWN if doubtful else OutcomeCode.EXPIRED
         again = codes == OutcomeCode.DEFERRED
+    _strip(state, numbers, reasons)
     operations: list[Operation] = []
     if not again.all():
         kept = chosen(reasons, ~again)
@@ -47,3 +48,10 @@ def records_of(
     if again.any():
         operations.append(Postponed(numbers[again], due[again], chosen(reasons, again)))
     return numbers, tuple(operations)
+
+
+def _strip(state: State, numbers: Array, reasons: list[str]) -> None:
+    """Replies may quote an address: of an erased contact the log keeps only what they mean."""
+    found = state.orders.find(numbers)
+    for row in np.flatnonzero(~found["open"] | state.erased(found["contact"].copy())).tolist():
+        reasons[row] = bare_reason(reasons[row])

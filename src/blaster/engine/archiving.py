@@ -20,7 +20,16 @@ from blaster.core import PICTURE_FORMAT, Base, Owners, decode_picture, format_of
 from blaster.engine.recovery import decode_operation
 from blaster.errors import LogCorrupt, LogError, LogVersionError, SnapshotCorrupt
 from blaster.limits import HISTORY_RETRY_S, HISTORY_STRIDE_S
-from blaster.log import EmbeddedLog, GivenUp, History, Manifest, Part, Snapshots
+from blaster.log import (
+    EmbeddedLog,
+    GivenUp,
+    History,
+    Manifest,
+    Part,
+    Snapshots,
+    empty_history,
+)
+from blaster.model.records import Array
 
 REST_S = 0.001
 """What the thread rests after each stride."""
@@ -58,6 +67,7 @@ class Archiver:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._retry = clock.monotonic()
+        self._work = threading.Lock()  # whoever changes history
         self._seconds = 0.0
         self._warning = ""
         try:
@@ -111,6 +121,22 @@ class Archiver:
             self._thread.join()
             self._thread = None
 
+    def empty(self, contacts: Array, upto: int, stop: Stop) -> None:
+        """Nothing that these contacts told stays in history or in the log up to that entry.
+
+        On any thread; waits for what is under way, and for those who read the past. All up to that
+        entry must be history, and no older snapshot kept. Raises GivenUp when it is to stop,
+        LogError or OSError.
+        """
+        strides = _Strides(lambda: self._stopping or stop())
+        with self._work:
+            empty_history(self.history, contacts, strides)
+            while self.history.waits or self.history.needed < upto:
+                if strides():
+                    raise GivenUp("stopped while somebody read the past")
+                threading.Event().wait(REST_S)
+            self._log.trim(upto + 1)
+
     def close(self) -> None:
         """Stops what is under way: it is begun again when the engine is opened again."""
         self._stopping = True
@@ -119,6 +145,10 @@ class Archiver:
     def _run(self, snapshot: int) -> None:
         began = self._clock.monotonic()
         stop = _Strides(lambda: self._stopping)
+        with self._work:
+            self._go_on(snapshot, began, stop)
+
+    def _go_on(self, snapshot: int, began: float, stop: Stop) -> None:
         try:
             move(self.history, self._snapshots, self._log, snapshot, stop)
             self._seconds = self._clock.monotonic() - began

@@ -7,6 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
+from blaster.core import distinct
 from blaster.model.orders import OutcomeBatch, key_of
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Array
@@ -39,7 +40,7 @@ def room_of(room: Mapping[str, int], batch: Gated) -> int:
 
 def union(parts: list[Array]) -> Array:
     """Contacts of several operations, each once, ascending."""
-    return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+    return distinct(np.concatenate(parts)) if parts else np.empty(0, np.int64)
 
 
 def chosen(reasons: list[str], mine: Array) -> tuple[str, ...]:

@@ -1,9 +1,7 @@
 """An open engine: one account's folder, its state and log, its thread; what a host embeds.
 
 No globals, no signal handlers, no logging set up; runs beside the host's own event loop. Several
-engines live in one process, one per folder.
-
-Long because it is the one list of what an engine can be asked.
+engines live in one process, one per folder. Long because it is the whole face of an account.
 """
 
 from __future__ import annotations
@@ -11,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -27,11 +26,13 @@ from blaster.core import (
     oldest_orders,
 )
 from blaster.definitions import check, to_json
-from blaster.engine.accounts import Contacts, Lists, find_contact
+from blaster.engine.accounts import Contacts, Lists
 from blaster.engine.archiving import Archiver, HistoryStatus
 from blaster.engine.campaigning import Campaigns
 from blaster.engine.engineclock import EngineClock, TimeStatus
+from blaster.engine.erasures import Pending
 from blaster.engine.events import Events
+from blaster.engine.finding import find_contact
 from blaster.engine.gathering import Arrival, Gathering
 from blaster.engine.letterbook import Sample
 from blaster.engine.machine import Machine
@@ -39,12 +40,13 @@ from blaster.engine.notices import Notice
 from blaster.engine.past import Past
 from blaster.engine.preview import Preview, preview_of
 from blaster.engine.publishing import refuse, try_out
-from blaster.engine.recovery import recover
+from blaster.engine.recovery import Recovered, recover
 from blaster.engine.reporting import Reports
 from blaster.engine.requests import Journeys, Recipients, check_ledger, send
 from blaster.engine.secret import SECRET_BYTES, account_secret
 from blaster.engine.snapshotting import SnapshotStatus, Snapshotter
 from blaster.engine.subscription import Subscription
+from blaster.engine.sweeping import Sweeper
 from blaster.engine.system import System
 from blaster.engine.thread import EngineThread
 from blaster.engine.timeline import TimelineItem, timeline
@@ -102,11 +104,12 @@ class Engine:
         self._thread: EngineThread | None = None
         self._gathering: Gathering | None = None
         self._snapshotter: Snapshotter | None = None
+        self._sweeper: Sweeper | None = None
         self._archiver: Archiver | None = None
         self._closed: EngineThread | None = None
         self._opening = False
         self._subscriptions: list[Subscription] = []
-        self.contacts = Contacts(self._run)
+        self.contacts = Contacts(self._run, self._bring)
         self.lists = Lists(self._run)
         self.events = Events(self._run, self._bring)
         self.journeys = Journeys(self._run)
@@ -181,17 +184,23 @@ class Engine:
             snapshots = Snapshots(self.folder / SNAPSHOT_FOLDER)
             recovered = recover(log, snapshots)
             self._clock = self._clock_of(recovered.machine)
-            self._archiver = Archiver(self.folder / HISTORY_FOLDER, snapshots, log, self._clock)
-            snapshots.prune(self._archiver.needed())
-            return recovered.machine, Snapshotter(
-                snapshots, recovered, log, self._clock, self._archiver.needed
-            )
+            return recovered.machine, self._snapshotter_of(snapshots, recovered, log)
         except OSError as error:
             log.close()
             raise LogError(f"{self.folder}: {error}") from error
         except BaseException:
             log.close()
             raise
+
+    def _snapshotter_of(
+        self, snapshots: Snapshots, recovered: Recovered, log: EmbeddedLog
+    ) -> Snapshotter:
+        archiver = Archiver(self.folder / HISTORY_FOLDER, snapshots, log, self._clock)
+        snapshots.prune(archiver.needed())
+        snapshotter = Snapshotter(snapshots, recovered, log, self._clock, archiver.needed)
+        sweeper = Sweeper(self.folder, snapshots, snapshotter, log, self._clock, archiver)
+        self._archiver, self._sweeper, snapshotter.sweeper = archiver, sweeper, sweeper
+        return snapshotter
 
     def _past(self) -> Past:
         """What the log ever said. Raises LogCorrupt when the history is damaged."""
@@ -384,11 +393,28 @@ class Engine:
         if self._thread is None:
             return ""
         thread = self._thread
+        sweeping = self._sweeper.warning if self._sweeper is not None else ""
         warnings = (
-            thread.warning, thread.overdue, self.snapshot.warning, self.history.warning,
+            thread.warning, thread.overdue, self.snapshot.warning, self.history.warning, sweeping,
             self._waited,
         )  # fmt: skip
         return "; ".join(filter(None, warnings))
+
+    @property
+    def erasures(self) -> tuple[Pending, ...]:
+        """The erasures of which files may still hold values, the oldest first."""
+        return self._sweeper.pending if self._sweeper is not None else ()
+
+    async def sweep(self) -> None:
+        """Has the values of erased contacts removed from all files now, and waits until they are.
+
+        By itself the engine does it later, for many together, and within `erase_within`. All that
+        is kept is written anew. Raises LogError when the disk refuses.
+        """
+        sweeper, done = self._sweeper, Future[None]()
+        if sweeper is not None:
+            await self._run(lambda machine, now: sweeper.want(done))
+            await asyncio.wrap_future(done)
 
     @property
     def snapshot(self) -> SnapshotStatus:
@@ -429,13 +455,18 @@ class Engine:
         return list(await self._run(lambda machine, now: oldest_orders(machine.state, now)))
 
     async def explain(self, contact: str | int) -> list[TimelineItem]:
-        """What happened to a contact and what was decided, each with its facts as they were."""
+        """What happened to a contact and what was decided, each with its facts as they were.
 
-        def command(machine: Machine, now: int) -> int:
-            return find_contact(machine.state, contact)
+        Of the number of an erased contact: what happened and when, and nothing of what it was.
+        """
 
-        number = int(await self._run(command))
-        return await asyncio.to_thread(timeline, self._past().of(number), number)
+        def command(machine: Machine, now: int) -> tuple[int, bool]:
+            number = find_contact(machine.state, contact, erased=True)
+            return number, bool(machine.state.erased(np.array([number], np.int64))[0])
+
+        number, erased = await self._run(command)
+        past = self._past().of(number)
+        return await asyncio.to_thread(timeline, past, number, erased=erased)
 
     async def audit(self, journey: str) -> dict[str, int]:
         """A journey's entries, and where they are: the first is the sum of the next four.

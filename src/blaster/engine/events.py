@@ -5,19 +5,18 @@ Answers come when what they rest on is durable. Nothing of a refused call is app
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal
 
 from blaster.engine.accounts import (
     Run,
-    find_all,
     known_fields,
     one_channel,
-    place_of,
     proof_of,
     refuse_taken,
 )
-from blaster.engine.gathering import Arrival, Happening, Noting
+from blaster.engine.finding import find_all, place_of
+from blaster.engine.gathering import Bring, Happening, Noting
 from blaster.engine.intake import (
     attributes,
     form_operations,
@@ -32,8 +31,6 @@ from blaster.engine.machine import Machine
 from blaster.errors import InputError
 from blaster.model import definitions as model
 from blaster.model import records
-
-Bring = Callable[[Arrival], Awaitable[None]]
 
 
 class Events:

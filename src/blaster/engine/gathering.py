@@ -11,7 +11,7 @@ their answers has them done in his order.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core import State
-from blaster.engine.accounts import find_many
+from blaster.engine.finding import find_many
 from blaster.engine.intake import attributes
 from blaster.engine.machine import Machine
 from blaster.engine.thread import EngineThread
@@ -81,7 +81,25 @@ class Noting(msgspec.Struct, frozen=True, gc=False):
         return records.Noted(self.channel, self.message, self.fact, rows, newest, texts, classes)
 
 
-Arrival = Happening | Noting
+class Refusing(msgspec.Struct, frozen=True, gc=False):
+    """A contact who wants no more of a channel: see `records.Suppressed`."""
+
+    contact: str | int
+    channel: str
+    scope: str
+    reason: str
+
+    def kind(self) -> tuple[Any, ...]:
+        """What those have in common that may stand in one operation."""
+        return self.channel, self.scope, self.reason
+
+    def operation(self, rows: Array, alike: list[Any]) -> records.Operation:
+        """All of them, a row each."""
+        return records.Suppressed(rows, self.channel, self.scope, self.reason)
+
+
+Arrival = Happening | Noting | Refusing
+Bring = Callable[[Arrival], Awaitable[None]]
 _TYPES: dict[type, pa.DataType] = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 

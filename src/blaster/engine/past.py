@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from blaster.limits import HISTORY_SLICE_ROWS
-from blaster.log import History, Log, Told
+from blaster.log import History, Log, Skipped, Told
 from blaster.model.records import INPUTS, Entry
 
 MOST = (1 << 63) - 2
@@ -21,6 +21,9 @@ def numbered(entries: Iterable[tuple[int, Entry]], inputs: int = 0) -> Iterator[
     """The operations of log entries that came after so many inputs."""
     for sequence, entry in entries:
         for place, operation in enumerate(entry.operations):
+            if isinstance(operation, Skipped):
+                inputs += operation.is_input
+                continue
             is_input = isinstance(operation, INPUTS)
             inputs += is_input
             yield Told(sequence, place, entry.at, inputs if is_input else 0, operation)
@@ -39,11 +42,11 @@ class Past:
         Raises LogError, LogCorrupt or LogVersionError.
         """
         if self._history is None:
-            yield from numbered(self._log.read())
+            yield from numbered(self._log.read(1, contact))
             return
         with self._history.view() as view:
             yield from view.operations(contact, contact)
-            yield from numbered(self._log.read(view.sequence + 1), view.inputs)
+            yield from numbered(self._log.read(view.sequence + 1, contact), view.inputs)
 
     def slices(
         self, kinds: frozenset[int], named: Callable[[str], bool] | None

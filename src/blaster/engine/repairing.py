@@ -1,4 +1,4 @@
-"""What is damaged of an account's log and snapshots, which ways on there are, and going one.
+"""What is damaged of an account's data, which ways on there are, and going one of them.
 
 A way is a state that can still be made: from a whole snapshot, or from the beginning, and the whole
 entries that follow without a gap. What lies behind it was promised to somebody and is lost, so
@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from blaster.engine.recovery import recover
+from blaster.errors import LogCorrupt
 from blaster.log import (
     Disk,
     EmbeddedLog,
@@ -29,16 +30,21 @@ from blaster.log import (
     make_folder,
     rewrite_format,
     survey,
+    survey_history,
 )
 
-LOG, SNAPSHOTS = Path("data/log"), Path("data/snapshots")
-CUT, SNAPSHOT, FORMAT, FORGET = "cut", "snapshot", "format", "forget"
+LOG, SNAPSHOTS, HISTORY = Path("data/log"), Path("data/snapshots"), Path("data/history")
+CUT, SNAPSHOT, FORMAT, FORGET, LOSE = "cut", "snapshot", "format", "forget", "history"
+
+
+KNOWN = ": explain and lists of journeys know nothing of that time"
 
 
 class Choice(msgspec.Struct, frozen=True):
     """A way on: what it does, and what it loses, in words.
 
     `upto` is the entry that the account then stands at, `run` the entries that the log then has.
+    `history` is whether what is history stays.
     """
 
     name: str
@@ -46,6 +52,7 @@ class Choice(msgspec.Struct, frozen=True):
     loses: tuple[str, ...] = ()
     upto: int = 0
     run: tuple[int, int] = (1, 0)
+    history: bool = True
 
 
 class Damage(msgspec.Struct, frozen=True):
@@ -85,10 +92,16 @@ def repair(folder: Path, name: str, now: float) -> Repaired:
         elif name == FORGET:
             _take_aside(folder, {s.number for s in snapshots if s.state == "set aside"},
                         ".manifest.damaged", backup, disk)  # fmt: skip
+        elif name == LOSE:
+            make_folder(backup, disk)
         else:
             later = {seen.number for seen in snapshots if seen.sequence > choice.upto}
             _take_aside(folder, later, ".manifest", backup, disk)
             keep_entries(folder / LOG, log, choice.run, now, backup / "log", disk)
+        if not choice.history:
+            disk.rename(folder / HISTORY, backup / HISTORY.name)
+            disk.sync_folder(backup)
+            disk.sync_folder(folder / "data")
     with EmbeddedLog.open(folder / LOG) as opened:
         recover(opened, Snapshots(folder / SNAPSHOTS))
         return Repaired(opened.last, str(backup))
@@ -99,6 +112,8 @@ def _found(folder: Path) -> tuple[Damage, LogSeen, list[Seen]]:
     said = [log.format] if log.format else []
     said += log.said
     said += [f"snapshot {seen.number}: {seen.said}" for seen in snapshots if seen.said]
+    history, wrong = _history(folder)
+    said += wrong
     choices: list[Choice] = []
     whole = sorted(seen.sequence for seen in snapshots if seen.state == "whole")
     if log.format:
@@ -110,11 +125,26 @@ def _found(folder: Path) -> tuple[Damage, LogSeen, list[Seen]]:
         elif log.spans and not _joined(log, whole):
             said.append(f"the log begins at {log.first}, and no whole snapshot goes up to it")
         if _is_damaged(log, whole):
-            choices += [_choice(folder, *way, log, snapshots) for way in ways]
+            choices += [_choice(folder, *way, log, snapshots, history) for way in ways]
+    if wrong:
+        does = "takes what is history away; it begins anew where the log does"
+        loses = (f"what is in the history alone: all before entry {log.first:,}{KNOWN}",)
+        choices.append(Choice(LOSE, does, loses, history=False))
     if any(seen.state == "set aside" for seen in snapshots):
         does = "takes away the snapshots that were found damaged and set aside"
         choices.append(Choice(FORGET, does))
     return Damage(tuple(said), tuple(choices)), log, snapshots
+
+
+def _history(folder: Path) -> tuple[int, list[str]]:
+    """Up to which entry there is history, and what is wrong with it."""
+    try:
+        seen = survey_history(folder / HISTORY)
+    except LogCorrupt as error:
+        return 0, [f"history: {error}"]
+    if seen is None:
+        return 0, []
+    return seen.sequence, [f"history: {name}: {why}" for name, why in seen.damaged]
 
 
 def _joined(log: LogSeen, whole: list[int]) -> bool:
@@ -143,7 +173,13 @@ def _ways(log: LogSeen, whole: list[int]) -> list[tuple[str, int, tuple[int, int
 
 
 def _choice(
-    folder: Path, name: str, upto: int, run: tuple[int, int], log: LogSeen, snapshots: list[Seen]
+    folder: Path,
+    name: str,
+    upto: int,
+    run: tuple[int, int],
+    log: LogSeen,
+    snapshots: list[Seen],
+    history: int,
 ) -> Choice:
     entries = f"entries {run[0]:,} to {run[1]:,}" if run[0] <= run[1] else "no entry"
     does = f"the account stands at entry {upto:,}; the log keeps {entries}"
@@ -155,13 +191,16 @@ def _choice(
             f" {_between(folder, upto, log, snapshots)}; what was sent then may be sent again,"
             " and whoever opted out then must be told to the account again"
         )
-    first = log.first
-    if first < run[0]:
+    first = 1 if history else log.first
+    stays = run[0] - 1 <= history <= upto
+    if first < run[0] and not stays:
         loses.append(
             f"entries {first:,} to {run[0] - 1:,} of the log, of which the snapshot has what they"
-            " came to: explain and lists of journeys know nothing of that time"
+            f" came to{KNOWN}"
         )
-    return Choice(name, does, tuple(loses), upto, run)
+    if history > upto:
+        loses.append(f"the history, which goes up to entry {history:,}")
+    return Choice(name, does, tuple(loses), upto, run, history=stays or not history)
 
 
 def _between(folder: Path, upto: int, log: LogSeen, snapshots: list[Seen]) -> str:

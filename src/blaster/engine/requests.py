@@ -21,7 +21,8 @@ from blaster.core import (
     requested_name,
 )
 from blaster.definitions import did_you_mean
-from blaster.engine.accounts import CHANNELS, find_all, look_up, place_of
+from blaster.engine.accounts import CHANNELS
+from blaster.engine.finding import find_all, look_up, place_of
 from blaster.engine.intake import attributes, one_text, resolve, upserted
 from blaster.engine.machine import Machine
 from blaster.errors import InputError

@@ -15,8 +15,8 @@ import pyarrow as pa
 from blaster.core import Column, Rows, State, fields_of, scope_of
 from blaster.errors import InputError
 from blaster.model import definitions as model
-from blaster.model.fields import BUILT_IN_FIELDS, Field, Kind
-from blaster.rules import Rule, compile_rule
+from blaster.model.fields import BATCH_ROWS, BUILT_IN_FIELDS, Field, Kind
+from blaster.rules import Rule, compile_rule, from_bools
 from blaster.rules import count as count_bits
 
 Array = np.ndarray[Any, Any]
@@ -32,14 +32,19 @@ def compile_for(state: State, text: str) -> Rule:
 def count_contacts(state: State, text: str | None, now: int) -> int:
     """For how many contacts a rule is true (no rule: how many there are)."""
     if text is None:
-        return state.contacts.rows
+        return state.contacts.rows - state.counts["erased",]
     rule = compile_for(state, text)
     return sum(count_bits(_bits(state, rule, b, now)) for b in range(state.contacts.batches))
 
 
 def _bits(state: State, rule: Rule, batch: int, now: int) -> Array:
     rows = Rows.of_batch(state, batch)
-    return rule.evaluate(rows.vectors(rule.facts), len(rows), now, state.zones)
+    found = rule.evaluate(rows.vectors(rule.facts), len(rows), now, state.zones)
+    if state.find(("erased",)) is None:
+        return found
+    contacts = np.arange(len(rows), dtype=np.int64) + batch * BATCH_ROWS
+    living: Array = found & from_bools(~state.erased(contacts))
+    return living
 
 
 class Selection(NamedTuple):

@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from blaster.clock import Clock
 from blaster.core import Capture, Catalogue
@@ -55,6 +56,16 @@ class _GivenUp(Exception):
     pass
 
 
+class Beside(Protocol):
+    """Whoever needs snapshots for a purpose of his own: `sweeping.Sweeper`."""
+
+    def look(self, machine: Machine) -> None:
+        """Between two slices, after the snapshotter itself looked."""
+
+    def close(self) -> None:
+        """No snapshot is written any more."""
+
+
 class Snapshotter:
     """`look` belongs to the engine thread; `status` may be read by any."""
 
@@ -74,6 +85,8 @@ class Snapshotter:
         self._clock = clock
         self._thread: threading.Thread | None = None
         self._stopping = False
+        self.cleaned = SnapshotStatus()  # the newest clean one
+        self.sweeper: Beside | None = None
         manifest = recovered.manifest
         warning = "; ".join(recovered.said)
         self.status = SnapshotStatus(warning=warning)
@@ -91,12 +104,17 @@ class Snapshotter:
 
     def look(self, machine: Machine) -> None:
         """Begins a snapshot if it is time for one. Between two slices."""
-        if self._thread is not None:
-            if self._thread.is_alive():
-                return
-            self._thread = None
-        if self._is_due():
+        if not self.busy and self._is_due():
             self.begin(machine)
+        if self.sweeper is not None:
+            self.sweeper.look(machine)
+
+    @property
+    def busy(self) -> bool:
+        """Whether one is under way."""
+        if self._thread is not None and not self._thread.is_alive():
+            self._thread = None
+        return self._thread is not None
 
     def _is_due(self) -> bool:
         entries = self._log.last - self.status.sequence
@@ -108,8 +126,11 @@ class Snapshotter:
             or self._clock.monotonic() - self._since >= SNAPSHOT_AGE_S
         )
 
-    def begin(self, machine: Machine) -> None:
-        """Captures this instant, and has it written. Between two slices, with none under way."""
+    def begin(self, machine: Machine, *, clean: bool = False) -> None:
+        """Captures this instant, and has it written. Between two slices, with none under way.
+
+        A `clean` one shares no file with those before it.
+        """
         began = self._clock.monotonic()
         sequence, appended, at = self._log.last, self._log.appended, self._clock.now()
         try:
@@ -120,7 +141,7 @@ class Snapshotter:
         pause_s = self._clock.monotonic() - began
         self._thread = threading.Thread(
             target=self._write,
-            args=(capture, sequence, appended, at, pause_s),
+            args=(capture, sequence, appended, at, pause_s, clean),
             name="blaster-snapshot",
             daemon=True,
         )
@@ -141,6 +162,8 @@ class Snapshotter:
             self._log.last - self.status.sequence >= SNAPSHOT_CLOSE_ENTRIES
             or self._log.appended - self._at_bytes >= SNAPSHOT_CLOSE_BYTES
         )
+        if self.sweeper is not None:
+            self.sweeper.close()
         self._stopping = True
         self.wait()
         if far and machine is not None and self._log.failed is None:
@@ -152,14 +175,20 @@ class Snapshotter:
     # --- on the snapshot's own thread -----------------------------------------------------------
 
     def _write(
-        self, capture: Capture, sequence: int, appended: int, at: float, pause_s: float
+        self,
+        capture: Capture,
+        sequence: int,
+        appended: int,
+        at: float,
+        pause_s: float,
+        clean: bool,
     ) -> None:
         began = self._clock.monotonic()
         draft: Draft | None = None
         try:
             draft = self._snapshots.begin()
             self._put(capture, draft)
-            table = draft.seal(capture.table())
+            table = draft.seal(capture.table(), clean=clean, stop=lambda: self._stopping)
             if not self._log.wait_durable(sequence, DURABLE_S):
                 raise _GivenUp(f"the log has not got to entry {sequence} in {DURABLE_S:g} s")
             manifest = draft.publish(sequence, at, table, capture.root())
@@ -183,6 +212,8 @@ class Snapshotter:
             draft.written,
             self._clock.monotonic() - began,
         )
+        if clean:
+            self.cleaned = self.status
         with contextlib.suppress(OSError, LogError):  # what is left is removed next time
             self._snapshots.prune(self._needed())
 

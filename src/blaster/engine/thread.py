@@ -5,9 +5,8 @@ rows of a slice, follows what the last slices cost. An answer is given when the 
 sequence has reached what it rests on, and orders leave under the same rule. What the transport may
 not send (opt-outs, hard bounces) is told to it before the answer. Bounded: at most COMMANDS_MAX
 commands wait to be run or for the disk; a further one is refused with Busy. While the disk is slow
-or full nothing is decided that only time or room calls for.
-
-Long because everything in it takes its turn on one thread, in one order.
+or full nothing is decided that only time or room calls for. Long because all that one round does
+stands in one place.
 """
 
 from __future__ import annotations
@@ -468,11 +467,15 @@ class EngineThread:
 
     def _drain(self, now: int) -> None:
         """Takes every queued input, so that the next command sees what this one changed."""
-        while self._machine.state.inbox:
-            self._slice(now)
+        while inbox := self._machine.state.inbox:
+            # Little of what is due beside it: a command must not cost a slice of everybody's.
+            self._slice(now, sum(len(queued.rounds) for queued in inbox) + LIMIT_MIN)
 
-    def _slice(self, now: int) -> None:
-        """One slice. What only time or room calls for rests while there is no room in the log."""
+    def _slice(self, now: int, limit: int | None = None) -> None:
+        """One slice. What only time or room calls for rests while there is no room in the log.
+
+        Without `limit` it has as many rows as a slice of SLICE_S.
+        """
         if self._machine.log.low and not self._machine.state.inbox:
             self._rest_s = LOW_S
             return
@@ -483,7 +486,8 @@ class EngineThread:
         if may_send:
             self._sent_at = time.monotonic()
         began = self._clock.monotonic()
-        sequence, entry, handovers = self._machine.tick(now, room, self._limit)
+        most = self._limit if limit is None else min(limit, self._limit)
+        sequence, entry, handovers = self._machine.tick(now, room, most)
         spent = self._clock.monotonic() - began
         self.telling.sliced(sequence)
         self._touched.append(touched(self._machine.state, MAIL, entry.operations))
@@ -494,7 +498,7 @@ class EngineThread:
         self._orders.extend((sequence, batch) for batch in batches)
         if spent > SLICE_S:
             self._limit = max(LIMIT_MIN, self._limit // 2)
-        elif spent < SLICE_S / 4 and self._machine.has_work(now, self._room()):
+        elif limit is None and spent < SLICE_S / 4 and self._machine.has_work(now, self._room()):
             # Only a slice that the limit cut short says what a larger one would cost.
             self._limit = min(LIMIT_MAX, self._limit * 2)
 

@@ -21,6 +21,7 @@ from blaster.core import (
     State,
     apply_operation,
     only,
+    redacted,
     requested_message,
 )
 from blaster.engine.intake import plain
@@ -48,8 +49,12 @@ class TimelineItem(msgspec.Struct, frozen=True):
     sequence: int = 0
 
 
-def timeline(past: Iterable[Told], contact: int) -> list[TimelineItem]:
-    """Everything in these operations that concerns the contact, in order."""
+def timeline(past: Iterable[Told], contact: int, *, erased: bool = False) -> list[TimelineItem]:
+    """Everything in these operations that concerns the contact, in order.
+
+    Of one who was `erased` what happened and when, without facts and values: also where they still
+    stand in the log.
+    """
     state = State()
     items: list[TimelineItem] = []
     event = _NO_EVENT
@@ -58,6 +63,8 @@ def timeline(past: Iterable[Told], contact: int) -> list[TimelineItem]:
         mine = only(state, operation, contact)
         if mine is None:
             continue
+        if erased:
+            mine = redacted(mine)
         lines = list(tell(state, at, contact, mine, event))
         if number:  # inputs are numbered over everybody's; `Took` names them by that number
             state.inputs = number - 1
@@ -66,7 +73,8 @@ def timeline(past: Iterable[Told], contact: int) -> list[TimelineItem]:
             event = _event_of(effects)
         local = _local(state, contact, at)
         items += [
-            TimelineItem(at, local, kind, text, details, sequence) for kind, text, details in lines
+            TimelineItem(at, local, kind, text, () if erased else details, sequence)
+            for kind, text, details in lines
         ]
     return items
 
@@ -135,6 +143,8 @@ def tell(
         case records.Received(texts=texts):
             for text in texts:
                 yield ("message", f"inbound text: {text}", ())
+        case records.Erased():
+            yield ("erased", "contact erased", ())
         case records.Started():
             yield from _started(operation)
         case records.Outcomes():

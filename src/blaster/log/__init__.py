@@ -6,11 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from blaster.log.codec import decode_entry, encode_entry
+    from blaster.log.codec import Skipped, decode_entry, encode_entry
     from blaster.log.disk import Disk, is_full, make_folder
     from blaster.log.embedded import EmbeddedLog
     from blaster.log.examining import LogSeen, LogSpan, entry_instant, examine
     from blaster.log.history import GivenUp, History, HistoryView, survey_history
+    from blaster.log.historyerasing import empty_history
     from blaster.log.historymanifest import HistoryFile
     from blaster.log.historyrows import Part, Told
     from blaster.log.lock import FolderLock
@@ -38,9 +39,11 @@ _HOMES = {
     "MemoryLog": "memory",
     "Part": "historyrows",
     "Seen": "snapshots",
+    "Skipped": "codec",
     "Snapshots": "snapshots",
     "Told": "historyrows",
     "decode_entry": "codec",
+    "empty_history": "historyerasing",
     "encode_entry": "codec",
     "entry_instant": "examining",
     "examine": "examining",
@@ -71,9 +74,11 @@ __all__ = [
     "MemoryLog",
     "Part",
     "Seen",
+    "Skipped",
     "Snapshots",
     "Told",
     "decode_entry",
+    "empty_history",
     "encode_entry",
     "entry_instant",
     "examine",

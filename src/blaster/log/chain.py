@@ -57,6 +57,11 @@ class Chain:
         return self._newest.last
 
     @property
+    def begins(self) -> int:
+        """The first sequence of the newest file."""
+        return self._newest.first
+
+    @property
     def files(self) -> tuple[int, ...]:
         """The numbers of the files kept, oldest first."""
         return tuple(number for number, _ in self._heads)

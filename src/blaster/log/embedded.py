@@ -69,6 +69,7 @@ class EmbeddedLog:
         self._closing = False
         self._low = self._free_bytes() < self._free_bytes_min
         self._callbacks: list[Callable[[int], None]] = []
+        self._roll_after: int | None = None
         self._thread = threading.Thread(target=self._run, name="blaster-log", daemon=True)
         self._thread.start()
 
@@ -239,21 +240,26 @@ class EmbeddedLog:
 
     def _run(self) -> None:
         try:
-            while group := self._take():
-                began = time.monotonic()
-                self._chain.write(group)
-                self._byte_s = (time.monotonic() - began) / sum(map(len, group))
-                self._advance(group)
+            while (group := self._take()) or self._rolls:
+                if group:
+                    began = time.monotonic()
+                    self._chain.write(group)
+                    self._byte_s = (time.monotonic() - began) / sum(map(len, group))
+                    self._advance(group)
+                if self._rolls:
+                    self._roll_after = None
+                    self._chain.roll()
         except Exception as error:  # noqa: BLE001 - durable must never advance again
             self._fail(error)
 
     def _take(self) -> list[bytes]:
-        """The next group; waits for one. Empty: the log is closing and nothing is left."""
+        """The next group; waits for one. Empty: a file is to end, or the log is closing."""
         with self._mutex:
             if not self._pending:
-                self._work.wait_for(lambda: self._pending or self._closing)
+                self._work.wait_for(lambda: self._pending or self._closing or self._rolls)
                 self._work.wait_for(
-                    lambda: self._closing or self._pending_bytes >= GROUP_BYTES_MAX, self._group_s
+                    lambda: self._closing or self._rolls or self._pending_bytes >= GROUP_BYTES_MAX,
+                    self._group_s,
                 )
             group: list[bytes] = []
             size = 0
@@ -289,17 +295,38 @@ class EmbeddedLog:
 
     # --- reading, closing ---------------------------------------------------------------------
 
-    def read(self, from_sequence: int = 1) -> Iterator[tuple[int, Entry]]:
-        return self._decoded(self._chain.read(from_sequence, self._durable))
+    def read(self, from_sequence: int = 1, about: int | None = None) -> Iterator[tuple[int, Entry]]:
+        return self._decoded(self._chain.read(from_sequence, self._durable), about)
 
-    def _decoded(self, frames: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, Entry]]:
+    def _decoded(
+        self, frames: Iterator[tuple[int, bytes]], about: int | None
+    ) -> Iterator[tuple[int, Entry]]:
         for sequence, frame in frames:
             self._read_bytes += len(frame)
             try:
-                entry = decode_entry(frame)
+                entry = decode_entry(frame, about)
             except LogCorrupt as error:
                 raise LogCorrupt(f"entry {sequence}: {error}", sequence) from error
             yield sequence, entry
+
+    @property
+    def begins(self) -> int:
+        """The first sequence of the newest file."""
+        return self._chain.begins
+
+    @property
+    def _rolls(self) -> bool:
+        return self._roll_after is not None and self._durable >= self._roll_after
+
+    def roll(self) -> None:
+        """All that was appended so far ends the newest file, once it is durable.
+
+        `begins` then is behind it. What is appended meanwhile may be on either side.
+        """
+        with self._mutex:
+            if self.begins <= self._last:
+                self._roll_after = self._last
+                self._work.notify()
 
     def trim(self, before_sequence: int) -> None:
         """Remove whole files that hold nothing from `before_sequence` on. Not while one is read.

@@ -216,11 +216,12 @@ class LogFile:
                 if sequence != expected:
                     raise LogCorrupt(f"{self.path.name}: entry {expected} is missing", expected)
                 frame = self._payload_of(sequence, offset, length) if inline is None else inline
-                if not isinstance(frame, bytes) or seal != seal_of(sequence, frame):
-                    raise LogCorrupt(f"{self.path.name}: entry {sequence} is damaged", sequence)
-                if not is_whole(frame):
-                    place = self.path if inline else payload_path(self.folder, self.number)
-                    raise LogCorrupt(f"{place.name}: entry {sequence} is damaged", sequence)
+                sealed = isinstance(frame, bytes) and seal == seal_of(sequence, frame)
+                if not (sealed and is_whole(frame)):
+                    name = self.path.name
+                    if inline is None:  # the row or the payload: one of them is not the other's
+                        name += f" or {payload_path(self.folder, self.number).name}"
+                    raise LogCorrupt(f"{name}: entry {sequence} is damaged", sequence)
                 yield sequence, frame
                 expected += 1
 

@@ -173,6 +173,11 @@ class History:
         for name in sorted(free):
             self._disk.remove(self.folder / name)
 
+    @property
+    def waits(self) -> bool:
+        """Whether files that were replaced are still there, since somebody reads them."""
+        return bool(self._doomed)
+
     def merge(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Puts the many files of one month and kind into one; False: there are none too many.
 

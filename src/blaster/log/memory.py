@@ -66,14 +66,15 @@ class MemoryLog:
     def on_durable(self, callback: Callable[[int], None]) -> None:
         self._callbacks.append(callback)
 
-    def read(self, from_sequence: int = 1) -> Iterator[tuple[int, Entry]]:
+    def read(self, from_sequence: int = 1, about: int | None = None) -> Iterator[tuple[int, Entry]]:
         if not self._keep:
             raise LogError("a log in memory with keep=False keeps nothing to read")
         if from_sequence < 1:
             raise LogError(f"sequences begin at 1, not {from_sequence}")
         frames = self._frames[from_sequence - 1 : self._last]
         return (
-            (sequence, decode_entry(frame)) for sequence, frame in enumerate(frames, from_sequence)
+            (sequence, decode_entry(frame, about))
+            for sequence, frame in enumerate(frames, from_sequence)
         )
 
     def close(self) -> None:

@@ -57,8 +57,10 @@ class Log(Protocol):
         `loop.call_soon_threadsafe`). One that raises fails the log.
         """
 
-    def read(self, from_sequence: int = 1) -> Iterator[tuple[int, Entry]]:
+    def read(self, from_sequence: int = 1, about: int | None = None) -> Iterator[tuple[int, Entry]]:
         """The durable entries from there on, in order, up to `durable` at the time of the call.
+
+        With a contact, operations that name contacts, and not that one, are `Skipped`.
 
         Every entry is verified. Raises LogCorrupt, LogVersionError or LogError, before the first
         entry that cannot be given.

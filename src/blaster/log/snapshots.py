@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -90,6 +90,23 @@ class Snapshots:
             self._disk,
             self._segment_bytes_max,
         )
+
+    def drop_before(self, number: int) -> None:
+        """Only this snapshot and newer ones are left, and not even a damaged one is set aside.
+
+        Raises SnapshotCorrupt, with nothing removed, unless this one is whole.
+        """
+        seen = _look(self.folder, number)
+        if seen is None or seen.state != "whole":
+            said = seen.said if seen is not None else "it is gone"
+            raise SnapshotCorrupt(f"snapshot {number} is not whole: {said}", number)
+        for older in self.numbers():
+            if older < number:
+                self._disk.remove(manifest_path(self.folder, older))
+        for aside in self.numbers("manifest.damaged"):
+            path = manifest_path(self.folder, aside)
+            self._disk.remove(path.with_name(f"{path.name}.damaged"))
+        self.prune()
 
     def prune(self, needed: int | None = None) -> None:
         """Removes what is not needed: older snapshots, half written ones, and dead segments.
@@ -176,9 +193,15 @@ class Draft:
             self._sizes[self._writer.number] = self._writer.end
             self._writer = None
 
-    def seal(self, table: Array) -> Array:
-        """The table with pieces moved out of segments that are mostly dead; all of it on disk."""
-        table = self._moved(table)
+    def seal(
+        self, table: Array, *, clean: bool = False, stop: Callable[[], bool] = lambda: False
+    ) -> Array:
+        """The table with pieces moved out of segments that are mostly dead; all of it on disk.
+
+        With `clean` out of all older ones, since what is dead in them is to vanish. Raises LogError
+        when it is to stop.
+        """
+        table = self._moved(table, clean=clean, stop=stop)
         self._finish()
         self._disk.sync_folder(self._folder)
         return table
@@ -216,14 +239,17 @@ class Draft:
 
     # --- moving -------------------------------------------------------------------------------
 
-    def _moved(self, table: Array) -> Array:
-        victims = self._victims(table)
+    def _moved(self, table: Array, *, clean: bool, stop: Callable[[], bool]) -> Array:
+        older = [number for number in _named(table) if number < self._first]
+        victims = older if clean else self._victims(table)
         if not victims:
             return table
         table = table.copy()
         sizes = [(number, self._size_of(number)) for number in victims]
         with SegmentReader(self._folder, sizes) as reader:
             for row in np.flatnonzero(np.isin(table["segment"], victims)).tolist():
+                if stop():
+                    raise LogError("stopped while pieces were moved")
                 table[row] = self.put(*reader.piece(table[row]))
         return table
 

@@ -74,9 +74,12 @@ if TYPE_CHECKING:
     from blaster.model.outcomes import IN_DOUBT as IN_DOUBT
     from blaster.model.outcomes import OutcomeCode as OutcomeCode
     from blaster.model.records import DECISIONS as DECISIONS
+    from blaster.model.records import ERASED as ERASED
     from blaster.model.records import EVIDENCE as EVIDENCE
     from blaster.model.records import EXPIRED as EXPIRED
     from blaster.model.records import INPUTS as INPUTS
+    from blaster.model.records import NOTHING_BITS as NOTHING_BITS
+    from blaster.model.records import TELLING as TELLING
     from blaster.model.records import Armed as Armed
     from blaster.model.records import Array as Array
     from blaster.model.records import Consented as Consented
@@ -87,6 +90,7 @@ if TYPE_CHECKING:
     from blaster.model.records import Ended as Ended
     from blaster.model.records import Entered as Entered
     from blaster.model.records import Entry as Entry
+    from blaster.model.records import Erased as Erased
     from blaster.model.records import FieldsSet as FieldsSet
     from blaster.model.records import Happened as Happened
     from blaster.model.records import Joined as Joined
@@ -150,7 +154,10 @@ _HOMES = {
     "Do": "scenarios",
     "Dropped": "records",
     "END": "definitions",
+    "ERASED": "records",
     "EXPIRED": "records",
+    "NOTHING_BITS": "records",
+    "TELLING": "records",
     "End": "definitions",
     "Ended": "records",
     "Entered": "records",
@@ -195,6 +202,7 @@ _HOMES = {
     "Piece": "letters",
     "Plain": "letters",
     "Population": "scenarios",
+    "Erased": "records",
     "Postponed": "records",
     "Published": "records",
     "RELAY_SHAPING": "definitions",
@@ -239,13 +247,16 @@ __all__ = [
     "BUILT_IN_FIELDS",
     "DECISIONS",
     "END",
+    "ERASED",
     "EVIDENCE",
     "EXPIRED",
     "INPUTS",
     "IN_DOUBT",
     "NEVER",
+    "NOTHING_BITS",
     "RELAY_SHAPING",
     "SITE_SHAPING",
+    "TELLING",
     "Account",
     "Add",
     "Again",
@@ -275,6 +286,7 @@ __all__ = [
     "Entered",
     "Entrance",
     "Entry",
+    "Erased",
     "EventType",
     "Exit",
     "ExpectKind",

@@ -365,12 +365,17 @@ ACTIVITY = ("visit", "purchase", "click", "reply")
 """What counts as activity of a contact unless the policy says otherwise."""
 
 
+ERASE_WITHIN_S = 30 * 86_400
+"""The default of `erase_within`, and as long as it may be."""
+
+
 class Account(_Struct, frozen=True):
     """What blaster.toml and shaping.toml say.
 
     `routes` leads from domains to sites, each `host:port`. `web` is the base address of the
     account's public pages. `activity` are events by name, and click, reply, open, visit (of a
-    page), form and download.
+    page), form and download. `erase_within_s`: in so many seconds no file holds any more what was
+    known of a contact who was erased.
     """
 
     name: str = ""
@@ -386,6 +391,7 @@ class Account(_Struct, frozen=True):
     shaping: tuple[Shaping, ...] = ()
     web: str = ""
     activity: tuple[str, ...] = ACTIVITY
+    erase_within_s: int = ERASE_WITHIN_S
 
 
 class Workspace(_Struct, frozen=True):

@@ -7,8 +7,8 @@ row by row within an operation, and are never changed after the operation was ma
 `journey` names a version of a journey: `NAME@1`, `NAME@2`, ... in the order of publishing. In
 `Ordered`, `Withheld` and `Deferred` it may be a campaign, `NAME@campaign`; its runs are contacts.
 
-Array fields and their dtypes: contacts, runs `int64` (row numbers); orders, numbers `uint64`;
-instants `uint32` seconds (NEVER: none); codes `uint8`; flags `bool`. `columns` is a
+Array fields and dtypes: contacts, runs `int64` (row numbers); orders, numbers, emails, phones
+`uint64`; instants `uint32` seconds (NEVER: none); codes `uint8`; flags `bool`. `columns` is a
 `pyarrow.RecordBatch` whose columns are named for fields or attributes, null meaning "not given".
 
 Kinds below 64 are inputs: validated and normalised before they were appended, queued when applied,
@@ -170,6 +170,27 @@ class Postponed(Operation, frozen=True):
     orders: Array
     due: Array
     reasons: tuple[str, ...]
+
+
+class Erased(Operation, frozen=True):
+    """Contacts (each given once) whose values are gone from here on, and who are nobody's any more.
+
+    `emails` and `phones` are hashes of the addresses they had, keyed by `seed`; 0 is none. Whoever
+    comes back with one is sent no marketing there, and where `codes` has the bit nothing at all.
+    """
+
+    KIND: ClassVar[int] = 13
+    contacts: Array
+    seed: int
+    emails: Array
+    phones: Array
+    codes: Array
+
+
+NOTHING_BITS = {"email": 1, "sms": 2}
+"""The bits of `Erased.codes`, by channel."""
+ERASED = "erased"
+"""The reason of sends that were not made because their contact was erased."""
 
 
 class Steered(Operation, frozen=True):
@@ -375,9 +396,26 @@ class TimeConfirmed(Operation, frozen=True):
     wall: int
 
 
+TELLING: dict[type[Operation], tuple[str, ...]] = {
+    Upserted: ("columns",),
+    FieldsSet: ("columns",),
+    Wrote: ("columns",),
+    Happened: ("columns", "keys"),
+    Started: ("columns",),
+    Entered: ("columns", "keys"),
+    Consented: ("evidence",),
+    Suppressed: ("reason",),
+    Noted: ("texts",),
+    Received: ("texts",),
+    Outcomes: ("reasons",),
+    Postponed: ("reasons",),
+}
+"""By kind, the fields that hold what a contact told, wrote or is: they are emptied when he is
+erased. All others hold numbers, instants, and words of definitions."""
+
 INPUTS: tuple[type[Operation], ...] = (
     Published, Upserted, Joined, Happened, Consented, Suppressed, Noted, Received, Outcomes,
-    FieldsSet, Started, Postponed, Steered,
+    FieldsSet, Started, Postponed, Erased, Steered,
 )  # fmt: skip
 DECISIONS: tuple[type[Operation], ...] = (
     Took, Entered, Moved, Ended, Wrote, Listed, Ordered, Withheld, Deferred, Crossed, Armed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from blaster.rules.always import Verdict, verdicts
     from blaster.rules.bitmap import count, from_bools, to_bools
-    from blaster.rules.dictionary import Dictionary
+    from blaster.rules.dictionary import Dictionary, is_blank
     from blaster.rules.eventlists import EventLists
     from blaster.rules.explain import Explained
     from blaster.rules.face import ArrowRule, compile  # noqa: A004 - as `re.compile`
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _MODULES = {
     "ArrowRule": "face",
     "Dictionary": "dictionary",
+    "is_blank": "dictionary",
     "EventLists": "eventlists",
     "Explained": "explain",
     "Fact": "facts",
@@ -85,6 +86,7 @@ __all__ = [
     "count",
     "evaluate_many",
     "from_bools",
+    "is_blank",
     "parse",
     "show",
     "to_bools",

@@ -1,0 +1,228 @@
+"""Erased values on their way out of the files: what the account does after an erasure, in time.
+
+A sweep ends the newest log file, lets go of words that nobody holds, has a snapshot written that
+shares nothing with an older one, and waits until all before it is history. Then it removes the
+older snapshots, empties the contacts' rows of history, and removes the log's files before the new
+one. What is left was written when the values were gone. Laws: one sweep does for all erasures
+before it; one that fails or is broken off is begun again, from its beginning; nothing is removed
+before what stands for it was read back and found whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from blaster.clock import Clock
+from blaster.core import State, forget_words
+from blaster.engine.archiving import Archiver
+from blaster.engine.erasures import (
+    PENDING_MAX,
+    Erasures,
+    Pending,
+    read_erasures,
+    write_erasures,
+)
+from blaster.engine.finding import account_of
+from blaster.engine.machine import Machine
+from blaster.engine.snapshotting import SnapshotStatus, Snapshotter
+from blaster.errors import BlasterError, EngineClosed, LogError
+from blaster.limits import SWEEP_RETRY_S, SWEEP_WAIT_S
+from blaster.log import Disk, EmbeddedLog, Snapshots
+from blaster.model.fields import BATCH_ROWS, NEVER
+from blaster.model.records import Array
+
+
+class _Failed(LogError):
+    pass
+
+
+class Sweeper:
+    """`look` and `want` belong to the engine thread; `pending` and `warning` may be read by any."""
+
+    def __init__(
+        self,
+        folder: Path,
+        snapshots: Snapshots,
+        snapshotter: Snapshotter,
+        log: EmbeddedLog,
+        clock: Clock,
+        archiver: Archiver,
+        disk: Disk | None = None,
+    ) -> None:
+        """Raises LogVersionError when a newer release wrote what it kept."""
+        self._folder = folder
+        self._snapshots = snapshots
+        self._snapshotter = snapshotter
+        self._log = log
+        self._clock = clock
+        self._archiver = archiver
+        self._disk = disk or Disk()
+        self._kept = read_erasures(folder) or Erasures()
+        self._seen = -1
+        self._retry = clock.monotonic()
+        self._sweep: Iterator[None] | None = None
+        self._thread: threading.Thread | None = None
+        self._error: Exception | None = None
+        self._wanted: list[Future[None]] = []
+        self._stopping = False
+        self.warning = ""
+
+    @property
+    def pending(self) -> tuple[Pending, ...]:
+        """The erasures that files may still know of."""
+        return self._kept.pending
+
+    def want(self, future: Future[None]) -> None:
+        """Sweeps now; the future is told when nothing is pending, or why that cannot be."""
+        self._wanted.append(future)
+        self._retry = self._clock.monotonic()
+
+    def close(self) -> None:
+        """Breaks off what is under way; it is begun anew when the account is opened again."""
+        self._stopping = True
+        if self._thread is not None:
+            self._thread.join()
+        self._answer(EngineClosed("the engine was closed before all erased values were gone"))
+
+    # --- when -----------------------------------------------------------------------------------
+
+    def look(self, machine: Machine) -> None:
+        """Goes on with a sweep, or begins one if it is time for it. Between two slices."""
+        state = machine.state
+        if state.counts["erased",] != self._seen:
+            self._note(state)
+        try:
+            if self._sweep is None:
+                if not self._is_due(state):
+                    return
+                self._sweep = self._swept(machine)
+            next(self._sweep)
+        except StopIteration:
+            self._sweep, self.warning = None, ""
+            self._note(state)
+            self._answer(None)
+        except Exception as error:  # noqa: BLE001 - said, and tried again later
+            self._sweep = None
+            self._retry = self._clock.monotonic() + SWEEP_RETRY_S
+            self.warning = f"erased values are still on disk: {error}"
+            self._answer(error)
+
+    def _answer(self, error: Exception | None) -> None:
+        if error is None and self._kept.pending:
+            return
+        wanted, self._wanted = self._wanted, []
+        for future in wanted:
+            if not future.set_running_or_notify_cancel():
+                continue
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error if isinstance(error, BlasterError) else LogError(error))
+
+    def _is_due(self, state: State) -> bool:
+        if not self._kept.pending:
+            self._answer(None)
+            return False
+        if self._clock.monotonic() < self._retry:
+            return False
+        waited = self._clock.now() - self._kept.pending[0].at
+        return bool(self._wanted) or waited >= min(SWEEP_WAIT_S, self._kept.within_s / 2)
+
+    def _note(self, state: State) -> None:
+        """What is pending, for whoever looks without opening the account."""
+        total = state.counts["erased",]
+        if self._seen < 0 and not total and self._kept == Erasures():
+            self._seen = 0
+            return
+        done = self._kept.done if self._kept.done <= total else 0
+        _, instants = _newest(state, total - done)
+        within_s = account_of(state).erase_within_s
+        self._kept = Erasures(done, within_s, _told(instants))
+        self._seen = total
+        with contextlib.suppress(OSError):  # it is written again with the next one
+            write_erasures(self._folder, self._kept, self._disk, sync=False)
+
+    # --- how ------------------------------------------------------------------------------------
+
+    def _swept(self, machine: Machine) -> Iterator[None]:
+        """One sweep, in pieces between which the engine goes on."""
+        state = machine.state
+        total = state.counts["erased",]
+        contacts, _ = _newest(state, total - self._kept.done)
+        upto = self._log.last
+        self._log.roll()
+        while self._log.begins <= upto:
+            yield
+        yield from forget_words(state)
+        while self._snapshotter.busy:
+            yield
+        before = self._snapshotter.cleaned.number
+        self._snapshotter.begin(machine, clean=True)
+        while self._snapshotter.busy:
+            yield
+        clean = self._snapshotter.cleaned
+        if clean.number == before:
+            raise _Failed(self._snapshotter.status.warning or "the snapshot was not written")
+        while self._archiver.status.sequence < clean.sequence:
+            if self._archiver.status.warning:
+                raise _Failed(self._archiver.status.warning)
+            yield
+        self._error = None
+        self._thread = threading.Thread(
+            target=self._finish, args=(clean, total, contacts), name="blaster-sweep", daemon=True
+        )
+        self._thread.start()
+        while self._thread.is_alive():
+            yield
+        self._raise_if_failed()
+
+    def _raise_if_failed(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _finish(self, clean: SnapshotStatus, done: int, contacts: Array) -> None:
+        """On a thread of its own, when the clean snapshot is there."""
+        try:
+            self._snapshots.drop_before(clean.number)
+            self._archiver.empty(contacts, clean.sequence, lambda: self._stopping)
+            kept = Erasures(done, self._kept.within_s)
+            write_erasures(self._folder, kept, self._disk, sync=True)
+            self._kept = kept
+        except Exception as error:  # noqa: BLE001 - the engine thread says it
+            self._error = error
+
+
+def _newest(state: State, count: int) -> tuple[Array, Array]:
+    """The contacts erased last (`count`, or some more of the same second), and when, in order."""
+    column = state.find(("erased",))
+    found, instants = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    if column is not None and count > 0:
+        for first in range(0, column.rows, BATCH_ROWS):
+            rows = np.arange(first, min(first + BATCH_ROWS, column.rows), dtype=np.int64)
+            when = column.take(rows)
+            found.append(rows[when != NEVER])
+            instants.append(when[when != NEVER].astype(np.int64))
+    contacts, at = np.concatenate(found), np.concatenate(instants)
+    order = np.argsort(at, kind="stable")
+    contacts, at = contacts[order], at[order]
+    if count <= 0 or not len(at):
+        return contacts[:0], at[:0]
+    mine = at >= at[max(0, len(at) - count)]
+    return contacts[mine], at[mine]
+
+
+def _told(instants: Array) -> tuple[Pending, ...]:
+    """Instant by instant; the oldest together where there are too many."""
+    at, counts = np.unique(instants, return_counts=True)
+    pairs: list[Any] = list(zip(at.tolist(), counts.tolist(), strict=True))
+    over = len(pairs) - PENDING_MAX
+    if over > 0:
+        pairs = [(pairs[0][0], sum(count for _, count in pairs[: over + 1])), *pairs[over + 1 :]]
+    return tuple(Pending(when, count) for when, count in pairs)

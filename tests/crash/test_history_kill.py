@@ -1,0 +1,124 @@
+"""`kill -9` while the log becomes history all the time: nothing twice, nothing lost."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from blaster.clock import SystemClock
+from blaster.engine.archiving import Archiver
+from blaster.engine.past import Past
+from blaster.engine.recovery import recover
+from blaster.engine.timeline import timeline
+from blaster.log import EmbeddedLog, Snapshots
+from blaster.model import records
+from blaster.model.records import Array
+from tests.cli.support import SOURCES
+
+SEED = int(os.environ.get("BLASTER_CRASH_SEED", "20260301"))
+SHORT, LONG = 2, 60
+ROOT = Path(__file__).parents[2]
+KINDS = frozenset({records.Upserted.KIND, records.Joined.KIND, records.Ordered.KIND})
+
+WRITER = """
+import os, sys
+from pathlib import Path
+from blaster.clock import SystemClock
+from blaster.engine.archiving import Archiver
+from blaster.engine.recovery import recover
+from blaster.engine.snapshotting import Snapshotter
+from blaster.log import EmbeddedLog, Snapshots
+from tests.engine.support import START, published, workspace
+from tests.engine.test_recovery import live
+folder = Path(sys.argv[1])
+log = EmbeddedLog.open(folder / "log", group_ms=0, file_bytes_max=4_000)
+snapshots = Snapshots(folder / "snapshots")
+found = recover(log, snapshots)
+machine = found.machine
+archiver = Archiver(folder / "history", snapshots, log, SystemClock())
+snapshotter = Snapshotter(snapshots, found, log, SystemClock(), archiver.needed)
+if machine.state.plan is None:
+    machine.accept(START, (published(workspace(folder / "workspace")),))
+while True:
+    live(machine, machine.state.contacts.rows)
+    if snapshotter._thread is None or not snapshotter._thread.is_alive():
+        snapshotter.begin(machine)
+    archiver.look(snapshotter.status.sequence)
+    assert archiver.status.warning == "", archiver.status.warning
+    os.write(1, b"%d\\n" % archiver.status.sequence)
+"""
+
+
+def kill_one(folder: Path, reports: int) -> int:
+    """Kills after so many rounds; answers with where history ends."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": f"{SOURCES}{os.pathsep}{ROOT}"},
+    )
+    assert child.stdout is not None
+    told = [child.stdout.readline() for _ in range(reports)]
+    child.send_signal(signal.SIGKILL)
+    told += child.stdout.read().splitlines(keepends=True)
+    child.wait(60)
+    child.stdout.close()
+    reached = max(int(line) for line in told if line.endswith(b"\n"))
+    with EmbeddedLog.open(folder / "log") as log:
+        snapshots = Snapshots(folder / "snapshots")
+        machine = recover(log, snapshots).machine
+        archiver = Archiver(folder / "history", snapshots, log, SystemClock())
+        assert archiver.status.warning == ""
+        assert archiver.status.sequence >= reached
+        look(Past(log, archiver.history), machine.state.contacts.rows)
+    return archiver.status.sequence
+
+
+def look(past: Past, contacts: int) -> None:
+    """Everybody was made once and joined at most once; each order was made once."""
+    found: dict[int, list[Array]] = {kind: [] for kind in KINDS}
+    for _, told in past.slices(KINDS, None):
+        for _, _, _, _, operation in told:
+            match operation:
+                case records.Upserted() | records.Joined():
+                    found[operation.KIND].append(operation.contacts)
+                case records.Ordered():
+                    found[operation.KIND].append(operation.numbers)
+    made, joined, ordered = (
+        np.sort(np.concatenate([np.zeros(0, np.int64), *found[make.KIND]]))
+        for make in (records.Upserted, records.Joined, records.Ordered)
+    )
+    assert made.tolist() == list(range(contacts))
+    assert joined.tolist() == list(range(len(joined)))
+    assert ordered.tolist() == list(range(1, len(ordered) + 1))
+    assert contacts - len(joined) in (0, 5)  # the last round may have been cut off
+    for contact in range(0, len(ordered), max(1, len(ordered) // 5)):
+        kinds = [item.kind for item in timeline(past.of(contact), contact)]
+        assert kinds == ["created", "list", "entered", "step", "ordered"], contact
+
+
+def kills(folder: Path, seed: int, count: int) -> None:
+    """One account, killed so often; it goes on from where it was each time."""
+    dice = random.Random(seed)
+    newest = 0
+    for number in range(count):
+        reports = dice.randint(1, 40)
+        print(f"seed {seed}, kill {number}: after {reports}")
+        before, newest = newest, kill_one(folder, reports)
+        assert newest >= before
+
+
+def test_killed_while_the_log_becomes_history(tmp_path: Path) -> None:
+    kills(tmp_path, SEED, SHORT)
+
+
+@pytest.mark.long
+def test_killed_often(tmp_path: Path) -> None:
+    for part in range(LONG // 10):
+        kills(tmp_path / str(part), SEED + 1 + part, 10)

@@ -1,0 +1,228 @@
+"""Sweeping: what was known of erased contacts leaves every file; nothing else does."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import blaster
+from blaster.engine import read_erasures
+from blaster.engine.erasures import (
+    PENDING_MAX,
+    Erasures,
+    Pending,
+    decode_erasures,
+    encode_erasures,
+)
+from blaster.engine.sweeping import _told
+from blaster.errors import LogError, LogVersionError
+from blaster.limits import SWEEP_WAIT_S
+from tests.engine.support import FakeClock, write
+
+SECRET = {
+    "id": "secret-id",
+    "email": "dana.secret@example.org",
+    "phone": "054-7654321",
+    "city": "Secret-upon-Sea",
+    "tags": "secret-tag",
+}
+OTHERS = [{"email": f"p{n}@example.com", "city": f"town {n % 5}"} for n in range(300)]
+FORBIDDEN = (b"secret", b"Secret", b"547654321")
+
+LOOKS_MAX = 100_000
+"""Rounds of the engine that a sweep may take before a test calls it endless."""
+
+
+def found_in(folder: Path) -> list[str]:
+    """The files under the folder's data in which anything of it stands, compressed or not."""
+    paths = [path for path in sorted((folder / "data").rglob("*")) if path.is_file()]
+    return [str(path.relative_to(folder)) for path in paths if _tells(path)]
+
+
+def _tells(path: Path) -> bool:
+    data = path.read_bytes()
+    if path.suffix == ".parquet":
+        table = pq.read_table(path)
+        data += repr(table.to_pydict()).encode() + bytes(table.schema.serialize())
+        for column in table.columns:
+            if pa.types.is_dictionary(column.type):
+                data += repr([chunk.dictionary for chunk in column.chunks]).encode()
+    return any(word in data for word in FORBIDDEN)
+
+
+async def live(engine: Any) -> int:
+    """Secrets in every place that has one; answers with the number of who told them."""
+    await engine.publish()
+    await engine.contacts.upsert(OTHERS[:150])
+    made = await engine.contacts.upsert([SECRET])
+    await engine.contacts.upsert(OTHERS[150:])
+    who = int(made.contacts[0])
+    await engine.lists.join("club", [who, 3])
+    await engine.events.send("booked", who, {"room": "a secret room " * 9, "n": 3})
+    await engine.events.fill("letter", {"words": "my secret words, all of them"}, contact=who)
+    await engine.contacts.consent(who, "email", evidence={"asset": "secret form"})
+    await engine.contacts.suppress(who, "sms", "secret reason")
+    await engine.quiet()
+    return who
+
+
+def move(clock: FakeClock, seconds: float) -> None:
+    clock.time += seconds
+    clock.ran += seconds
+
+
+def opened(folder: Path, clock: FakeClock) -> Any:
+    return blaster.open(folder, clock=clock, deliver=False)
+
+
+def test_no_file_holds_anything_of_it(tmp_path):
+    """The account goes on, and is the same when it is opened again."""
+    folder, clock = write(tmp_path), FakeClock()
+
+    async def told() -> tuple[int, str]:
+        async with opened(folder, clock) as engine:
+            who = await live(engine)
+            return who, await engine.digest()
+
+    async def gone(who: int) -> str:
+        async with opened(folder, clock) as engine:
+            await engine.contacts.erase(who)
+            await engine.quiet()
+            assert [each.contacts for each in engine.erasures] == [1]
+            before = await engine.explain(f"#{who}")
+            other = await engine.explain("#3")
+            await engine.sweep()
+            assert engine.erasures == ()
+            assert await engine.explain("#3") == other
+            assert found_in(folder) == []
+            after = await engine.explain(f"#{who}")
+            assert [each.text for each in after[:2]] == ["contact created", "joined list club"]
+            assert after == before
+            await engine.contacts.upsert([{"email": "later@example.com"}])
+            return await engine.digest()
+
+    async def again() -> tuple[str, int]:
+        async with opened(folder, clock) as engine:
+            assert engine.erasures == ()
+            return await engine.digest(), await engine.contacts.count()
+
+    who, _ = asyncio.run(told())
+    assert found_in(folder) != []
+    digest = asyncio.run(gone(who))
+    assert found_in(folder) == []
+    assert asyncio.run(again()) == (digest, len(OTHERS) + 1)
+    assert found_in(folder) == []
+    assert read_erasures(folder) == Erasures(1, 30 * 86_400)
+
+
+def test_it_waits_for_others_and_not_too_long(tmp_path):
+    folder, clock = write(tmp_path), FakeClock()
+
+    async def main() -> None:
+        async with opened(folder, clock) as engine:
+            who = await live(engine)
+            await engine.contacts.erase(who)
+            move(clock, SWEEP_WAIT_S - 100)
+            await engine.contacts.erase(3)
+            await engine.quiet()
+            assert [each.contacts for each in engine.erasures] == [1, 1]
+            move(clock, 200)
+            for _ in range(LOOKS_MAX):
+                await engine.quiet()
+                if not engine.erasures:
+                    break
+            assert engine.erasures == ()
+
+    asyncio.run(main())
+    assert found_in(folder) == []
+
+
+def test_what_was_not_swept_is_known_at_the_next_start(tmp_path):
+    folder, clock = write(tmp_path), FakeClock()
+
+    async def erase() -> None:
+        async with opened(folder, clock) as engine:
+            await engine.contacts.erase(await live(engine))
+            await engine.quiet()
+
+    async def sweep() -> None:
+        async with opened(folder, clock) as engine:
+            await engine.quiet()
+            assert [each.contacts for each in engine.erasures] == [1]
+            await engine.sweep()
+
+    asyncio.run(erase())
+    assert read_erasures(folder).pending[0].contacts == 1
+    (folder / "data" / "erasures").write_bytes(b"torn")
+    asyncio.run(sweep())
+    assert found_in(folder) == []
+
+
+def test_what_keeps_values_on_disk_is_said(tmp_path):
+    """Whoever waits is told; the engine says it, and goes on."""
+    folder, clock = write(tmp_path), FakeClock()
+
+    async def live_on() -> int:
+        async with opened(folder, clock) as engine:
+            who = await live(engine)
+            engine._snapshotter.begin(engine._thread._machine)
+            engine._snapshotter.wait()
+            for _ in range(LOOKS_MAX):
+                await engine.quiet()
+                if engine.history.sequence:
+                    return who
+            raise AssertionError("no history")
+
+    async def main(who: int) -> None:
+        async with opened(folder, clock) as engine:
+            await engine.contacts.erase(who)
+            with pytest.raises(LogError, match="history"):
+                await engine.sweep()
+            assert "erased values are still on disk" in engine.warning
+            assert engine.erasures != ()
+            assert await engine.contacts.count() == len(OTHERS)
+
+    who = asyncio.run(live_on())
+    manifest = next((folder / "data" / "history").glob("*manifest*"))
+    manifest.write_bytes(b"damaged")
+    asyncio.run(main(who))
+    assert found_in(folder) != []
+
+
+# --- the file -------------------------------------------------------------------------------------
+
+
+def test_the_file_says_what_it_was_told():
+    erasures = Erasures(7, 86_400, (Pending(5, 1), Pending(9, 3)))
+    data = encode_erasures(erasures)
+    assert data.startswith(b"blaster erasures 1 ")
+    assert decode_erasures(data) == erasures
+    for size in range(len(data)):
+        assert decode_erasures(data[:size]) is None
+    for at in range(len(data)):
+        flipped = bytearray(data)
+        flipped[at] ^= 4
+        try:
+            assert decode_erasures(bytes(flipped)) is None
+        except LogVersionError:
+            assert data[at : at + 1] == b"1"
+
+
+def test_a_newer_file_is_refused():
+    data = encode_erasures(Erasures()).replace(b"erasures 1 ", b"erasures 2 ", 1)
+    with pytest.raises(LogVersionError, match="version 2"):
+        decode_erasures(data)
+
+
+def test_too_many_are_told_together():
+    import numpy as np
+
+    told = _told(np.arange(PENDING_MAX + 5))
+    assert len(told) == PENDING_MAX
+    assert told[0] == Pending(0, 6)
+    assert sum(each.contacts for each in told) == PENDING_MAX + 5
