@@ -1,9 +1,10 @@
 """A broadcast to everybody: what it adds to the log and to memory, and how long it is replayed.
 
 One campaign to all contacts, by the engine's own machine and log on disk. Orders are made in
-slices, and each slice is answered as a whole, one in a hundred refused with a reply of its own; the
-time of workers and of the wire is no part of it (`--refused` is another share). Then all of the log is read again by another
-machine, which must come to the same state. `--slice` is how many orders a slice has.
+slices, and each slice is answered as a whole, one in a hundred refused with a reply of its own
+(`--refused` is another share); the time of workers and of the wire is no part of it. Then all of
+the log is read again by another machine, which must come to the same state. `--slice` is how many
+orders a slice has.
 """
 
 from __future__ import annotations

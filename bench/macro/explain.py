@@ -30,6 +30,7 @@ from blaster.model.records import Entry, Operation
 AT = 1_767_225_600
 MONTH_S = 30 * 86_400
 MONTHS, EACH, MINE = 12, 10, 1_000
+TARGETS = {"explain_s": "2"}
 FIELDS = (Field("city"), Field("visits", "integer"))
 
 

@@ -37,7 +37,7 @@ OPTIONS = ("slice", "refused")
 
 
 def table(lines):
-    """Markdown: a row per figure, a column per size; several runs of one size are their median."""
+    """Markdown: a row per figure, a column per size; of several runs the median."""
     runs = {}
     for line in lines:
         found = json.loads(line)
@@ -52,11 +52,11 @@ def table(lines):
         targets = importlib.import_module(f"bench.macro.{bench}").TARGETS
         for name in SHOWN[bench]:
             cells = [_cell(runs[bench, made].get(rows, ()), name) for rows in sizes]
-            out.append(
-                f"| {', '.join((bench, *made))}: {name} | {' | '.join(cells)} | {targets.get(name, '')} |"
-            )
+            head, target = ", ".join((bench, *made)), targets.get(name, "")
+            out.append(f"| {head}: {name} | {' | '.join(cells)} | {target} |")
     last = json.loads(lines[-1])
-    out += ["", f"{last['cpu']}, {last['cores']} cores; Python {last['python']}; {last['at']} UTC."]
+    where = f"{last['cpu']}, {last['cores']} cores; Python {last['python']}; {last['at']} UTC."
+    out += ["", where]
     return "\n".join(out)
 
 

@@ -268,6 +268,20 @@ def test_erase_json(cli: Cli, account: Path) -> None:
     assert json.loads(ran.out) == {"erased": [0, 1], "within_s": 7 * 86_400}
 
 
+def test_erase_now(cli: Cli, account: Path) -> None:
+    imported(cli)
+    assert cli("erase", "#0", "--yes", "--dir", "club").code == 0
+    asked = json.loads(cli("doctor", account, "--json").out)["checks"]
+    [pending] = [each["said"] for each in asked if each["name"] == "erasures"]
+    assert "may hold values of 1 contact " in pending
+    assert cli("erase", "--now", "--dir", "club").code == 0
+    files = [path for path in (account / "data").rglob("*") if path.is_file()]
+    assert not [path for path in files if b"dana@example" in path.read_bytes()]
+    asked = json.loads(cli("doctor", account, "--json").out)["checks"]
+    [done] = [each["said"] for each in asked if each["name"] == "erasures"]
+    assert done == "no file holds anything of the 1 erased contact"
+
+
 def test_erase_names_nobody(cli: Cli, account: Path) -> None:
     assert cli("erase", "--yes", "--dir", "club").code == 2
 

@@ -97,3 +97,12 @@ def test_doctor_tells_of_the_oldest_orders(cli: Cli, account: Path) -> None:
     ran = cli("doctor", account, "--json")
     (said,) = [c["said"] for c in json.loads(ran.out)["checks"] if c["name"] == "orders"]
     assert said.startswith("3 operational sends waiting, the oldest for ")
+
+
+def test_doctor_tells_of_them_when_the_log_lost_its_front(cli: Cli, account: Path) -> None:
+    """What was before stands in a snapshot."""
+    assert cli("erase", "b@example.com", "--yes", "--now", "--dir", account).code == 0
+    ran = cli("doctor", account, "--json")
+    (said,) = [c["said"] for c in json.loads(ran.out)["checks"] if c["name"] == "orders"]
+    assert said.startswith("2 operational sends waiting, the oldest for ")
+    assert ran.code == 0

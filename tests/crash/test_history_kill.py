@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from blaster.clock import SystemClock
+from blaster.core import State
 from blaster.engine.archiving import Archiver
 from blaster.engine.past import Past
 from blaster.engine.recovery import recover
@@ -35,7 +36,7 @@ from blaster.engine.archiving import Archiver
 from blaster.engine.recovery import recover
 from blaster.engine.snapshotting import Snapshotter
 from blaster.log import EmbeddedLog, Snapshots
-from tests.engine.support import START, published, workspace
+from tests.engine.support import START, drain, published, workspace
 from tests.engine.test_recovery import live
 folder = Path(sys.argv[1])
 log = EmbeddedLog.open(folder / "log", group_ms=0, file_bytes_max=4_000)
@@ -46,6 +47,7 @@ archiver = Archiver(folder / "history", snapshots, log, SystemClock())
 snapshotter = Snapshotter(snapshots, found, log, SystemClock(), archiver.needed)
 if machine.state.plan is None:
     machine.accept(START, (published(workspace(folder / "workspace")),))
+drain(machine)  # what no tick had taken when the one before was killed
 while True:
     live(machine, machine.state.contacts.rows)
     if snapshotter._thread is None or not snapshotter._thread.is_alive():
@@ -76,8 +78,18 @@ def kill_one(folder: Path, reports: int) -> int:
         archiver = Archiver(folder / "history", snapshots, log, SystemClock())
         assert archiver.status.warning == ""
         assert archiver.status.sequence >= reached
-        look(Past(log, archiver.history), machine.state.contacts.rows)
+        look(Past(log, archiver.history), accepted(machine.state))
     return archiver.status.sequence
+
+
+def accepted(state: State) -> int:
+    """How many contacts there are, with those of an input that no tick has taken yet."""
+    ends = [
+        int(queued.operation.contacts.max()) + 1
+        for queued in state.inbox
+        if isinstance(queued.operation, records.Upserted)
+    ]
+    return max([state.contacts.rows, *ends])
 
 
 def look(past: Past, contacts: int) -> None:

@@ -13,7 +13,7 @@ from blaster.engine.recovery import recover
 from blaster.engine.repairing import Damage, find_damage, repair
 from blaster.engine.snapshotting import Snapshotter
 from blaster.errors import FolderInUse, LogError
-from blaster.log import EmbeddedLog, History, Snapshots, encode_entry, survey_history
+from blaster.log import EmbeddedLog, History, Snapshots, encode_entry, examine, survey_history
 from blaster.log.files import remove_file
 from tests.engine.support import START, FakeClock, published, workspace
 from tests.engine.test_recovery import damage, live
@@ -108,6 +108,26 @@ def test_nothing_is_damaged(folder, lived):
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file() and "-" not in p.name} == {
         p: c for p, c in before.items() if "-" not in p.name
     }
+
+
+def test_a_log_of_which_all_is_in_snapshots(tmp_path):
+    """Its one file is empty, and begins behind what was durable."""
+    with EmbeddedLog.open(tmp_path / LOG, disk=HastyDisk(), group_ms=0) as log:
+        snapshots = Snapshots(tmp_path / SNAPSHOTS, disk=HastyDisk())
+        found = recover(log, snapshots)
+        found.machine.accept(START, (published(workspace(tmp_path / "workspace")),))
+        live(found.machine, 0)
+        last = log.last
+        log.wait_durable(last)
+        log.roll()
+        snapshotter = Snapshotter(snapshots, found, log, FakeClock())
+        snapshotter.begin(found.machine)
+        snapshotter.wait()
+        while log.begins <= last:
+            pass
+        log.trim(log.begins)
+    assert examine(tmp_path / LOG).spans == ((2, last + 1, last),)
+    assert find_damage(tmp_path) == Damage((), ())
 
 
 def test_a_damaged_entry_after_the_newest_snapshot(folder, lived):

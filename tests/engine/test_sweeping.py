@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from blaster.engine.sweeping import _told
 from blaster.errors import LogError, LogVersionError
 from blaster.limits import SWEEP_WAIT_S
 from tests.engine.support import FakeClock, write
+from tests.log.support import HastyDisk
 
 SECRET = {
     "id": "secret-id",
@@ -192,6 +194,67 @@ def test_what_keeps_values_on_disk_is_said(tmp_path):
     manifest.write_bytes(b"damaged")
     asyncio.run(main(who))
     assert found_in(folder) != []
+
+
+class Faulty(HastyDisk):
+    """Refuses one call of a sweep, the one after `calls` others."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+
+    def _count(self) -> None:
+        self.calls -= 1
+        if self.calls == -1:
+            raise OSError(5, "Input/output error")
+
+    def write(self, descriptor: int, data: Any, offset: int) -> None:
+        self._count()
+        super().write(descriptor, data, offset)
+
+    def rename(self, old: Path, new: Path) -> None:
+        self._count()
+        super().rename(old, new)
+
+    def remove(self, path: Path) -> None:
+        self._count()
+        super().remove(path)
+
+
+def spoil(engine: Any, disk: Faulty) -> None:
+    """Everything that a sweep writes to beside the log goes by this disk."""
+    engine._sweeper._disk = engine._sweeper._snapshots._disk = disk
+    engine._archiver.history._disk = disk
+
+
+CALLS = [
+    each if each % 12 == 0 else pytest.param(each, marks=pytest.mark.long) for each in range(72)
+]
+
+
+@pytest.mark.parametrize("calls", CALLS)
+def test_a_sweep_that_is_refused_anything_is_made_again(tmp_path, calls):
+    """The state is what it was, nobody else loses anything, and the next sweep does it all."""
+    folder, clock = write(tmp_path), FakeClock()
+
+    async def begin() -> tuple[int, str, Any]:
+        async with opened(folder, clock) as engine:
+            who = await live(engine)
+            await engine.contacts.erase(who)
+            spoil(engine, Faulty(calls))
+            with contextlib.suppress(LogError, OSError):
+                await engine.sweep()
+            return who, await engine.digest(), await engine.explain("#3")
+
+    async def again(who: int, digest: str, other: Any) -> None:
+        async with opened(folder, clock) as engine:
+            assert await engine.digest() == digest
+            assert await engine.explain("#3") == other
+            await engine.sweep()
+            assert (await engine.digest(), await engine.explain("#3")) == (digest, other)
+            assert "contact erased" in [item.text for item in await engine.explain(f"#{who}")]
+
+    asyncio.run(again(*asyncio.run(begin())))
+    assert found_in(folder) == []
 
 
 # --- the file -------------------------------------------------------------------------------------

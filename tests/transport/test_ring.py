@@ -101,6 +101,16 @@ def test_a_long_reason(path):
     assert ring.scan()[0][4] == "550 ?"
 
 
+def test_a_cleared_place_keeps_no_reply(path):
+    """A reply may quote an address, and a file may outlive what is known of it elsewhere."""
+    ring = Ring.create(path, 2, BOOT)
+    ring.take(1, 1)
+    ring.finish(1, 2, "550 no such user dana")
+    assert b"dana" in path.read_bytes()
+    ring.clear(1)
+    assert b"dana" not in path.read_bytes()
+
+
 def test_a_worker_that_dies_leaves_its_states(path):
     """Whatever it had stored, and nothing of what it had not."""
     core = Ring.create(path, 8, BOOT)

@@ -16,12 +16,12 @@ OLD_S = 86_400
 
 
 def orders(folder: Path, now: Callable[[], float] = time.time) -> Iterator[Check]:
-    """The oldest send of each state and category. Reads the account's log, writes nothing."""
+    """The oldest send of each state and category. Opens the account as it is, writes nothing."""
     if not (folder / DATA / "log").is_dir():
         return
     from blaster.core import oldest_orders
-    from blaster.engine import Machine
-    from blaster.log import EmbeddedLog
+    from blaster.engine import recover
+    from blaster.log import EmbeddedLog, Snapshots
 
     try:
         log = EmbeddedLog.open(folder / DATA / "log")
@@ -32,7 +32,8 @@ def orders(folder: Path, now: Callable[[], float] = time.time) -> Iterator[Check
         yield Check("orders", "error", f"the log cannot be read: {error}")
         return
     try:
-        state = Machine.recover(log).state
+        snapshots = Snapshots(folder / DATA / "snapshots")
+        state = recover(log, snapshots, set_aside=False).machine.state
     except BlasterError as error:
         yield Check("orders", "error", f"the log cannot be read: {error}")
         return

@@ -160,9 +160,8 @@ cdef class Column:
             start = self.default or 0
         return (<FixedStore>self.store).add(self.checked(rows), amount, start)
 
-
     def scrub(self, rows):
-        cdef const int64_t[::1] view = self.checked(rows)
+        self.checked(rows)
         cdef Store store = self.store
         chosen = np.asarray(rows)
         batches = [

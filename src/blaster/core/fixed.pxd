@@ -7,8 +7,9 @@ from blaster.core.store cimport Store
 
 cdef class FixedStore(Store):
     cdef object dtype                   # NumPy's, of the values
-    cdef object words                   # CODE: the dictionary, as exported last (pa.StringArray),
-                                        # and how often words of it had been forgotten by then
+    # CODE: the dictionary, as exported last (pa.StringArray), and how often words of it had been
+    # forgotten by then.
+    cdef object words
 
     cdef object values_of(self, object values, Py_ssize_t count)
     cdef object present(self, object values, object valid, Py_ssize_t count)

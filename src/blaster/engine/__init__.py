@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from blaster.engine.machine import Machine as Machine
     from blaster.engine.notices import Notice as Notice
     from blaster.engine.preview import Preview as Preview
+    from blaster.engine.recovery import recover as recover
     from blaster.engine.repairing import Choice as Choice
     from blaster.engine.repairing import Damage as Damage
     from blaster.engine.repairing import Repaired as Repaired
@@ -78,6 +79,7 @@ _HOMES = {
     "repair": "repairing",
     "read_time": "timefile",
     "received": "intake",
+    "recover": "recovery",
     "resolve": "intake",
     "synchronised": "system",
     "upserted": "intake",
@@ -118,6 +120,7 @@ __all__ = [
     "read_erasures",
     "read_time",
     "received",
+    "recover",
     "repair",
     "resolve",
     "synchronised",

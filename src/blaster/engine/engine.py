@@ -1,7 +1,9 @@
 """An open engine: one account's folder, its state and log, its thread; what a host embeds.
 
 No globals, no signal handlers, no logging set up; runs beside the host's own event loop. Several
-engines live in one process, one per folder. Long because it is the whole face of an account.
+engines live in one process, one per folder.
+
+Long because it is the one list of what an engine can be asked.
 """
 
 from __future__ import annotations

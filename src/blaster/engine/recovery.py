@@ -62,8 +62,11 @@ class Recovered:
     tail_bytes: int = 0
 
 
-def recover(log: KeptLog, snapshots: Snapshots) -> Recovered:
-    """Raises LogCorrupt, LogVersionError or LogError; then the folder is as it was."""
+def recover(log: KeptLog, snapshots: Snapshots, *, set_aside: bool = True) -> Recovered:
+    """Raises LogCorrupt, LogVersionError or LogError; then the folder is as it was.
+
+    Without `set_aside` damaged snapshots stay where they are, for whoever only looks.
+    """
     said: list[str] = []
     damaged: list[int] = []
     state, catalogue = State(), Catalogue(encode_operation)
@@ -94,7 +97,7 @@ def recover(log: KeptLog, snapshots: Snapshots) -> Recovered:
         replay.apply(entry)
     replay.finish()
     state.rebuild_caches()
-    for number in damaged:
+    for number in damaged if set_aside else ():
         snapshots.set_aside(number)
     return Recovered(machine, catalogue, found, said, log.read_bytes - before)
 

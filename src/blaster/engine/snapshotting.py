@@ -104,13 +104,12 @@ class Snapshotter:
 
     def look(self, machine: Machine) -> None:
         """Begins a snapshot if it is time for one. Between two slices."""
-        if not self.busy and self._is_due():
+        if not self.is_busy() and self._is_due():
             self.begin(machine)
         if self.sweeper is not None:
             self.sweeper.look(machine)
 
-    @property
-    def busy(self) -> bool:
+    def is_busy(self) -> bool:
         """Whether one is under way."""
         if self._thread is not None and not self._thread.is_alive():
             self._thread = None

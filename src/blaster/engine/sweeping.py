@@ -161,11 +161,11 @@ class Sweeper:
         while self._log.begins <= upto:
             yield
         yield from forget_words(state)
-        while self._snapshotter.busy:
+        while self._snapshotter.is_busy():
             yield
         before = self._snapshotter.cleaned.number
         self._snapshotter.begin(machine, clean=True)
-        while self._snapshotter.busy:
+        while self._snapshotter.is_busy():
             yield
         clean = self._snapshotter.cleaned
         if clean.number == before:

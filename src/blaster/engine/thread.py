@@ -5,8 +5,9 @@ rows of a slice, follows what the last slices cost. An answer is given when the 
 sequence has reached what it rests on, and orders leave under the same rule. What the transport may
 not send (opt-outs, hard bounces) is told to it before the answer. Bounded: at most COMMANDS_MAX
 commands wait to be run or for the disk; a further one is refused with Busy. While the disk is slow
-or full nothing is decided that only time or room calls for. Long because all that one round does
-stands in one place.
+or full nothing is decided that only time or room calls for.
+
+Long because everything in it takes its turn on one thread, in one order.
 """
 
 from __future__ import annotations

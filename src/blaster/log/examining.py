@@ -38,7 +38,10 @@ class ReadingDisk(Disk):
 
 
 class LogSpan(NamedTuple):
-    """Whole entries of one file without a gap, both ends in."""
+    """Whole entries of one file without a gap, both ends in.
+
+    Of an empty file the entry that it begins with, and the one before.
+    """
 
     number: int
     first: int
@@ -152,6 +155,9 @@ def _examined(folder: Path, number: int) -> Iterator[LogSpan | str]:
 
 def _spans(file: LogFile) -> Iterator[LogSpan | str]:
     first = file.first
+    if file.last < first:
+        yield LogSpan(file.number, first, file.last)
+        return
     for _ in range(DAMAGES_MAX):
         at = first
         try:

@@ -66,6 +66,9 @@ class Reader:
     def varint(self) -> int:
         data, at = self.data, self.at
         end = len(data)
+        if at < end and data[at] < 0x80:  # almost always
+            self.at = at + 1
+            return data[at]
         value = shift = 0
         while at < end and shift < _VARINT_BITS_MAX:
             byte = data[at]

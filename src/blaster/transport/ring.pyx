@@ -13,7 +13,7 @@ every order is in doubt, whatever its place says.
 """
 
 from libc.stdint cimport uint32_t, uint64_t
-from libc.string cimport memcpy
+from libc.string cimport memcpy, memset
 
 import struct
 import zlib
@@ -136,8 +136,11 @@ cdef class Ring:
         store_u32(&at.state, C_DONE)
 
     def clear(self, Py_ssize_t place):
-        """The core has done with it: the next order may take the place."""
-        store_u32(&self.at(place, 0xF).state, C_FREE)
+        """The core has done with it: the next order may take the place; no reply stays there."""
+        cdef Place* at = self.at(place, 0xF)
+        memset(at.reason, 0, REASON_ROOM)
+        at.reason_size = 0
+        store_u32(&at.state, C_FREE)
 
     def scan(self):
         """(place, number, state, code, reason, wait) of every place that is not free, in order.
