@@ -12,6 +12,7 @@ SHOWN = {
         "send_us_per_contact",
     ),
     "coldstart": ("contacts_per_s", "pause_ms", "second_pause_ms", "second_written_bytes"),
+    "explain": ("explain_s", "of_which_history_s", "operations", "history_rows", "tail_entries"),
     "importing": (
         "parquet_rows_per_s_core", "csv_rows_per_s_core", "parquet_read_alone_rows_per_s",
         "csv_read_alone_rows_per_s",
