@@ -19,7 +19,6 @@ LogCorrupt, a kind, version or format of a newer release LogVersionError.
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
@@ -29,6 +28,7 @@ import pyarrow as pa
 
 from blaster.errors import LogCorrupt, LogVersionError
 from blaster.log.batches import put_batch, take_batch
+from blaster.log.checksum import crc32
 from blaster.log.packing import pack
 from blaster.log.texts import put_tuple, take_tuple
 from blaster.log.wire import Reader, put_blob, put_integer, put_text, put_varint
@@ -171,7 +171,7 @@ def encode_entry(entry: Entry) -> bytes:
         put_varint(body, len(fields))
         body += fields
     head = bytes((FORMAT,))
-    return b"".join((head, _CRC.pack(zlib.crc32(body, zlib.crc32(head))), body))
+    return b"".join((head, _CRC.pack(crc32(body, crc32(head))), body))
 
 
 def is_whole(frame: bytes) -> bool:
@@ -179,7 +179,7 @@ def is_whole(frame: bytes) -> bool:
     if len(frame) < HEAD_BYTES or frame[0] != FORMAT:
         return len(frame) >= HEAD_BYTES
     body = memoryview(frame)[HEAD_BYTES:]
-    return zlib.crc32(body, zlib.crc32(frame[:1])) == int(_CRC.unpack_from(frame, 1)[0])
+    return crc32(body, crc32(frame[:1])) == int(_CRC.unpack_from(frame, 1)[0])
 
 
 def decode_entry(frame: bytes, about: int | None = None) -> Entry:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ import apsw
 
 from blaster.errors import LogCorrupt, LogError
 from blaster.limits import LOG_PAYLOAD_INLINE_BYTES_MAX
+from blaster.log.checksum import crc32
 from blaster.log.codec import HEAD_BYTES, is_whole
 from blaster.log.disk import Disk
 
@@ -41,7 +41,7 @@ READ_ROWS = 256  # of one read transaction: a longer one would keep the write-ah
 
 
 def seal_of(sequence: int, frame: bytes) -> int:
-    return zlib.crc32(frame[:HEAD_BYTES], zlib.crc32(_SEQUENCE.pack(sequence)))
+    return crc32(frame[:HEAD_BYTES], crc32(_SEQUENCE.pack(sequence)))
 
 
 def log_path(folder: Path, number: int) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 
 from blaster.errors import LogCorrupt
 from blaster.limits import HISTORY_GROUP_ROWS
+from blaster.log.checksum import crc32
 from blaster.log.disk import Disk
 from blaster.log.historymanifest import HistoryFile
 
@@ -66,7 +66,7 @@ class _Sink:
     def write(self, data: Buffer) -> int:
         view = memoryview(data)
         self._disk.write(self._descriptor, view, self.end)
-        self.crc = zlib.crc32(view, self.crc)
+        self.crc = crc32(view, self.crc)
         self.end += view.nbytes
         if self.end - self._synced >= SYNC_BYTES:
             self.sync()
@@ -123,8 +123,8 @@ def _seals(path: Path, lows: list[int]) -> tuple[tuple[int, int], bytes]:
         for number in range(len(groups)):
             start, end = _extent(metadata, number)
             file.seek(start)
-            groups["crc"][number] = zlib.crc32(file.read(end - start))
-    return (len(footer), zlib.crc32(footer)), groups.tobytes()
+            groups["crc"][number] = crc32(file.read(end - start))
+    return (len(footer), crc32(footer)), groups.tobytes()
 
 
 def _extent(metadata: pq.FileMetaData, number: int) -> tuple[int, int]:
@@ -222,7 +222,7 @@ class HistoryReader:
                 raise LogCorrupt(f"{path.name} has {size} bytes, not {found.nbytes}")
             length, crc = found.footer
             footer = os.pread(self._descriptor, length, size - length)
-            if zlib.crc32(footer) != crc:
+            if crc32(footer) != crc:
                 raise LogCorrupt(f"{path.name} fails the checksum of its footer")
             self._metadata = pq.read_metadata(pa.BufferReader(footer))
             self._file = pq.ParquetFile(pa.OSFile(str(path)), metadata=self._metadata)
@@ -247,7 +247,7 @@ class HistoryReader:
         for number in groups:
             start, end = _extent(self._metadata, number)
             content = os.pread(self._descriptor, end - start, start)
-            if zlib.crc32(content) != self._groups["crc"][number]:
+            if crc32(content) != self._groups["crc"][number]:
                 raise LogCorrupt(f"{self._name} fails the checksum of row group {number}")
         return self._file.read_row_groups(list(groups), use_threads=False)
 
@@ -283,6 +283,6 @@ def checksum(path: Path) -> tuple[int, int]:
     crc = size = 0
     with path.open("rb") as file:
         while data := file.read(READ_BYTES):
-            crc = zlib.crc32(data, crc)
+            crc = crc32(data, crc)
             size += len(data)
     return size, crc

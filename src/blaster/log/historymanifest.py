@@ -10,12 +10,12 @@ it does not name is no history. Numbers are little-endian.
 from __future__ import annotations
 
 import struct
-import zlib
 from pathlib import Path
 
 import msgspec
 
 from blaster.errors import LogCorrupt, LogVersionError
+from blaster.log.checksum import crc32
 from blaster.log.disk import Disk
 
 FORMAT = 1
@@ -62,7 +62,7 @@ def write_contents(folder: Path, contents: Contents, disk: Disk) -> None:
     """In place of the one before; durable when it returns. Raises OSError."""
     body = msgspec.msgpack.encode(contents)
     head = _HEAD.pack(MAGIC, FORMAT, len(body))
-    data = b"".join((head, _CRC.pack(zlib.crc32(body, zlib.crc32(head))), body))
+    data = b"".join((head, _CRC.pack(crc32(body, crc32(head))), body))
     fresh = folder / f"{NAME}.new"
     with fresh.open("wb", buffering=0) as file:
         disk.write(file.fileno(), data, 0)
@@ -82,7 +82,7 @@ def read_contents(folder: Path) -> Contents | None:
         raise LogCorrupt(f"{what} is cut off")
     magic, version, length = _HEAD.unpack_from(data)
     body = memoryview(data)[HEAD_BYTES:]
-    if _CRC.pack(zlib.crc32(body, zlib.crc32(data[: _HEAD.size]))) != data[16:HEAD_BYTES]:
+    if _CRC.pack(crc32(body, crc32(data[: _HEAD.size]))) != data[16:HEAD_BYTES]:
         raise LogCorrupt(f"{what} fails its checksum")
     if magic == MAGIC and version != FORMAT:
         raise LogVersionError(

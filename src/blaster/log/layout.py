@@ -13,10 +13,10 @@ such file was made before there was one, and is of the first layout.
 from __future__ import annotations
 
 import re
-import zlib
 from pathlib import Path
 
 from blaster.errors import LogCorrupt, LogVersionError
+from blaster.log.checksum import crc32
 from blaster.log.disk import Disk
 from blaster.log.migrating import migrate
 
@@ -37,7 +37,7 @@ def check_format(folder: Path) -> int | None:
         line = _LINE.fullmatch(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    if line is None or int(line[3], 16) != zlib.crc32(line[1]):
+    if line is None or int(line[3], 16) != crc32(line[1]):
         raise LogCorrupt(f"{path} is damaged: nothing says how this folder is to be read")
     version = int(line[2])
     if version > FORMAT:
@@ -73,4 +73,4 @@ def settle_format(folder: Path, disk: Disk) -> None:
 
 def _line(version: int) -> bytes:
     words = b"blaster %d" % version
-    return b"%b %08x\n" % (words, zlib.crc32(words))
+    return b"%b %08x\n" % (words, crc32(words))

@@ -10,7 +10,6 @@ whoever had the snapshot written. A manifest is written beside, synced and renam
 from __future__ import annotations
 
 import struct
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import msgspec
 import numpy as np
 
 from blaster.errors import LogVersionError, SnapshotCorrupt
+from blaster.log.checksum import crc32
 from blaster.log.segments import PLACE
 
 Array = np.ndarray[Any, Any]
@@ -60,7 +60,7 @@ def manifest_path(folder: Path, number: int) -> Path:
 def encode_manifest(manifest: Manifest) -> bytes:
     body = msgspec.msgpack.encode(manifest)
     head = _HEAD.pack(MAGIC, FORMAT, len(body))
-    return b"".join((head, _CRC.pack(zlib.crc32(body, zlib.crc32(head))), body))
+    return b"".join((head, _CRC.pack(crc32(body, crc32(head))), body))
 
 
 def decode_manifest(data: bytes, number: int) -> Manifest:
@@ -70,7 +70,7 @@ def decode_manifest(data: bytes, number: int) -> Manifest:
         raise SnapshotCorrupt(f"{name} is cut off", number)
     magic, version, length = _HEAD.unpack_from(data)
     body = memoryview(data)[HEAD_BYTES:]
-    if _CRC.pack(zlib.crc32(body, zlib.crc32(data[: _HEAD.size]))) != data[16:HEAD_BYTES]:
+    if _CRC.pack(crc32(body, crc32(data[: _HEAD.size]))) != data[16:HEAD_BYTES]:
         raise SnapshotCorrupt(f"{name} fails its checksum", number)
     if magic == MAGIC and version != FORMAT:
         raise LogVersionError(

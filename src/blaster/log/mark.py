@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from pathlib import Path
 
+from blaster.log.checksum import crc32
 from blaster.log.disk import Disk
 
 MARK_NAME = "mark"
@@ -37,7 +37,7 @@ def read_mark(folder: Path) -> tuple[int, int]:
 def _numbers_of(data: bytes) -> tuple[int, int]:
     if len(data) == _MARK.size:
         number, sequence, crc = _MARK.unpack(data)
-        if crc == zlib.crc32(data[: _NUMBERS.size]):
+        if crc == crc32(data[: _NUMBERS.size]):
             return number, sequence
     return 0, 0
 
@@ -51,7 +51,7 @@ class Mark:
         self.number, self.sequence = _numbers_of(os.pread(self._descriptor, _MARK.size, 0))
 
     def write(self, number: int, sequence: int, *, sync: bool = False) -> None:
-        crc = zlib.crc32(_NUMBERS.pack(number, sequence))
+        crc = crc32(_NUMBERS.pack(number, sequence))
         self._disk.write(self._descriptor, _MARK.pack(number, sequence, crc), 0)
         if sync:
             self._disk.sync(self._descriptor)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from blaster.errors import LogVersionError, SnapshotCorrupt
+from blaster.log.checksum import crc32
 from blaster.log.disk import Disk
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def segment_path(folder: Path, number: int) -> Path:
 
 
 def crc_of(kind: int, content: Buffer) -> int:
-    return zlib.crc32(content, zlib.crc32(_KIND.pack(kind)))
+    return crc32(content, crc32(_KIND.pack(kind)))
 
 
 class SegmentWriter:
@@ -64,7 +64,7 @@ class SegmentWriter:
         head = _HEAD.pack(MAGIC, FORMAT, number)
         try:
             disk.truncate(self._descriptor, 0)
-            self._write(head + _CRC.pack(zlib.crc32(head)))
+            self._write(head + _CRC.pack(crc32(head)))
         except BaseException:
             self.close()
             raise
@@ -130,7 +130,7 @@ class SegmentReader:
         if size < nbytes:
             raise SnapshotCorrupt(f"{path.name} ends at {size}, not at {nbytes}")
         head = os.pread(descriptor, HEAD_BYTES, 0)
-        if len(head) < HEAD_BYTES or _CRC.pack(zlib.crc32(head[: _HEAD.size])) != head[-8:]:
+        if len(head) < HEAD_BYTES or _CRC.pack(crc32(head[: _HEAD.size])) != head[-8:]:
             raise SnapshotCorrupt(f"{path.name} fails the checksum of its head")
         magic, version, named = _HEAD.unpack_from(head)
         if magic == MAGIC and version != FORMAT:
