@@ -20,7 +20,7 @@ LOG_PENDING_BYTES_MAX = 64 * 1024 * 1024
 follow from what was taken may be as many again."""
 
 LOG_GROUP_MS = 3
-"""How long a commit waits for company; the price of an acknowledgement against the disk's syncs."""
+"""How long a commit waits for company at most, unless whoever appends says that none is coming."""
 
 SNAPSHOT_SEGMENT_BYTES_MAX = 256 * 1024 * 1024
 """A file of snapshots is closed at this size, so that what is dead in it can be reclaimed."""

@@ -498,6 +498,9 @@ def test_due_rows_ascend_and_never_is_never_due() -> None:
     assert column.due_before(9).tolist() == []
     assert column.due_before(20).tolist() == [0, 5]
     assert column.due_before(2**40).tolist() == [0, 5, 2 * BATCH_ROWS]
+    assert [column.due_before(30, most).tolist() for most in (-1, 0, 1, 2, 3, 9)] == [
+        [], [], [0], [0, 5], [0, 5, 2 * BATCH_ROWS], [0, 5, 2 * BATCH_ROWS]
+    ]  # fmt: skip
     assert column.due_before(-1).tolist() == []
     assert column.minimum() == 10
     column.put(rows_of(5), NEVER)
@@ -533,7 +536,9 @@ def test_due_rows_are_those_of_a_plain_list(
         values = np.array([NEVER if v is None else v for _, v in writes], np.uint32)
         column.put(rows_of(*(row for row, _ in writes)), values)
         plain.update(zip((row for row, _ in writes), values.tolist(), strict=True))
-        assert column.due_before(now).tolist() == sorted(r for r, v in plain.items() if v <= now)
+        due = sorted(r for r, v in plain.items() if v <= now)
+        assert column.due_before(now).tolist() == due
+        assert column.due_before(now, len(writes)).tolist() == due[: len(writes)]
         assert column.minimum() == min(plain.values())
 
 

@@ -155,6 +155,9 @@ class GateLog:
             self.release()
         return sequence
 
+    def hurry(self) -> None:
+        """It waits for `release`, not for company."""
+
     def release(self) -> None:
         """Everything appended is durable."""
         self.durable = self.last

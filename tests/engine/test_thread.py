@@ -512,35 +512,48 @@ def test_an_idle_engine_sleeps_until_something_is_due(tmp_path):
 
 
 def test_news_that_come_during_a_step_are_not_slept_over(tmp_path):
+    """That more is durable is news only for what waits for it: a step costs more than an event."""
     rig = Rig(tmp_path)
     waits = Waits(rig.thread)
-    rig.thread._on_durable(rig.log.durable)
-    rig.thread._step()
-    assert not waits.slept
-    rig.thread._step()
-    assert len(waits.slept) == 1
+    for name in ("_orders", "_settling", "_resting"):
+        queue = getattr(rig.thread, name)
+        queue.append((rig.log.last + 1, object()))
+        rig.thread._on_durable(rig.log.durable)
+        queue.clear()
+        rig.thread._step()
+        assert not waits.slept
+        rig.thread._step()
+        assert len(waits.slept) == 1
+        rig.thread._on_durable(rig.log.durable)
+        rig.thread._step()
+        assert len(waits.slept) == 2
+        waits.slept.clear()
 
 
 def test_slices_follow_what_the_last_ones_cost(tmp_path):
     rig = Rig(tmp_path, 2000)
-    limit = rig.thread._limit
     rig.join()
+    rig.thread.rest()  # so that it may send in every slice
     rig.clock.pace = 1.0
-    rig.thread._step()
-    assert rig.thread._limit <= limit // 2
-    for _ in range(20):
-        rig.thread.run(lambda m, now: m.accept(now, (people(m.state.contacts.rows, 1),)))
-        rig.thread._step()
-    assert rig.thread._limit == module.LIMIT_MIN
+    rig.thread._limit = 600
+    limits = [rig.thread._step() and rig.thread._limit for _ in range(3)]
+    assert limits == [300, module.LIMIT_MIN, module.LIMIT_MIN]
+    while len(rig.transport.numbers()) < 2000:
+        assert rig.thread._step()
     rig.clock.pace = 0.0
-    everybody = np.arange(2000, dtype=np.int64)
-    leave, join = (Joined("club", everybody, flag, "test") for flag in (True, False))
-    rig.thread.run(lambda m, now: m.accept(now, (leave, join)))
-    rig.thread._step()
-    small = rig.thread._limit
     rig.thread.run(lambda m, now: None)
     rig.thread._step()
-    assert rig.thread._limit == small  # a slice with little to do says nothing
+    assert rig.thread._limit == module.LIMIT_MIN  # a slice with little to do says nothing
+
+
+def test_what_a_command_costs_says_nothing_of_slices(tmp_path):
+    rig = Rig(tmp_path, 300)
+    limit = rig.thread._limit
+    rig.clock.pace = 1.0
+    rig.join()
+    rig.thread._step()
+    assert rig.machine.state.next_run == 301
+    assert rig.thread._limit == limit
 
 
 def test_a_slice_that_was_cut_short_and_quick_lets_the_next_be_larger(tmp_path):

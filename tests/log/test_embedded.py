@@ -98,6 +98,20 @@ def test_an_idle_log_waits_for_company_only_until_the_group_is_large(tmp_path, m
     assert log.durable == 59
 
 
+def test_whoever_knows_that_nobody_comes_hurries_it(tmp_path):
+    """All that was appended before goes into one commit, long before the wait for company ends."""
+    with EmbeddedLog.open(tmp_path, disk=HastyDisk(), group_ms=2 * WAIT_S * 1000) as log:
+        for first in (1, 11, 21):
+            for number in range(first, first + 10):
+                log.append(numbered(number))
+            log.hurry()
+            assert log.wait_durable(first + 9, WAIT_S)
+        log.hurry()  # nothing waits: it says nothing about the next one
+        log.append(numbered(31))
+        assert not log.wait_durable(31, 0.0)
+        assert log.commits == 3
+
+
 def test_threads_append_in_one_order(tmp_path):
     with EmbeddedLog.open(tmp_path) as log:
         got: list[list[int]] = [[], [], [], []]

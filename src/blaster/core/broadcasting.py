@@ -93,7 +93,7 @@ def _look_again(tick: Decisions, campaign: CampaignState, limit: int) -> None:
     due = campaign.column("due")
     if due.minimum() > tick.now:
         return
-    contacts = due.due_before(tick.now)[: max(1, limit - tick.rows)]
+    contacts = due.due_before(tick.now, max(1, limit - tick.rows))
     tick.rows += len(contacts)
     still = campaign.column("waiting").take(contacts)
     over = still & (campaign.deadline(contacts, tick.now) <= tick.now)

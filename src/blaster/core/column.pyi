@@ -72,8 +72,8 @@ class Column:
         """
     def digest_into(self, hasher: Hasher) -> None:
         """Feed a digest the logical values: equal for equal columns, however they came to be."""
-    def due_before(self, now: int) -> _Rows:
-        """TIME: the rows whose instant is `now` or earlier, ascending."""
+    def due_before(self, now: int, most: int | None = None) -> _Rows:
+        """TIME: the rows whose instant is `now` or earlier, ascending; the first `most` of them."""
     def minimum(self) -> int:
         """TIME: the earliest instant, NEVER if there is none."""
     def put(

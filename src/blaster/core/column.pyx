@@ -126,8 +126,10 @@ cdef class Column:
                 hasher.update(np.array([batch], np.int64))
                 store.digest_batch(hasher, batch)
 
-    def due_before(self, now):
-        return self.time_store().due_before(min(now, 0xFFFFFFFF))
+    def due_before(self, now, most=None):
+        if most is None:
+            most = self.store.rows
+        return self.time_store().due_before(min(now, 0xFFFFFFFF), most)
 
     def minimum(self):
         return self.time_store().minimum()

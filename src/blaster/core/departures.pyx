@@ -2,6 +2,8 @@
 
 Owns that pass only. Laws: what it answers with is what `due_before`, `ready` and `survey` would say
 one after another; a batch is read by one thread, and the result is the same for any number of them.
+Batches are read until there are enough runs, so that a small slice costs by itself and not by
+everybody who is due.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
@@ -147,25 +149,30 @@ def depart(
         raise ValueError(f"{threads} threads")
     now = min(now, NEVER_TIME - 1)
     batches = np.flatnonzero([dues.minima[batch] <= now for batch in range(dues.batches)])
-    cdef Py_ssize_t count = len(batches)
+    cdef Py_ssize_t count = len(batches), looked = 0, some, batch
+    cdef int64_t total = 0
     job.dues, job.untils, job.steps, job.contacts = (
         dues.places, untils.places, steps.places, contacts.places
     )
     job.minima, job.table_rows, job.now, job.unready = dues.minima, dues.rows, now, unready
     job.onward = &onward[0] if onward.shape[0] else NULL
     job.step_count = <uint64_t>onward.shape[0]
-    found = np.zeros(count, np.int64)
+    counts = np.zeros(count, np.int64)
     cdef const int64_t[::1] batch_of = batches
-    cdef int64_t[::1] found_of = found
-    if count:
-        job.batch, job.found = &batch_of[0], &found_of[0]
+    cdef int64_t[::1] count_of = counts
+    while looked < count and total < most:
+        # If everybody in them is due, so many batches are enough; if not, twice as many are next.
+        some = min(max(looked, (most - total - 1) // ROWS_PER_BATCH + 1), count - looked)
+        job.batch, job.found = &batch_of[looked], &count_of[looked]
         with nogil:
-            share(count_batch, &job, count, min(threads, 1 + count // THREAD_BATCHES))
-        for batch in batches:
-            dues.loose[batch] = 0
-    ends = np.minimum(np.cumsum(found), max(most, 0))
-    some = np.diff(ends, prepend=0) > 0
-    return send_off(&job, batches[some], np.append(0, ends[some]), threads)
+            share(count_batch, &job, some, min(threads, 1 + some // THREAD_BATCHES))
+        for batch in range(looked, looked + some):
+            dues.loose[batch_of[batch]] = 0
+            total += count_of[batch]
+        looked += some
+    ends = np.minimum(np.cumsum(counts), max(most, 0))
+    chosen = np.diff(ends, prepend=0) > 0
+    return send_off(&job, batches[chosen], np.append(0, ends[chosen]), threads)
 
 
 cdef object send_off(Departure* job, batches, bounds, Py_ssize_t threads):

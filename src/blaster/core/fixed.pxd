@@ -24,6 +24,6 @@ cdef class TimeStore(FixedStore):
     cdef uint32_t* minima               # a batch each: no value is below it
     cdef uint8_t* loose                 # a batch each: 1 if no value may equal it any more
 
-    cdef object due_before(self, int64_t now)
+    cdef object due_before(self, int64_t now, int64_t most)
     cdef uint32_t minimum(self)
     cdef uint32_t tighten(self, Py_ssize_t batch) noexcept

@@ -400,7 +400,7 @@ cdef class TimeStore(FixedStore):
             write_times(self.places, row, count, &new[0], step, self.minima, self.loose)
         return 0
 
-    cdef object due_before(self, int64_t now):
+    cdef object due_before(self, int64_t now, int64_t most):
         cdef Py_ssize_t batch, count, place = 0
         cdef uint32_t limit = <uint32_t>min(now, <int64_t>NEVER_TIME - 1)
         cdef int64_t[::1] out
@@ -408,10 +408,12 @@ cdef class TimeStore(FixedStore):
         if now < 0:
             return np.empty(0, np.int64)
         for batch in range(self.batches):
+            if place >= most:
+                break
             if self.minima[batch] <= limit and self.tighten(batch) <= limit:
-                count = count_due(
+                count = min(most - place, count_due(
                     <uint32_t*>self.places[batch].data, self.length(batch), limit
-                )
+                ))
                 due.append((batch, count))
                 place += count
         rows = np.empty(place, np.int64)

@@ -226,7 +226,7 @@ def _due(tick: Decisions, limit: int) -> None:
             for entry in journey.plan.entries:
                 armed = state.find(("armed", journey.version, str(entry.index)))
                 if armed is not None and armed.minimum() <= now:
-                    contacts = armed.due_before(now)[: max(0, limit - tick.rows)]
+                    contacts = armed.due_before(now, limit - tick.rows)
                     if len(contacts):
                         fire(tick, journey, entry, contacts)
                         settle(tick)
@@ -237,7 +237,7 @@ def _due(tick: Decisions, limit: int) -> None:
         if not journey.routes.timed:
             _due_at_once(tick, journey, most)
         elif journey.column("due").minimum() <= now:
-            runs = journey.column("due").due_before(now)[:most]
+            runs = journey.column("due").due_before(now, most)
             if len(runs):
                 _due_runs(tick, journey, runs)
 

@@ -263,9 +263,25 @@ class EngineThread:
         with self._news:
             while self._answers and self._answers[0][0] <= durable:
                 ready.append(self._answers.popleft())
-            self._wake()
+            if self._waits_for_log():
+                self._wake()
         for _, future, answer in ready:
             future.set_result(answer)
+
+    def _waits_for_log(self) -> bool:
+        """Whether the engine thread has anything to do because more is durable, or nothing will be.
+
+        What it puts here it looks at itself after that, so none of it is overlooked by both.
+        """
+        return bool(
+            self._closing
+            or self._orders
+            or self._settling
+            or self.telling.waits
+            or self._resting
+            or self._rest_s
+            or self._machine.log.failed is not None
+        )
 
     # --- on the engine thread -------------------------------------------------------------------
 
@@ -340,8 +356,10 @@ class EngineThread:
                 command, future = self._commands.popleft()
             now = max(now, int(self._clock.now()))  # who asks now is answered of now
             self._run(command, future, now)
+        self._machine.log.hurry()  # who waits for an answer need not wait for the slice as well
         if not self._rest_s:
             self._slice(now)
+            self._machine.log.hurry()
         self._look_after(now)
         durable = self._machine.log.durable  # one for both, so that each try is settled before
         self._settle(durable)  # the next one of its order is handed over
@@ -497,9 +515,11 @@ class EngineThread:
             self._tell_transport()
         batches = self._batches(handovers, now)
         self._orders.extend((sequence, batch) for batch in batches)
+        if limit is not None:
+            return  # a command's slice costs by the command
         if spent > SLICE_S:
             self._limit = max(LIMIT_MIN, self._limit // 2)
-        elif limit is None and spent < SLICE_S / 4 and self._machine.has_work(now, self._room()):
+        elif spent < SLICE_S / 4 and self._machine.has_work(now, self._room()):
             # Only a slice that the limit cut short says what a larger one would cost.
             self._limit = min(LIMIT_MAX, self._limit * 2)
 

@@ -3,7 +3,8 @@
 `append` numbers an entry and puts its frame in a queue. The log thread takes all that waits (at
 most GROUP_BYTES_MAX), writes it in one transaction with one sync, advances `durable`, wakes who
 waits and calls the callbacks. While it writes, the next group gathers: under load groups form by
-themselves. Only an idle log waits, `group_ms` from its first entry, for company.
+themselves. Only an idle log waits for company: until whoever appends says by `hurry` that none is
+coming, and at most `group_ms` from its first entry.
 
 Laws: sequences are in the order of `append`; `durable` only grows, and only after the commit; after
 the first error of the log thread it never grows again. Bounds: `pending_bytes_max` bytes not yet
@@ -66,7 +67,7 @@ class EmbeddedLog:
         self._commits = self._appended = self._read_bytes = 0
         self._byte_s = 0.0  # what a byte of the last group took
         self._failed: LogError | None = None
-        self._closing = False
+        self._closing = self._hurried = False
         self._low = self._free_bytes() < self._free_bytes_min
         self._callbacks: list[Callable[[int], None]] = []
         self._roll_after: int | None = None
@@ -189,6 +190,12 @@ class EmbeddedLog:
             self._last += 1
             return self._last
 
+    def hurry(self) -> None:
+        with self._mutex:
+            if self._pending and not self._hurried:
+                self._hurried = True
+                self._work.notify()
+
     @property
     def _over(self) -> bool:
         return self._closing or self._failed is not None
@@ -258,9 +265,15 @@ class EmbeddedLog:
             if not self._pending:
                 self._work.wait_for(lambda: self._pending or self._closing or self._rolls)
                 self._work.wait_for(
-                    lambda: self._closing or self._rolls or self._pending_bytes >= GROUP_BYTES_MAX,
+                    lambda: (
+                        self._closing
+                        or self._rolls
+                        or self._hurried
+                        or self._pending_bytes >= GROUP_BYTES_MAX
+                    ),
                     self._group_s,
                 )
+            self._hurried = False
             group: list[bytes] = []
             size = 0
             while self._pending and size < GROUP_BYTES_MAX:

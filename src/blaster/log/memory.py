@@ -59,6 +59,9 @@ class MemoryLog:
             callback(sequence)
         return sequence
 
+    def hurry(self) -> None:
+        """Nothing waits here."""
+
     def wait_durable(self, sequence: int, timeout_s: float | None = None) -> bool:
         """Everything appended is durable; what was not yet appended is not waited for."""
         return sequence <= self._last

@@ -44,6 +44,9 @@ class Log(Protocol):
         LogError once failed or closed.
         """
 
+    def hurry(self) -> None:
+        """No company is coming for what was appended: it need not wait for any."""
+
     def wait_durable(self, sequence: int, timeout_s: float | None = None) -> bool:
         """Block until `durable` reaches `sequence`: True; False when the time is over first.
 
