@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,9 @@ from blaster.engine.machine import Machine
 from blaster.engine.recovery import Recovered, recover
 from blaster.engine.snapshotting import Snapshotter
 from blaster.errors import LogError, LogVersionError, SnapshotCorrupt
-from blaster.log import EmbeddedLog, Snapshots
+from blaster.log import EmbeddedLog, Snapshots, survey
 from blaster.log.manifest import encode_manifest
+from blaster.log.segments import PIECE
 from blaster.model.records import Joined
 from tests.engine.support import START, FakeClock, drain, people, published, workspace
 from tests.log.support import HastyDisk
@@ -182,6 +184,114 @@ def test_a_trimmed_log_needs_its_snapshot(lived, tmp_path):
     assert "snapshot 2 is damaged" in said
     assert "Put data/snapshots back" in said
     assert (other.folder / "snapshots" / "000002.manifest").exists()
+
+
+@pytest.fixture
+def resting(lived, tmp_path) -> tuple[Account, str, Path, int]:
+    """Two snapshots with a little between them, and the place of a piece that both name."""
+    account, _ = lived
+    other = account.copy(tmp_path / "other")
+    with other.open(file_bytes_max=1500) as log:
+        found = other.recover(log)
+        snapshotter = Snapshotter(other.snapshots, found, log, other.clock)
+        for leaves in (False, True):
+            if leaves:
+                who = np.arange(1, dtype=np.int64)
+                found.machine.accept(START + 20, (Joined("club", who, True, "test"),))
+                drain(found.machine, START + 20)
+            snapshotter.begin(found.machine)
+            snapshotter.wait()
+        digest = found.machine.state.digest()
+    assert other.snapshots.numbers() == [4, 3]
+    places = [set(other.snapshots.load(number).places.tolist()) for number in (3, 4)]
+    segment, _, offset, _ = min(place for place in places[0] & places[1] if place[0])
+    path = other.folder / "snapshots" / f"{segment:06d}.segment"
+    return other, digest, path, offset + PIECE.size
+
+
+def test_a_piece_that_both_snapshots_rest_on(resting):
+    """One bit damages both: the log has all of it, as long as it was not trimmed."""
+    account, digest, segment, at = resting
+    damage(segment, "flip", at)
+    again, found = account.digest()
+    assert (again, found.manifest) == (digest, None)
+    assert [said.partition(":")[0] for said in found.said] == [
+        f"snapshot {number} is damaged and was set aside" for number in (4, 3)
+    ]
+    assert all(segment.name in said for said in found.said)
+
+
+def test_and_a_trimmed_log_is_refused_then(resting):
+    """What is missing is named, and nothing is changed: with the piece put back it opens."""
+    account, digest, segment, at = resting
+    with account.open() as log:
+        log.trim(account.snapshots.load(3).sequence + 1)
+        first = log.first
+    assert first > 1
+    damage(segment, "flip", at)
+    with pytest.raises(LogError) as caught:
+        account.digest()
+    said = str(caught.value)
+    assert f"the log begins at entry {first}, and entries 1 to {first - 1} are in no whole" in said
+    assert said.count(segment.name) == 2
+    assert account.snapshots.numbers() == [4, 3]
+    damage(segment, "flip", at)
+    assert account.digest()[0] == digest
+
+
+KEPT_FROM = {
+    "os.open": OSError(errno.EMFILE, "Too many open files"),
+    "os.pread": OSError(errno.ENOMEM, "Cannot allocate memory"),
+    "os.preadv": OSError(errno.ENOMEM, "Cannot allocate memory"),
+    "pathlib.Path.read_bytes": OSError(errno.EACCES, "Permission denied"),
+    "blaster.core.restoring.int64_of": MemoryError(),
+    "concurrent.futures.ThreadPoolExecutor.submit": RuntimeError("can't start new thread"),
+}
+
+
+@pytest.mark.parametrize("name", KEPT_FROM)
+def test_what_says_nothing_of_a_snapshot_is_no_damage(lived, tmp_path, monkeypatch, name):
+    """The account is not opened, and nothing is set aside; later it opens with the snapshot."""
+    account, digest = lived
+    other = account.copy(tmp_path / "other")
+    before = {path.name for path in (other.folder / "snapshots").iterdir()}
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise KEPT_FROM[name]
+
+    with other.open() as log:
+        with monkeypatch.context() as patch:
+            patch.setattr(name, fails)
+            with pytest.raises(LogError, match=r"snapshot 2 cannot be read now: \w") as caught:
+                other.recover(log)
+        assert not isinstance(caught.value, SnapshotCorrupt)
+        assert {path.name for path in (other.folder / "snapshots").iterdir()} == before
+        found = other.recover(log)
+        assert (found.said, found.machine.state.digest()) == ([], digest)
+        assert found.manifest is not None
+        assert found.manifest.number == 2
+
+
+@pytest.mark.parametrize("name", ["os.open", "os.pread", "os.preadv", "pathlib.Path.read_bytes"])
+@pytest.mark.parametrize("code", [errno.EIO, errno.EBADMSG])
+def test_what_the_disk_has_lost_is_damage(lived, tmp_path, monkeypatch, name, code):
+    """It gives the bytes back no more, of one file or another; the log has them."""
+    account, digest = lived
+    other = account.copy(tmp_path / "other")
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise OSError(code, "Input/output error")
+
+    with other.open() as log:
+        with monkeypatch.context() as patch:
+            patch.setattr(name, fails)
+            found = recover(log, other.snapshots, set_aside=False)
+            assert [seen.state for seen in survey(other.snapshots.folder)] == ["damaged"] * 2
+            other.snapshots.prune()  # what is set aside cannot be read either
+            other.snapshots.prune()
+        assert found.machine.state.digest() == digest
+    assert all("cannot be read: Input/output error" in said for said in found.said)
+    assert len(found.said) == 2
 
 
 def test_a_log_that_ends_before_the_snapshot(lived, tmp_path):

@@ -21,6 +21,7 @@ from blaster.engine.recovery import decode_operation
 from blaster.errors import LogCorrupt, LogError, LogVersionError, SnapshotCorrupt
 from blaster.limits import HISTORY_RETRY_S, HISTORY_STRIDE_S
 from blaster.log import (
+    Disk,
     EmbeddedLog,
     GivenUp,
     History,
@@ -55,7 +56,14 @@ class HistoryStatus:
 class Archiver:
     """`look` belongs to the engine thread; `status` may be read by any."""
 
-    def __init__(self, folder: Path, snapshots: Snapshots, log: EmbeddedLog, clock: Clock) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        snapshots: Snapshots,
+        log: EmbeddedLog,
+        clock: Clock,
+        disk: Disk | None = None,
+    ) -> None:
         """Damaged history is no reason not to open an account: `status` says so.
 
         Raises LogVersionError for history that a newer release wrote.
@@ -71,7 +79,7 @@ class Archiver:
         self._seconds = 0.0
         self._warning = ""
         try:
-            self._history = History(folder)
+            self._history = History(folder, disk=disk)
         except LogVersionError:
             raise
         except LogError as error:

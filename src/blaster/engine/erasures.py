@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from blaster.errors import LogVersionError
-from blaster.log import Disk
+from blaster.log import Disk, write_whole
 
 ERASURES_FILE = "data/erasures"
 VERSION = 1
@@ -71,12 +71,4 @@ def read_erasures(folder: Path) -> Erasures | None:
 
 def write_erasures(folder: Path, erasures: Erasures, disk: Disk, *, sync: bool) -> None:
     """Raises OSError; then what was there is there."""
-    path = folder / ERASURES_FILE
-    beside = path.with_name(f"{path.name}.new")
-    with beside.open("wb", buffering=0) as file:
-        disk.write(file.fileno(), encode_erasures(erasures), 0)
-        if sync:
-            disk.sync(file.fileno())
-    disk.rename(beside, path)
-    if sync:
-        disk.sync_folder(path.parent)
+    write_whole(folder / ERASURES_FILE, encode_erasures(erasures), disk, sync=sync)

@@ -2,13 +2,16 @@
 
 A snapshot that is found damaged is named and set aside, and the next older one is taken, in the end
 the whole log; so it is with one of an older format, which stays where it is. Where entries that
-were promised are in neither, nothing is opened: `LogError` says which, and what can be done.
+were promised are in neither, nothing is opened: `LogError` says which, and what can be done. Nor is
+it where the machine keeps a snapshot from being read (too many open files, no memory): that says
+nothing of the snapshot, and passes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -73,9 +76,10 @@ def recover(log: KeptLog, snapshots: Snapshots, *, set_aside: bool = True) -> Re
     found: Manifest | None = None
     for number in snapshots.numbers():
         try:
-            manifest = snapshots.load(number)
-            _refuse_a_gap(log, manifest)
-            state, catalogue = load(snapshots, manifest)
+            with _refusing(number):
+                manifest = snapshots.load(number)
+                _refuse_a_gap(log, manifest)
+                state, catalogue = load(snapshots, manifest)
         except SnapshotCorrupt as error:
             said.append(f"snapshot {number} is damaged and was set aside: {error}")
             damaged.append(number)
@@ -103,7 +107,10 @@ def recover(log: KeptLog, snapshots: Snapshots, *, set_aside: bool = True) -> Re
 
 
 def load(snapshots: Snapshots, manifest: Manifest) -> tuple[State, Catalogue]:
-    """The state of a snapshot. Raises SnapshotCorrupt, or LogVersionError for a newer format."""
+    """The state of a snapshot. Raises SnapshotCorrupt, or LogVersionError for a newer format.
+
+    And OSError, MemoryError or RuntimeError (no more threads) for what says nothing of it.
+    """
     try:
         version = format_of(manifest.root)
         if version != PICTURE_FORMAT:
@@ -122,8 +129,21 @@ def load(snapshots: Snapshots, manifest: Manifest) -> tuple[State, Catalogue]:
                     done.result()
 
             return restore(picture, manifest.places, reader.read, codec, run)
-    except (ValueError, LookupError, TypeError, msgspec.MsgspecError, OSError) as error:
+    except (ValueError, LookupError, TypeError, msgspec.MsgspecError) as error:
         raise SnapshotCorrupt(f"snapshot {manifest.number}: {error}", manifest.number) from error
+
+
+@contextlib.contextmanager
+def _refusing(number: int) -> Iterator[None]:
+    """What keeps a snapshot from being read, and is no damage of it, is a LogError."""
+    try:
+        yield
+    except (OSError, MemoryError, RuntimeError) as error:
+        why = (error.strerror if isinstance(error, OSError) else str(error)) or "no memory is left"
+        raise LogError(
+            f"snapshot {number} cannot be read now: {why}. That says nothing of the snapshot:"
+            " nothing was changed; open the account again when the machine lets it be read"
+        ) from error
 
 
 def encode_operation(operation: Operation) -> bytes:

@@ -96,7 +96,7 @@ class Sweeper:
     def look(self, machine: Machine) -> None:
         """Goes on with a sweep, or begins one if it is time for it. Between two slices."""
         state = machine.state
-        if state.counts["erased",] != self._seen:
+        if state.counts["erased",] != self._seen and not self._is_finishing():
             self._note(state)
         try:
             if self._sweep is None:
@@ -179,9 +179,13 @@ class Sweeper:
             target=self._finish, args=(clean, total, contacts), name="blaster-sweep", daemon=True
         )
         self._thread.start()
-        while self._thread.is_alive():
+        while self._is_finishing():
             yield
         self._raise_if_failed()
+
+    def _is_finishing(self) -> bool:
+        """Whether the thread is at work, which alone keeps what is pending then."""
+        return self._thread is not None and self._thread.is_alive()
 
     def _raise_if_failed(self) -> None:
         if self._error is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blaster.log.codec import Skipped, decode_entry, encode_entry
-    from blaster.log.disk import Disk, is_full, make_folder
+    from blaster.log.disk import Disk, is_full, make_folder, write_whole
     from blaster.log.embedded import EmbeddedLog
     from blaster.log.examining import LogSeen, LogSpan, entry_instant, examine
     from blaster.log.history import GivenUp, History, HistoryView, survey_history
@@ -56,6 +56,7 @@ _HOMES = {
     "survey": "snapshots",
     "survey_history": "history",
     "unpack": "packing",
+    "write_whole": "disk",
 }
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "survey",
     "survey_history",
     "unpack",
+    "write_whole",
 ]
 
 

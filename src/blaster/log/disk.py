@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 _CAUSES_MAX = 16
 _PIECE_BYTES = 4 * 1024 * 1024
+_LOST = frozenset(
+    {errno.EIO, errno.ENODATA, errno.EILSEQ, errno.EREMOTEIO, errno.EBADMSG, errno.EUCLEAN}
+)
+"""What Linux says of a medium that lost something (block layer: EIO, ENODATA, EILSEQ, EREMOTEIO),
+and a file system of a checksum that fails (EBADMSG, EUCLEAN)."""
 
 
 class Disk:
@@ -93,6 +98,26 @@ def make_folder(folder: Path, disk: Disk) -> None:
         disk.sync_folder(path.parent)
 
 
+def write_whole(path: Path, data: Buffer, disk: Disk, *, sync: bool = True) -> None:
+    """The file's content from now on: after a crash it is the old one or the new one, whole.
+
+    Written as NAME.new beside it. Without `sync` it may also be missing or torn, after a loss of
+    power. Raises OSError.
+    """
+    beside = path.with_name(f"{path.name}.new")
+    descriptor = disk.open(beside)
+    try:
+        disk.truncate(descriptor, 0)
+        disk.write(descriptor, data, 0)
+        if sync:
+            disk.sync(descriptor)
+    finally:
+        disk.close(descriptor)
+    disk.rename(beside, path)
+    if sync:
+        disk.sync_folder(path.parent)
+
+
 def copy_file(path: Path, target: Path, disk: Disk) -> None:
     """A copy whose content is on the disk; its name is after the folder's sync."""
     descriptor = disk.open(target)
@@ -106,6 +131,14 @@ def copy_file(path: Path, target: Path, disk: Disk) -> None:
         disk.sync(descriptor)
     finally:
         disk.close(descriptor)
+
+
+def is_lost(error: OSError) -> bool:
+    """Whether the disk cannot give back what stood there, which is as good as damaged.
+
+    Anything else (too many open files, no memory, no permission) says nothing of the file.
+    """
+    return error.errno in _LOST
 
 
 def is_full(error: BaseException | None) -> bool:

@@ -165,13 +165,15 @@ class History:
             self._contents = contents
 
     def tidy(self) -> None:
-        """Removes the files that were replaced and that nobody reads. Raises OSError."""
+        """Removes the files that were replaced and that nobody reads, for good. Raises OSError."""
         with self._mutex:
             held = {file.name for view in self._views for file in view.files}
             free = self._doomed - held
             self._doomed -= free
         for name in sorted(free):
             self._disk.remove(self.folder / name)
+        if free:
+            self._disk.sync_folder(self.folder)
 
     @property
     def waits(self) -> bool:

@@ -60,8 +60,8 @@ class _Sink:
     def __init__(self, path: Path, disk: Disk) -> None:
         self.crc = self.end = self._synced = 0
         self._disk = disk
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o644)
+        self._descriptor = disk.open(path)
+        disk.truncate(self._descriptor, 0)
 
     def write(self, data: Buffer) -> int:
         view = memoryview(data)
@@ -88,7 +88,7 @@ class _Sink:
 
     def close(self) -> None:
         if self._descriptor >= 0:
-            os.close(self._descriptor)
+            self._disk.close(self._descriptor)
             self._descriptor = -1
 
 

@@ -16,7 +16,7 @@ import msgspec
 
 from blaster.errors import LogCorrupt, LogVersionError
 from blaster.log.checksum import crc32
-from blaster.log.disk import Disk
+from blaster.log.disk import Disk, write_whole
 
 FORMAT = 1
 MAGIC = b"BLHI"
@@ -63,12 +63,7 @@ def write_contents(folder: Path, contents: Contents, disk: Disk) -> None:
     body = msgspec.msgpack.encode(contents)
     head = _HEAD.pack(MAGIC, FORMAT, len(body))
     data = b"".join((head, _CRC.pack(crc32(body, crc32(head))), body))
-    fresh = folder / f"{NAME}.new"
-    with fresh.open("wb", buffering=0) as file:
-        disk.write(file.fileno(), data, 0)
-        disk.sync(file.fileno())
-    disk.rename(fresh, folder / NAME)
-    disk.sync_folder(folder)
+    write_whole(folder / NAME, data, disk)
 
 
 def read_contents(folder: Path) -> Contents | None:

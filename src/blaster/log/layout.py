@@ -17,7 +17,7 @@ from pathlib import Path
 
 from blaster.errors import LogCorrupt, LogVersionError
 from blaster.log.checksum import crc32
-from blaster.log.disk import Disk
+from blaster.log.disk import Disk, write_whole
 from blaster.log.migrating import migrate
 
 FORMAT = 1
@@ -59,16 +59,7 @@ def settle_format(folder: Path, disk: Disk) -> None:
     is_new = said is None and not any(folder.glob("*.log.sqlite"))
     if not is_new:
         migrate(folder, FIRST if said is None else said, FORMAT, disk)
-    draft = folder / f"{FORMAT_NAME}.new"
-    descriptor = disk.open(draft)
-    try:
-        disk.truncate(descriptor, 0)
-        disk.write(descriptor, _line(FORMAT), 0)
-        disk.sync(descriptor)
-    finally:
-        disk.close(descriptor)
-    disk.rename(draft, folder / FORMAT_NAME)
-    disk.sync_folder(folder)
+    write_whole(folder / FORMAT_NAME, _line(FORMAT), disk)
 
 
 def _line(version: int) -> bytes:

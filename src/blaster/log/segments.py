@@ -16,13 +16,13 @@ import struct
 from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import numpy as np
 
 from blaster.errors import LogVersionError, SnapshotCorrupt
 from blaster.log.checksum import crc32
-from blaster.log.disk import Disk
+from blaster.log.disk import Disk, is_lost
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -104,8 +104,8 @@ class SegmentWriter:
 class SegmentReader:
     """Segments open for reading, by several threads at once. A context, or `close` it.
 
-    Raises SnapshotCorrupt for one that is missing, too short or not itself, and LogVersionError for
-    one of another format.
+    Raises SnapshotCorrupt for one that is missing, too short, lost or not itself, LogVersionError
+    for one of another format, and OSError for what says nothing of it.
     """
 
     def __init__(self, folder: Path, segments: Iterable[tuple[int, int]]) -> None:
@@ -123,13 +123,15 @@ class SegmentReader:
         path = segment_path(self._folder, number)
         try:
             self._descriptors[number] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            descriptor = self._descriptors[number]
+            size = os.fstat(descriptor).st_size
+            head = os.pread(descriptor, HEAD_BYTES, 0)
         except FileNotFoundError:
             raise SnapshotCorrupt(f"{path.name} is missing") from None
-        descriptor = self._descriptors[number]
-        size = os.fstat(descriptor).st_size
+        except OSError as error:
+            _raise_lost(path.name, error)
         if size < nbytes:
             raise SnapshotCorrupt(f"{path.name} ends at {size}, not at {nbytes}")
-        head = os.pread(descriptor, HEAD_BYTES, 0)
         if len(head) < HEAD_BYTES or _CRC.pack(crc32(head[: _HEAD.size])) != head[-8:]:
             raise SnapshotCorrupt(f"{path.name} fails the checksum of its head")
         magic, version, named = _HEAD.unpack_from(head)
@@ -152,8 +154,8 @@ class SegmentReader:
         head = bytearray(PIECE.size)
         try:
             whole = _read_whole(descriptor, head, into, offset)
-        except OSError as error:  # of the disk itself: what it has lost is as good as damaged
-            raise SnapshotCorrupt(f"{where} cannot be read: {error.strerror}") from error
+        except OSError as error:
+            _raise_lost(where, error)
         if not whole:
             raise SnapshotCorrupt(f"{where} is cut off")
         kind, zero, said, size = PIECE.unpack(head)
@@ -182,6 +184,13 @@ class SegmentReader:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def _raise_lost(what: str, error: OSError) -> NoReturn:
+    """SnapshotCorrupt for what the disk has lost; what says nothing of the file stays as it is."""
+    if is_lost(error):
+        raise SnapshotCorrupt(f"{what} cannot be read: {error.strerror}") from error
+    raise error
 
 
 def _read_whole(descriptor: int, head: bytearray, content: memoryview, offset: int) -> bool:

@@ -22,7 +22,7 @@ from blaster.limits import (
     SNAPSHOT_SEGMENT_BYTES_MAX,
     SNAPSHOT_SEGMENTS_MAX,
 )
-from blaster.log.disk import Disk, make_folder
+from blaster.log.disk import Disk, is_lost, make_folder, write_whole
 from blaster.log.manifest import Manifest, decode_manifest, encode_manifest, manifest_path
 from blaster.log.segments import PIECE, Place, SegmentReader, SegmentWriter, segment_path
 
@@ -63,11 +63,14 @@ class Snapshots:
         return sorted((number for number, found in _files(self.folder) if found == kind))[::-1]
 
     def load(self, number: int) -> Manifest:
-        """Raises SnapshotCorrupt, or LogVersionError for a format that this release cannot read."""
+        """Raises SnapshotCorrupt, LogVersionError for a format that this release cannot read.
+
+        And OSError for what says nothing of the file, such as too many open files.
+        """
         return _load(self.folder, number)
 
     def reader(self, manifest: Manifest) -> SegmentReader:
-        """The segments of a snapshot, open. Raises SnapshotCorrupt or LogVersionError."""
+        """The segments of a snapshot, open. Raises as `load`."""
         return SegmentReader(self.folder, manifest.segments)
 
     # --- changing it --------------------------------------------------------------------------
@@ -142,8 +145,7 @@ class Snapshots:
                 self._disk.remove(damaged)
                 continue
             with contextlib.suppress(SnapshotCorrupt, LogVersionError):
-                aside = decode_manifest(damaged.read_bytes(), number)
-                named |= {segment for segment, _ in aside.segments}
+                named |= {segment for segment, _ in _decoded(damaged, number).segments}
         for number in self.numbers("manifest.new"):
             self._disk.remove(_new(manifest_path(self.folder, number)))
         self._disk.sync_folder(self.folder)  # no manifest may outlive what it names
@@ -213,15 +215,7 @@ class Draft:
         )
         manifest = Manifest(self.number, sequence, at, segments, table.tobytes(), root)
         path = manifest_path(self._folder, self.number)
-        descriptor = self._disk.open(_new(path))
-        try:
-            self._disk.truncate(descriptor, 0)
-            self._disk.write(descriptor, encode_manifest(manifest), 0)
-            self._disk.sync(descriptor)
-        finally:
-            self._disk.close(descriptor)
-        self._disk.rename(_new(path), path)
-        self._disk.sync_folder(self._folder)
+        write_whole(path, encode_manifest(manifest), self._disk)
         return manifest
 
     def drop(self) -> None:
@@ -337,10 +331,19 @@ def _files(folder: Path) -> list[tuple[int, str]]:
 
 
 def _load(folder: Path, number: int) -> Manifest:
+    return _decoded(manifest_path(folder, number), number)
+
+
+def _decoded(path: Path, number: int) -> Manifest:
+    """Raises SnapshotCorrupt, LogVersionError, and OSError for what says nothing of the file."""
     try:
-        return decode_manifest(manifest_path(folder, number).read_bytes(), number)
+        return decode_manifest(path.read_bytes(), number)
     except FileNotFoundError:
-        raise SnapshotCorrupt(f"{number:06d}.manifest is missing", number) from None
+        raise SnapshotCorrupt(f"{path.name} is missing", number) from None
+    except OSError as error:
+        if not is_lost(error):
+            raise
+        raise SnapshotCorrupt(f"{path.name} cannot be read: {error.strerror}", number) from error
 
 
 def _new(path: Path) -> Path:
