@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from blaster.log import EmbeddedLog
+from blaster.model.records import Entry
 from blaster.testing import workspace
 from tests.cli.support import Cli
 
@@ -99,10 +102,25 @@ def test_doctor_tells_of_the_oldest_orders(cli: Cli, account: Path) -> None:
     assert said.startswith("3 operational sends waiting, the oldest for ")
 
 
-def test_doctor_tells_of_them_when_the_log_lost_its_front(cli: Cli, account: Path) -> None:
-    """What was before stands in a snapshot."""
+def test_doctor_tells_of_them_when_the_log_lost_its_front(
+    cli: Cli, account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was before stands in a snapshot, and nothing else is read."""
     assert cli("erase", "b@example.com", "--yes", "--now", "--dir", account).code == 0
+    begun: list[int] = []
+    read = EmbeddedLog.read
+
+    def noted(log: EmbeddedLog, begin: int = 1) -> Iterator[tuple[int, Entry]]:
+        begun.append(begin)
+        return read(log, begin)
+
+    monkeypatch.setattr(EmbeddedLog, "read", noted)
     ran = cli("doctor", account, "--json")
     (said,) = [c["said"] for c in json.loads(ran.out)["checks"] if c["name"] == "orders"]
     assert said.startswith("2 operational sends waiting, the oldest for ")
+    (snapshot,) = [c["said"] for c in json.loads(ran.out)["checks"] if "is whole: " in c["said"]][
+        :1
+    ]
+    newest = int(snapshot.partition("up to entry ")[2].partition(",")[0])
+    assert begun == [newest + 1]
     assert ran.code == 0

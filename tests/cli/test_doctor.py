@@ -21,7 +21,7 @@ from blaster.definitions import check
 from blaster.engine.enginetime import EngineTime, Kept
 from blaster.engine.erasures import Erasures, Pending, encode_erasures, write_erasures
 from blaster.engine.timefile import TIME_FILE, encode
-from blaster.errors import LogVersionError
+from blaster.errors import LogCorrupt, LogError, LogVersionError
 from blaster.log import Disk, EmbeddedLog, FolderLock, History, Part, Snapshots
 from blaster.log.segments import PLACE
 from blaster.model.records import Entry, Joined
@@ -205,6 +205,23 @@ def test_the_history(club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("blaster.log.history.survey_history", refuse)
     assert states(history(club)) == [("error", "club/data/history: the manifest is of format 9")]
+
+
+@pytest.mark.parametrize(
+    ("error", "said", "advice"),
+    [
+        (
+            LogVersionError("of format 9"),
+            "x: of format 9",
+            "use the release that wrote it, or a newer",
+        ),
+        (LogCorrupt("cut off"), "x: cut off", "put it back"),
+        (OSError(5, "Input/output error"), "x cannot be read: Input/output error", ""),
+    ],
+)
+def test_a_folder_that_cannot_be_read(error: LogError | OSError, said: str, advice: str) -> None:
+    found = checkup.unreadable("history", "x", error, "put it back")
+    assert found == Check("history", "error", said, advice)
 
 
 def test_the_data_folder(cli: Cli, club: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,6 +72,17 @@ def test_a_name_in_hebrew_letters(cli: Cli, receiver: Receiver) -> None:
     assert (ran.code, ran.out.startswith("ready: \u2068מועדון\u2069, process ")) == (0, True)
 
 
+def test_a_rated_campaign_is_sent_to_its_end(cli: Cli, receiver: Receiver) -> None:
+    spring = "campaign: spring\naudience: email is set\nsend: email notice\nrate: 2/s\n"
+    make_account(Path("club"), receiver.port, {"campaigns/spring.yaml": spring})
+    assert cli("publish", "club").code == 0
+    Path("people.csv").write_text(people(5), encoding="utf-8")
+    assert cli("import", "people.csv", "--dir", "club").code == 0
+    assert cli("campaign", "start", "spring", "--dir", "club").code == 0
+    assert until_idle(cli).err == "nothing is left to do now; 5 accepted, 0 refused\n"
+    assert receiver.report.accepted == 5
+
+
 def test_the_workers_that_are_asked_for(cli: Cli, account: Path) -> None:
     """More than blaster.toml says."""
     assert ", 2 workers\n" in until_idle(cli, "--workers", "2").out

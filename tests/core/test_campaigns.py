@@ -257,6 +257,37 @@ def test_the_failed_ones_are_tried_again_once_per_key() -> None:
     same_again(play)
 
 
+def test_a_stop_takes_tries_back_slice_by_slice() -> None:
+    """Also those that come back from the transport after it; nobody else's."""
+    plain = space()
+    both = msgspec.structs.replace(
+        plain, journeys=(journey("j", on_event("go"), send("ad", "end")),)
+    )
+    play = Play(both, limit=4)
+    play.create(11)
+    play.hold = True
+    play.event("go", 0)
+    steer(play, "start")
+    held = play.state.orders.with_transport()
+    play.told(held[:10], [OutcomeCode.DEFERRED] * 10, ["451 later"] * 10)
+    play.settle()
+    assert play.state.orders.waiting == 10
+    before = len(play.entries)
+    steer(play, "stop")
+    slices = [
+        sum(len(o.orders) for o in entry.operations if isinstance(o, records.Revoked))
+        for entry in play.entries[before:]
+    ]
+    assert slices == [3, 4, 2], "the command is a row of the first"
+    assert line(play).suppressed == {"stopped": 9}
+    assert (play.state.orders.waiting, play.state.orders.in_flight) == (1, 2)
+    play.told(held[10:11], [OutcomeCode.DEFERRED], ["451 later"])
+    play.settle()
+    assert line(play).suppressed == {"stopped": 10}
+    assert play.state.next_due() > play.now
+    same_again(play)
+
+
 def test_an_audience_is_taken_part_by_part_and_costs_what_is_taken() -> None:
     """Batches of contacts: nobody is sent before it is whole; a queue holds what was asked for."""
     play = Play(space("visits >= 0"), limit=10)

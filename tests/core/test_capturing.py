@@ -117,6 +117,14 @@ def test_a_restored_state_is_the_same():
     state, _ = box.restored(*box.commit(catalogue().capture(play.state)))
     assert state.digest() == play.state.digest()
     assert ledger_of(state, "spring") == ledger_of(play.state, "spring")
+    before, after = play.state.orders, state.orders
+    assert (after.in_flight, after.waiting) == (before.in_flight, before.waiting)
+    assert before.kinds() == after.kinds() != []
+    assert [after.counts_of(*kind) for kind in after.kinds()] == [
+        before.counts_of(*kind) for kind in before.kinds()
+    ]
+    undecided = [each.undecided for each in play.state.versions]
+    assert [each.undecided for each in state.versions] == undecided
     assert state.campaigns["spring"].plan.definition == campaign.plan.definition
     assert state.next_due() == play.state.next_due()
     assert set(state.readers) == set(play.state.readers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blaster.core import oldest_orders
+from blaster.core import OldestLook, oldest_orders
 from blaster.core.lives import LIFE_S, POLICY_WAIT_S
 from blaster.model import records
 from blaster.model.fields import NEVER
@@ -78,6 +78,26 @@ def test_expiry_keeps_to_the_limit_of_a_slice() -> None:
     withheld = [o for e in play.entries for o in e.operations if isinstance(o, records.Withheld)]
     assert [len(o.runs) for o in withheld] == [2, 2, 1]
     assert play.state.next_due() != NEVER  # the nine days of the step behind it
+
+
+def test_a_look_at_the_oldest_is_cut_into_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many there are is that of the end; who came after his slice is there for no time."""
+    monkeypatch.setattr("blaster.core.oldest.SLICE_ROWS", 2)
+    play = waiting({"email": 0}, "operational", contacts=5)
+    play.after(DAY)
+    look = OldestLook(play.state)
+    assert [look.go_on(play.now), look.go_on(play.now)] == [None, None]
+    play.event("paid", 4)
+    assert look.go_on(play.now) is None
+    (found,) = look.go_on(play.now)
+    assert (found.state, found.count, found.age_s) == ("waiting", 4, DAY)
+    look = OldestLook(play.state)
+    play.event("paid", 0, 1, 2, 3)
+    play.event("go", 0)
+    found = None
+    while found is None:
+        found = look.go_on(play.now)
+    assert [(each.count, each.age_s) for each in found] == [(1, 0)]
 
 
 def test_the_oldest_of_each_state_and_category() -> None:

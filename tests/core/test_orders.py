@@ -86,6 +86,34 @@ def test_an_order_may_wait_for_its_next_try() -> None:
     assert orders.next_due() == NEVER
 
 
+def test_orders_are_counted_by_step_and_their_oldest_known() -> None:
+    """Over blocks, as they go and come; of a step of which none is left nothing is told."""
+    orders = Orders()
+    orders.next = BATCH_ROWS - 1
+    first = np.arange(BATCH_ROWS - 1, BATCH_ROWS + 3, dtype=np.uint64)
+    orders.add(first, np.arange(4), np.arange(4), 2, 1, 100)
+    orders.add(first + np.uint64(4), np.arange(4), np.arange(2, 6), ~0, 0, 200)
+    tried = np.arange(BATCH_ROWS, BATCH_ROWS + 5, dtype=np.uint64)
+    orders.postpone(tried, np.full(5, 300, np.uint32), sure(tried))
+    assert orders.kinds() == [(-1, 0), (2, 1)]
+    assert (orders.counts_of(-1, 0), orders.counts_of(2, 1)) == ((2, 2), (1, 3))
+    assert list(orders.oldest()) == [
+        [(2, 1, False, 100), (2, 1, True, 100)],
+        [(-1, 0, False, 200), (-1, 0, True, 200)],
+    ]
+    assert orders.waiting_of(2, 1, 9).tolist() == first[1:4].tolist()
+    assert orders.waiting_of(2, 1, 2).tolist() == first[1:3].tolist()
+    assert orders.waiting_of(2, 0, 9).tolist() == []
+    assert orders.of_contacts(~0, 3, 2).tolist() == (first[:2] + np.uint64(5)).tolist()
+    assert orders.of_contacts(7, 0, 100).tolist() == []
+    orders.settle(first)
+    orders.resume(first[:2] + np.uint64(4))
+    assert orders.kinds() == [(-1, 0)]
+    assert (orders.counts_of(-1, 0), orders.counts_of(2, 1)) == ((4, 0), (0, 0))
+    assert list(orders.oldest()) == [[(-1, 0, True, 200)]]
+    assert (orders.in_flight, orders.waiting) == (4, 0)
+
+
 def test_a_replay_resumes_what_was_never_looked_for() -> None:
     """The earliest instant of the block is looked for again."""
     orders = Orders()

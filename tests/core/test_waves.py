@@ -260,7 +260,7 @@ def test_orders_are_numbered_step_by_step(threads: int) -> None:
     orders.next = BATCH_ROWS - 300
     keys = np.maximum(KEYS, 0)
     came = counts(PARTS, keys, STEPS)
-    first, blocks = orders.open_next(len(ROWS))
+    first, blocks = orders.open_next(3, came.sum(axis=0))
     numbers = (starts(came)[1] + first).astype(np.uint64)
     number_orders(order, PARTS, ROWS + 5, keys, numbers, blocks, 3, 77, threads)
     wanted = Orders()
@@ -274,6 +274,8 @@ def test_orders_are_numbered_step_by_step(threads: int) -> None:
     assert (orders.numbers() == numbers).all()
     assert (orders.find(numbers) == wanted.find(numbers)).all()
     assert (orders.next, orders.in_flight) == (wanted.next, wanted.in_flight)
+    kinds = [(kind, orders.counts_of(*kind)) for kind in orders.kinds()]
+    assert kinds == [(kind, wanted.counts_of(*kind)) for kind in wanted.kinds()]
     orders.settle(numbers)
     assert not orders.numbers().size
     with pytest.raises(ValueError, match="few blocks"):

@@ -28,6 +28,8 @@ def test_a_deferred_order_is_tried_again(tmp_path):
         rig.clock.time += 3600
         rig.transport.until(5)
     assert rig.transport.numbers() == [1, 2, 3, 2, 3]
+    made = [batch.made.tolist() for batch in rig.transport.handed]
+    assert made == [[START] * 3, [START], [START]], "when it was made, not when it is tried"
     tried = [o for _, e in rig.log.read() for o in e.operations if isinstance(o, Postponed)]
     assert [(o.orders.tolist(), o.reasons) for o in tried] == [([2, 3], ("451 later", ""))]
     assert tried[0].due[1] == START + 7200

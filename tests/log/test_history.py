@@ -17,7 +17,7 @@ from blaster.limits import HISTORY_MERGE_FILES
 from blaster.log import GivenUp, History, Part, Told, encode_entry, survey_history
 from blaster.log.codec import DTYPES, PLANS
 from blaster.log.history import HistoryView
-from blaster.log.historymanifest import Contents, write_contents
+from blaster.log.historymanifest import Contents, read_contents, write_contents
 from blaster.log.historyrows import NOBODY, PER_ROW
 from blaster.model import records
 from blaster.model.records import Entry, Operation
@@ -265,6 +265,19 @@ def test_a_newer_format_is_refused(tmp_path, monkeypatch):
     monkeypatch.undo()
     with pytest.raises(LogVersionError, match="of format 2; this release reads 1"):
         History(tmp_path, disk=HastyDisk())
+
+
+def test_the_fields_of_a_file_are_found_by_name(tmp_path):
+    """Releases wrote them in another order: what a file is called came first."""
+    made(tmp_path, [event(1, 1)])
+    contents = read_contents(tmp_path)
+    assert contents is not None
+    (file,) = contents.files
+    fields = msgspec.structs.asdict(file)
+    first = {name: fields.pop(name) for name in ("name", "kind", "version", "month")}
+    assert list(first | fields) != list(msgspec.structs.asdict(file))
+    whole = msgspec.structs.asdict(contents) | {"files": [first | fields]}
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(whole), type=Contents) == contents
 
 
 def test_there_is_no_history_yet(tmp_path):

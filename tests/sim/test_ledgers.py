@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from blaster.core import ledger_of
+from blaster.core import ledger_of, oldest_orders
+from blaster.core.lives import POLICY_WAIT_S
 from blaster.core.plan import SendStep
 from blaster.engine.machine import Machine
 from blaster.model import definitions as model
@@ -68,6 +69,29 @@ def brute_force(state: Any) -> dict[tuple[str, str, str, str], list[int]]:
     return found
 
 
+def brute_oldest(state: Any) -> dict[tuple[str, str], tuple[int, int]]:
+    """(how many, since when) per state and category, one run and one order at a time."""
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def add(term: str, sender: Any, index: int, since: int) -> None:
+        kind = term, state.outgoing_of(sender.plan.steps[index]).category
+        count, oldest = found.get(kind, (0, since))
+        found[kind] = count + 1, min(oldest, since)
+
+    for version in state.versions:
+        for run in range(version.table.rows):
+            index, order, until = (
+                int(version.column(name).take(numbers(run))[0])
+                for name in ("step", "order", "until")
+            )
+            if index >= 0 and isinstance(version.plan.steps[index], SendStep) and order == 0:
+                add("waiting", version, index, until - POLICY_WAIT_S)
+    for order in state.orders.find(state.orders.numbers()):
+        term = "in flight" if order["due"] == NEVER else "waiting"
+        add(term, state.sender_at(order["version"]), order["step"], int(order["at"]))
+    return found
+
+
 def look(play: Play) -> None:
     """All ledgers, against themselves and against a count of everybody."""
     open_now = brute_force(play.state)
@@ -77,6 +101,16 @@ def look(play: Play) -> None:
             key = (name, line.step, line.channel, line.message)
             assert [line.waiting, line.in_flight] == open_now.pop(key, [0, 0])
     assert not any(map(any, open_now.values()))
+    told = {
+        (each.state, each.category): (each.count, play.now - each.age_s)
+        for each in oldest_orders(play.state, play.now)
+    }
+    assert told == brute_oldest(play.state)
+
+
+def open_orders(state: Any) -> dict[tuple[int, int], tuple[int, int]]:
+    """By version and step: how many are in flight, and how many wait."""
+    return {kind: state.orders.counts_of(*kind) for kind in state.orders.kinds()}
 
 
 def routed(space: model.Workspace) -> model.Workspace:
@@ -121,6 +155,11 @@ def one(seed: int) -> Play:
     look(play)
     replayed = Machine.recover(play.log).state
     assert replayed.digest() == play.state.digest()
+    for version, again in zip(play.state.versions, replayed.versions, strict=True):
+        counted = list(version.undecided)
+        version.rebuild_queues()
+        assert version.undecided == again.undecided == counted
+    assert open_orders(replayed) == open_orders(play.state)
     play.hold, play.room = False, {}
     held = play.state.orders.with_transport()
     play.told(held, [OutcomeCode.ACCEPTED] * len(held), [""] * len(held))

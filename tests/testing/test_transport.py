@@ -18,6 +18,7 @@ def batch(*numbers: int, channel: str = "email", name: str = "bill") -> OrderBat
         name,
         np.array(numbers, np.uint64),
         np.array(numbers, np.int64) - 1,
+        np.full(len(numbers), 5, np.int64),
         pa.array(addresses, pa.string()),
     )
 

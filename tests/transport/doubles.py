@@ -24,6 +24,8 @@ FINAL = Letter(
     "v2", "once", "email", "operational", "sender@example.com", "Sender", (), (),
     (Plain("Hello"),), (), (), opt_out=False, web="", repeat=False,
 )  # fmt: skip
+MADE = 1_772_000_000
+"""When the orders of a core were made."""
 SETUP = frames.Setup(b"secret", "client.example.com", 5.0, 5.0, 5.0, 5.0)
 
 
@@ -140,6 +142,7 @@ class Core:
                 numbers=numbers,
                 places=tuple(number + shift for number in numbers),
                 contacts=(contact,) * len(numbers),
+                made=(MADE,) * len(numbers),
                 addresses=addresses,
                 slots=(),
                 flags=(),

@@ -42,6 +42,7 @@ def batch(
     count = len(numbers)
     return OrderBatch(
         "email", "news", np.array(numbers, np.uint64), np.arange(count, dtype=np.int64),
+        np.arange(count, dtype=np.int64) + 1000,
         pa.array([address] * count), category, site, letter(version, repeat=repeat), slots,
     )  # fmt: skip
 

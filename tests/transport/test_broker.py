@@ -89,7 +89,11 @@ def test_an_order_without_a_letter_fails():
     bench = Bench(ROW)
     bench.up()
     whole = batch([7])
-    bench.give(OrderBatch("email", "x", whole.numbers, whole.contacts, whole.addresses, site=SITE))
+    bench.give(
+        OrderBatch(
+            "email", "x", whole.numbers, whole.contacts, whole.made, whole.addresses, site=SITE
+        )
+    )
     assert bench.outcomes()[7][0] == OutcomeCode.FAILED
 
 
@@ -98,7 +102,7 @@ def test_columns_are_cut_row_by_row():
     bench.up()
     bench.carry()
     orders = OrderBatch(
-        "email", "news", batch(range(3)).numbers, batch(range(3)).contacts,
+        "email", "news", batch(range(3)).numbers, batch(range(3)).contacts, batch(range(3)).made,
         pa.array(["a@x", None, "c@x"]), "sales", SITE, letter(),
         (("p", None, "q"), ("x", "y", "z")), ((True, False, True),), 5,
     )  # fmt: skip
@@ -106,6 +110,7 @@ def test_columns_are_cut_row_by_row():
     bench.broker.turn(0.0)
     told = [frame for _, frame in bench.broker.frames if isinstance(frame, frames.Orders)]
     assert [frame.numbers for frame in told] == [(0, 1)]
+    assert told[0].made == (1000, 1001)
     assert told[0].addresses == ("a@x", "")
     assert told[0].slots == (("p", None), ("x", "y"))
     assert told[0].flags == ((True, False),)

@@ -13,7 +13,7 @@ from tests.transport.doubles import LETTER
 
 
 def order(number: int) -> Order:
-    return Order(number, number, 0, "a@example.org", KnownLetter(LETTER), 0, 1, (), ())
+    return Order(number, number, 0, 1, "a@example.org", KnownLetter(LETTER), 0, 1, (), ())
 
 
 class Far:

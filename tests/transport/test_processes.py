@@ -83,7 +83,7 @@ def made(tmp_path):
 def orders(word: str, *numbers: int) -> frames.Orders:
     count = len(numbers)
     return frames.Orders(
-        "a:25", "marketing", "v", 1, numbers, tuple(range(count)), (0,) * count,
+        "a:25", "marketing", "v", 1, numbers, tuple(range(count)), (0,) * count, (1,) * count,
         (f"{word}@x",) * count, (), (),
     )  # fmt: skip
 

@@ -12,6 +12,7 @@ from blaster.transport import StubTransport, Transport
 
 BATCH = OrderBatch(
     "email", "bill", np.array([1, 2], np.uint64), np.array([0, 1], np.int64),
+    np.array([5, 5], np.int64),
     pa.array(["a@example.com", "b@example.com"]),
 )  # fmt: skip
 

@@ -16,7 +16,10 @@ OLD_S = 86_400
 
 
 def orders(folder: Path, now: Callable[[], float] = time.time) -> Iterator[Check]:
-    """The oldest send of each state and category. Opens the account as it is, writes nothing."""
+    """The oldest send of each state and category; writes nothing.
+
+    Reads the newest whole snapshot and the log behind it, as a start does.
+    """
     if not (folder / DATA / "log").is_dir():
         return
     from blaster.core import oldest_orders

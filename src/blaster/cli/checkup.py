@@ -21,7 +21,7 @@ from blaster.cli.folders import DATA, from_here, typed
 from blaster.cli.keygen import record_beside
 from blaster.cli.output import counted, lasting, shown
 from blaster.engine import EngineTime, System, TimeState, read_time, synchronised
-from blaster.errors import InputError, LogVersionError
+from blaster.errors import InputError, LogError, LogVersionError
 from blaster.model.definitions import DkimKey, Workspace
 
 SYNC_MS_WARN = 20.0
@@ -44,6 +44,15 @@ class Check(NamedTuple):
     state: State
     said: str
     advice: str = ""
+
+
+def unreadable(name: str, place: str, error: LogError | OSError, advice: str = "") -> Check:
+    """A folder that cannot be read, as the user would type it; `advice` is for damage."""
+    if isinstance(error, LogVersionError):
+        advice = "use the release that wrote it, or a newer"
+    elif isinstance(error, OSError):
+        return Check(name, "error", f"{place} cannot be read: {error.strerror}")
+    return Check(name, "error", f"{place}: {error}", advice)
 
 
 def examine(folder: Path) -> list[Check]:

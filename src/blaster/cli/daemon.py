@@ -125,7 +125,7 @@ class Daemon:
     async def _serve(self, engine: Engine) -> None:
         """Until it is told to stop, nothing is left, or the engine fails."""
         loop = asyncio.get_running_loop()
-        idle = asyncio.ensure_future(engine.settled()) if self._until_idle else None
+        idle = asyncio.ensure_future(engine.settled(rates=True)) if self._until_idle else None
         told = loop.time()
         try:
             while engine.failure is None and not self._stop.is_set():

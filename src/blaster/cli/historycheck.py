@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from blaster.cli.checkup import Check
+from blaster.cli.checkup import Check, unreadable
 from blaster.cli.folders import DATA, from_here
 from blaster.cli.output import counted, shown
-from blaster.errors import LogError, LogVersionError
+from blaster.errors import LogError
 
 NAME = "history"
 
@@ -23,14 +23,8 @@ def history(folder: Path) -> Iterator[Check]:
     place = shown(from_here(folder, f"{DATA}/history"))
     try:
         seen = survey_history(folder / DATA / "history")
-    except LogVersionError as error:
-        yield Check(NAME, "error", f"{place}: {error}", "use the release that wrote it, or a newer")
-        return
-    except LogError as error:
-        yield Check(NAME, "error", f"{place}: {error}", _again(place))
-        return
-    except OSError as error:
-        yield Check(NAME, "error", f"{place} cannot be read: {error.strerror}")
+    except (LogError, OSError) as error:
+        yield unreadable(NAME, place, error, _again(place))
         return
     if seen is None:
         return

@@ -23,7 +23,8 @@ Options:
   --threads N    threads that decide about journeys, 1 to 64 (default: one per
                  processor, 4 at most)
   --until-idle   end when nothing is left to do now: no order is under way, and
-                 nobody waits but for a later hour
+                 nobody waits but for a later hour; a running campaign is sent
+                 to its end, however long its rate makes that
   --quiet        no line per minute
 
 Examples:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blaster.cli.checkup import Check
+from blaster.cli.checkup import Check, unreadable
 from blaster.cli.folders import DATA, from_here, typed
 from blaster.cli.output import counted, lasting, shown
 from blaster.errors import LogVersionError
@@ -31,11 +31,8 @@ def snapshots(folder: Path, now: float | None = None) -> Iterator[Check]:
     place = shown(from_here(folder, f"{DATA}/snapshots"))
     try:
         seen = survey(folder / DATA / "snapshots")
-    except LogVersionError as error:
-        yield Check(NAME, "error", f"{place}: {error}", "use the release that wrote it, or a newer")
-        return
-    except OSError as error:
-        yield Check(NAME, "error", f"{place} cannot be read: {error.strerror}")
+    except (LogVersionError, OSError) as error:
+        yield unreadable(NAME, place, error)
         return
     for each in seen:
         yield _one(each, folder, time.time() if now is None else now)

@@ -102,8 +102,8 @@ class LetterWriter:
 
         `head` is the header fields, each with its line end; the empty line between the two is in
         neither. `slots` and `flags` are this recipient's values of the letter's slots and rules,
-        `at` (seconds since 1970 UTC) is for Date. Raises InputError for an address that is not
-        ASCII: it needs SMTPUTF8 (RFC 6531).
+        `at` (seconds since 1970 UTC) is for Date: when the order was made. Raises InputError for an
+        address that is not ASCII: it needs SMTPUTF8 (RFC 6531).
         """
         if not address.isascii():
             raise InputError("an address that is not ASCII needs SMTPUTF8")

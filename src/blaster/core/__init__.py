@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from blaster.core.numberset import NumberSet as NumberSet
     from blaster.core.numberset import hash_pairs as hash_pairs
     from blaster.core.oldest import Oldest as Oldest
+    from blaster.core.oldest import OldestLook as OldestLook
     from blaster.core.oldest import oldest_orders as oldest_orders
     from blaster.core.orderstates import TRANSITIONS as TRANSITIONS
     from blaster.core.orderstates import Passage as Passage
@@ -73,6 +74,7 @@ if TYPE_CHECKING:
     from blaster.core.retries import overdue as overdue
     from blaster.core.rows import distinct as distinct
     from blaster.core.runs import JourneyState as JourneyState
+    from blaster.core.sending import waits_for_rate as waits_for_rate
     from blaster.core.sending import waits_for_room as waits_for_room
     from blaster.core.sites import Sites as Sites
     from blaster.core.state import State as State
@@ -105,6 +107,7 @@ _HOMES = {
     "only_rows": "cutting",
     "JourneyState": "runs",
     "REQUEST_KEY": "requested",
+    "OldestLook": "oldest",
     "oldest_orders": "oldest",
     "Oldest": "oldest",
     "overdue": "retries",
@@ -168,6 +171,7 @@ _HOMES = {
     "topics_of": "suppressing",
     "touched": "suppressing",
     "verdict_of": "outcomes",
+    "waits_for_rate": "sending",
     "waits_for_room": "sending",
 }
 
@@ -194,6 +198,7 @@ __all__ = [
     "LookStep",
     "NumberSet",
     "Oldest",
+    "OldestLook",
     "OpenSends",
     "Owners",
     "Passage",
@@ -250,6 +255,7 @@ __all__ = [
     "topics_of",
     "touched",
     "verdict_of",
+    "waits_for_rate",
     "waits_for_room",
 ]
 

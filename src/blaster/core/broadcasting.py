@@ -75,17 +75,16 @@ def _waiting(campaign: CampaignState, most: int) -> Array:
 
 
 def _stop(tick: Decisions, campaign: CampaignState, limit: int) -> None:
-    """Nobody of it is sent any more, nor tried again."""
+    """Nobody of it is sent any more, nor tried again: some in each tick."""
     if campaign.waiting:
         contacts = _waiting(campaign, max(1, limit - tick.rows))
         withhold(tick, campaign, campaign.plan.steps[0], contacts, STOPPED_BY_COMMAND)
         tick.rows += len(contacts)
-    orders = tick.state.orders
-    if orders.waiting:
-        numbers = orders.waiting_of(tick.state.number_of(campaign))
-        if len(numbers):
-            tick.emit(records.Revoked(numbers, STOPPED_BY_COMMAND))
-            tick.rows += len(numbers)
+    number, most = tick.state.number_of(campaign), max(1, limit - tick.rows)
+    numbers = tick.state.orders.waiting_of(number, 0, most)
+    if len(numbers):
+        tick.emit(records.Revoked(numbers, STOPPED_BY_COMMAND))
+        tick.rows += len(numbers)
 
 
 def _look_again(tick: Decisions, campaign: CampaignState, limit: int) -> None:

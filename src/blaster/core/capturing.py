@@ -119,10 +119,10 @@ CACHED: dict[type, frozenset[str]] = {
     ),
     # Of the plan; a column of the contacts; of the columns; within one tick.
     JourneyState: frozenset(
-        ["routes", "message_keys", "floors", "heads", "queues", "tries", "changes"]
+        ["routes", "message_keys", "floors", "heads", "queues", "tries", "undecided", "changes"]
     ),
     CampaignState: frozenset(["version", "_columns", "queues", "tries", "cursor"]),
-    Orders: frozenset(("_open", "_soonest", "_stamps", "_held")),
+    Orders: frozenset(("_open", "_soonest", "_stamps", "_held", "_kinds")),
     Happenings: frozenset(),
     Attributes: frozenset(("_table",)),
     Sendings: frozenset(),

@@ -32,9 +32,10 @@ from blaster.model.records import Array, Entry, Ordered, Resumed
 class Handover:
     """Orders of one step to one site, at most HANDOVER_ROWS_MAX, row by row.
 
-    `numbers` uint64, `runs` and `contacts` int64; `addresses` is a string array: e-mail addresses
-    or phone numbers as they are now, null for calls. `step` is the index in the journey's plan,
-    `category` the message's as it is published now.
+    `numbers` uint64, `runs` and `contacts` int64, `made` int64: when each order was first made, in
+    seconds of engine time; `addresses` is a string array: e-mail addresses or phone numbers as they
+    are now, null for calls. `step` is the index in the journey's plan, `category` the message's as
+    it is published now.
     """
 
     channel: str
@@ -46,6 +47,7 @@ class Handover:
     numbers: Array
     runs: Array
     contacts: Array
+    made: Array
     addresses: pa.Array
 
     def rows(self, state: State) -> Rows:
@@ -133,13 +135,14 @@ def _handovers(
     """Orders of one step, by site and in pieces."""
     outgoing = state.outgoing_of(step)
     runs, contacts = found["run"].copy(), found["contact"].copy()
+    made = found["at"].astype(np.int64)
     emails = state.column(("field", "email"))
     for site, positions in state.sites.split(outgoing.channel, emails, contacts):
         for first in range(0, len(positions), HANDOVER_ROWS_MAX):
             rows = positions[first : first + HANDOVER_ROWS_MAX]
             yield Handover(
                 outgoing.channel, outgoing.name, outgoing.category, site, sender, step.index,
-                numbers[rows], runs[rows], contacts[rows],
+                numbers[rows], runs[rows], contacts[rows], made[rows],
                 _addresses(state, outgoing.channel, contacts[rows]),
             )  # fmt: skip
 

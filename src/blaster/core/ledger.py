@@ -2,8 +2,8 @@
 
 Who came and how it ended is counted by `orderstates`, per journey and step as written, over all
 versions (`state.counts`, keys ("ledger", JOURNEY, STEP, CHANNEL, MESSAGE, TERM[, REASON])); who
-waits and what is in flight is a scan of the runs and of the open orders. So no term is what the
-others leave over.
+waits without an order is counted by the journeys (`undecided`), open orders by `orders`. So no term
+is what the others leave over. A campaign's terms are bits of its contacts, which are counted.
 Laws: a run comes into a step once per order that may be made for it. A run that leaves before an
 order was made is suppressed, "left_journey"; once there is an order the order decides, and while
 that waits for its next try it counts as waiting, also when its run has left.
@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from blaster.core.campaigns import CampaignState
-from blaster.core.orderstates import SendState, states_of, undecided
+from blaster.core.orderstates import SendState, states_of, undecided_sends
 from blaster.core.plan import SendStep
 from blaster.core.state import State
-from blaster.model.fields import BATCH_ROWS, NEVER
+from blaster.model.fields import BATCH_ROWS
 from blaster.model.ledger import StepLedger
 
 Array = np.ndarray[Any, Any]
@@ -43,31 +43,14 @@ def ledger_of(state: State, name: str) -> list[StepLedger]:
     waiting: dict[Line, int] = {}
     in_flight: dict[Line, int] = {}
     for journey in versions:
-        runs = np.arange(journey.table.rows, dtype=np.int64)
-        steps = journey.column("step").take(runs)
         for step in journey.plan.steps:
             if isinstance(step, SendStep):
-                line = line_of(step)
-                here = int(undecided(journey, runs[steps == step.index]).sum())
-                waiting[line] = waiting.get(line, 0) + here
-                in_flight.setdefault(line, 0)
-    _add_orders(state, name, waiting, in_flight)
+                line, number = line_of(step), state.number_of(journey)
+                handed, tried = state.orders.counts_of(number, step.index)
+                undecided = journey.undecided[step.index]
+                waiting[line] = waiting.get(line, 0) + undecided + tried
+                in_flight[line] = in_flight.get(line, 0) + handed
     return [_line(state, name, line, waiting[line], in_flight[line]) for line in waiting]
-
-
-def _add_orders(
-    state: State, name: str, waiting: dict[Line, int], in_flight: dict[Line, int]
-) -> None:
-    """Open orders: with the transport, or waiting for their next try."""
-    for orders in state.orders.every():
-        kinds = np.stack([orders["version"], orders["step"], orders["due"] == NEVER], axis=1)
-        found, counts = np.unique(kinds, axis=0, return_counts=True)
-        for (version, index, handed), number in zip(found.tolist(), counts.tolist(), strict=True):
-            plan = state.sender_at(version).plan
-            step = plan.steps[index]
-            if version >= 0 and plan.name == name and isinstance(step, SendStep):
-                term = in_flight if handed else waiting
-                term[line_of(step)] += number
 
 
 class OpenSends(NamedTuple):
@@ -82,16 +65,10 @@ class OpenSends(NamedTuple):
 def open_sends(state: State, name: str) -> Iterator[tuple[SendState, OpenSends]]:
     """Who waits and who is in flight in a journey, step by step and version by version."""
     for journey in [version for version in state.versions if version.plan.name == name]:
-        runs = np.arange(journey.table.rows, dtype=np.int64)
-        steps = journey.column("step").take(runs)
-        for step in journey.plan.steps:
-            if isinstance(step, SendStep):
-                here = runs[steps == step.index]
-                here = here[undecided(journey, here)]
-                if len(here):
-                    none = np.zeros(len(here), np.int64)
-                    found = OpenSends(step, journey.contacts(here), none.astype(np.uint64), none)
-                    yield SendState.WAITING, found
+        for step, runs in undecided_sends(journey):
+            none = np.zeros(len(runs), np.int64)
+            found = OpenSends(step, journey.contacts(runs), none.astype(np.uint64), none)
+            yield SendState.WAITING, found
     numbers = state.orders.numbers()
     orders = state.orders.find(numbers)
     states = states_of(orders)
@@ -109,13 +86,9 @@ def open_sends(state: State, name: str) -> Iterator[tuple[SendState, OpenSends]]
 
 
 def _campaign_line(state: State, campaign: CampaignState) -> StepLedger:
-    """Each term by a scan: the bits of the contacts, and the open orders."""
+    """Each term by itself: the bits of the contacts, and the open orders."""
     number, step = state.number_of(campaign), campaign.plan.steps[0]
-    in_flight = tried = 0
-    for orders in state.orders.every():
-        handed = orders["due"][orders["version"] == number] == NEVER
-        in_flight += int(handed.sum())
-        tried += int((~handed).sum())
+    in_flight, tried = state.orders.counts_of(number, step.index)
     count = campaign.count
     return StepLedger(
         campaign.plan.name, *line_of(step), count("audience"), count("waiting") + tried, in_flight,
@@ -142,11 +115,9 @@ def campaign_sends(
             if len(contacts):
                 none = np.zeros(len(contacts), np.uint64)
                 yield term, reason, out.channel, out.name, contacts, none
-    numbers = state.orders.numbers()
+    number = state.number_of(campaign)
+    numbers = state.orders.of_contacts(number, batch * BATCH_ROWS, BATCH_ROWS)
     orders = state.orders.find(numbers)
-    mine = orders["version"] == state.number_of(campaign)
-    mine &= orders["contact"] // BATCH_ROWS == batch
-    numbers, orders = numbers[mine], orders[mine]
     states = states_of(orders)
     for open_term in (SendState.WAITING, SendState.IN_FLIGHT):
         here = states == open_term

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from blaster.core.orderstates import CAME, GONE_AWAY, LEFT, count, undecided
+from blaster.core.orderstates import CAME, GONE_AWAY, LEFT, count
 from blaster.core.parts import Parts
 from blaster.core.plan import SendStep
 from blaster.core.runs import JourneyState
@@ -79,7 +79,7 @@ def _leave_sends(state: State, journey: JourneyState, runs: Array, first: Level)
             origin = journey.column("step").take(runs)
         here = origin == index
         waiting = here.copy()
-        waiting[here] = undecided(journey, runs[here])
+        waiting[here] = journey.is_undecided(runs[here])
         stays = waiting & (first.keys == index)
         count(state, journey, step, GONE_AWAY, int(waiting.sum() - stays.sum()), LEFT)
         count(state, journey, step, CAME, -int(stays.sum()))  # he is looked at again in his place

@@ -112,7 +112,8 @@ def apply_orders(tick: Decisions, wave: Wave, parts: Parts, came: Array) -> None
     """
     state, journey = tick.state, wave.journey
     journey.changes += 1
-    first, blocks = state.orders.open_next(len(wave.runs))
+    version, by_step = state.versions.index(journey), came.sum(axis=0)
+    first, blocks = state.orders.open_next(version, by_step)
     number_orders(
         journey.column("order"),
         parts,
@@ -120,11 +121,11 @@ def apply_orders(tick: Decisions, wave: Wave, parts: Parts, came: Array) -> None
         wave.steps,
         (starts(came)[1] + first).astype(np.uint64),
         blocks,
-        state.versions.index(journey),
+        version,
         tick.now,
         tick.threads,
     )
-    for index, number in enumerate(came.sum(axis=0).tolist()):
+    for index, number in enumerate(by_step.tolist()):
         if number:
             step = journey.plan.steps[index]
             assert isinstance(step, SendStep)

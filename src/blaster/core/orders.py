@@ -51,6 +51,7 @@ class Orders:
         self._held: set[int] = set()  # blocks that a snapshot holds on to
         # The earliest due instant of each block's orders that were not found yet; None: look.
         self._soonest: dict[int, int | None] = {}
+        self._kinds: dict[tuple[int, int], list[int]] = {}  # see `counts_of`
 
     def add(
         self, numbers: Array, runs: Array, contacts: Array, version: int, step: int, at: int
@@ -66,11 +67,14 @@ class Orders:
             self._open[block] += len(positions)
         if len(numbers):
             self.next = max(self.next, int(numbers.max()) + 1)
-        self.in_flight += len(numbers)
+        self._count(version, step, len(numbers), 0)
 
-    def open_next(self, count: int) -> tuple[int, list[Array]]:
-        """Room for so many orders in flight: the first number, and the blocks to write them in."""
-        first = self.next
+    def open_next(self, version: int, by_step: Array) -> tuple[int, list[Array]]:
+        """Room for so many orders in flight, of each step of a sender (int64[]).
+
+        Answers with the first number, and the blocks to write them in.
+        """
+        first, count = self.next, int(by_step.sum())
         blocks = []
         for block in range((first - 1) // BATCH_ROWS, (first + count - 2) // BATCH_ROWS + 1):
             rows = self._writable(block)
@@ -78,7 +82,8 @@ class Orders:
             self._open[block] += min(high, first + count - 1) - max(low, first) + 1
             blocks.append(rows)
         self.next += count
-        self.in_flight += count
+        for step in np.flatnonzero(by_step).tolist():
+            self._count(version, step, int(by_step[step]), 0)
         return first, blocks
 
     def find(self, numbers: Array) -> Array:
@@ -96,10 +101,9 @@ class Orders:
         for block, positions in _by_block(numbers):
             rows, offsets = self._writable(block), _offset(numbers[positions])
             away = rows["due"][offsets] != NEVER
-            waiting = int(away.sum())
             rows["open"][offsets] = False
-            self.waiting -= waiting
-            self.in_flight -= len(positions) - waiting
+            self._count_rows(rows, offsets[away], 0, -1)
+            self._count_rows(rows, offsets[~away], -1, 0)
             self._open[block] -= len(positions)
             if (away & ~rows["found"][offsets]).any():
                 self._soonest[block] = None
@@ -119,8 +123,7 @@ class Orders:
             soonest = self._soonest[block]
             if soonest is not None:
                 self._soonest[block] = min(soonest, int(due[positions].min()))
-        self.in_flight -= len(numbers)
-        self.waiting += len(numbers)
+            self._count_rows(rows, offsets, -1, 1)
 
     def resume(self, numbers: Array) -> None:
         """Waiting orders are with the transport again (each given once)."""
@@ -130,8 +133,20 @@ class Orders:
             rows["tries"][offsets] = np.minimum(rows["tries"][offsets], 0xFFFE) + 1
             if not rows["found"][offsets].all():
                 self._soonest[block] = None
-        self.in_flight += len(numbers)
-        self.waiting -= len(numbers)
+            self._count_rows(rows, offsets, 1, -1)
+
+    def _count(self, version: int, step: int, in_flight: int, waiting: int) -> None:
+        """So many more orders of a step are in flight, and wait."""
+        self.in_flight += in_flight
+        self.waiting += waiting
+        counts = self._kinds.setdefault((version, step), [0, 0])
+        counts[0] += in_flight
+        counts[1] += waiting
+
+    def _count_rows(self, rows: Array, offsets: Array, in_flight: int, waiting: int) -> None:
+        """As `_count`, for each of these orders of a block."""
+        for (version, step), count in _kinds_in(rows, offsets):
+            self._count(version, step, in_flight * count, waiting * count)
 
     def _writable(self, block: int) -> Array:
         """The rows of a block, made now if there are none; copied while a snapshot holds them."""
@@ -170,7 +185,11 @@ class Orders:
     def adopt(self, block: int, rows: Array) -> None:
         """These are the orders of a block, as they were."""
         self._blocks[block] = rows
-        self._open[block] = int(rows["open"].sum())
+        open_now = np.flatnonzero(rows["open"])
+        away = rows["due"][open_now] != NEVER
+        self._open[block] = len(open_now)
+        self._count_rows(rows, open_now[away], 0, 1)
+        self._count_rows(rows, open_now[~away], 1, 0)
         self._soonest[block] = None
         self._stamps[block] = 0
 
@@ -190,11 +209,62 @@ class Orders:
         """The orders in flight, ascending."""
         return self._where(lambda rows: rows["open"] & (rows["due"] == NEVER))
 
-    def waiting_of(self, version: int) -> Array:
-        """The orders of a sender that wait for their next try, ascending."""
-        return self._where(
-            lambda rows: rows["open"] & (rows["due"] != NEVER) & (rows["version"] == version)
-        )
+    def waiting_of(self, version: int, step: int, most: int) -> Array:
+        """The first `most` orders of a step that wait for their next try, ascending."""
+        found = [np.empty(0, np.uint64)]
+        left = min(most, self.counts_of(version, step)[1])
+        for block, rows in sorted(self._blocks.items()):
+            if left <= 0:
+                break
+            mine = rows["open"] & (rows["due"] != NEVER)
+            mine &= (rows["version"] == version) & (rows["step"] == step)
+            found.append(_numbers(block, mine)[:left])
+            left -= len(found[-1])
+        return np.concatenate(found)
+
+    def counts_of(self, version: int, step: int) -> tuple[int, int]:
+        """How many orders of a step are in flight, and how many wait for their next try."""
+        in_flight, waiting = self._kinds.get((version, step), (0, 0))
+        return in_flight, waiting
+
+    def kinds(self) -> list[tuple[int, int]]:
+        """The steps that there are open orders of: version and step, in order."""
+        return sorted(kind for kind, counts in self._kinds.items() if any(counts))
+
+    def oldest(self) -> Iterator[list[tuple[int, int, bool, int]]]:
+        """Of each step the oldest order in flight and the oldest that waits, block by block.
+
+        Version, step, whether it is in flight, and when it was made. Later orders have greater
+        numbers, so each is told once, and it ends with the last of them.
+        """
+        left = {
+            (*kind, handed)
+            for kind, counts in self._kinds.items()
+            for handed, count in zip((True, False), counts, strict=True)
+            if count
+        }
+        for _, rows in sorted(self._blocks.items()):
+            if not left:
+                return
+            found = []
+            for version, step, handed in sorted(left):
+                mine = rows["open"] & ((rows["due"] == NEVER) == handed)
+                mine &= (rows["version"] == version) & (rows["step"] == step)
+                if mine.any():
+                    found.append((version, step, handed, int(rows["at"][mine.argmax()])))
+            left -= {each[:3] for each in found}
+            yield found
+
+    def of_contacts(self, version: int, first: int, count: int) -> Array:
+        """The open orders of a sender's step 0 to contacts from `first` on, ascending."""
+        if not any(self.counts_of(version, 0)):
+            return np.empty(0, np.uint64)
+        found = [np.empty(0, np.uint64)]
+        for block, rows in sorted(self._blocks.items()):
+            near = np.flatnonzero((rows["contact"] - first).view(np.uint64) < count)
+            near = near[rows["open"][near] & (rows["version"][near] == version)]
+            found.append(near.astype(np.uint64) + np.uint64(block * BATCH_ROWS + 1))
+        return np.concatenate(found)
 
     def waiting_for(self, contacts: Array) -> Array:
         """The orders of these contacts that wait for their next try, ascending."""
@@ -252,6 +322,19 @@ def picked(found: Array, chosen: Array) -> Array:
         return found
     some: Array = found.view(_WHOLE)[chosen].view(ORDER)
     return some
+
+
+def _kinds_in(rows: Array, offsets: Array) -> Iterator[tuple[tuple[int, int], int]]:
+    """The versions and steps of these orders of a block, and how many are of each."""
+    if not len(offsets):
+        return
+    kinds = rows["version"][offsets].astype(np.int64) << 32 | rows["step"][offsets]
+    if (kinds == kinds[0]).all():
+        found, counts = kinds[:1], np.array([len(kinds)])
+    else:
+        found, counts = np.unique(kinds, return_counts=True)
+    for kind, count in zip(found.tolist(), counts.tolist(), strict=True):
+        yield (kind >> 32, kind & 0xFFFFFFFF), count
 
 
 def _numbers(block: int, chosen: Array) -> Array:

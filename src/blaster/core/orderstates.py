@@ -14,6 +14,7 @@ try; a record about a send that is in no source state of its row changes nothing
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -182,11 +183,22 @@ def applies(transition: Transition, found: Array) -> Array:
     return taken
 
 
-def undecided(journey: JourneyState, runs: Array) -> Array:
-    """bool[]: of runs in send steps, those that wait and have no order."""
-    until = journey.column("until").take(runs)
-    waiting: Array = (journey.column("order").take(runs) == 0) & (until != NEVER)
-    return waiting
+def undecided_sends(
+    journey: JourneyState, rows: range | None = None
+) -> Iterator[tuple[SendStep, Array]]:
+    """The runs (int64[], ascending) that wait in each of its send steps and have no order.
+
+    A step in which nobody waits is left out. Looks at every run, or at those of `rows`.
+    """
+    rows = range(journey.table.rows) if rows is None else rows
+    runs = np.arange(rows.start, rows.stop, dtype=np.int64)
+    steps = journey.column("step").take(runs)
+    for step in journey.plan.steps:
+        if isinstance(step, SendStep):
+            here = runs[steps == step.index]
+            here = here[journey.is_undecided(here)]
+            if len(here):
+                yield step, here
 
 
 # --- taking a way -------------------------------------------------------------------------------
@@ -207,6 +219,10 @@ def count(
     if not number:
         return
     if isinstance(sender, JourneyState):
+        if transition is CAME:
+            sender.undecided[step.index] += number
+        elif transition in (GONE_AWAY, WITHHELD, RAN_OUT, ORDERED):
+            sender.undecided[step.index] -= number
         out = step.outgoing
         head = ("ledger", sender.plan.name, step.source, out.channel, out.name)
         if not transition.sources:
@@ -294,7 +310,7 @@ def carry_moves(state: State, journey: JourneyState, at: int, runs: Array, targe
             continue
         here = np.flatnonzero(steps == step.index)
         if len(here):
-            here = here[undecided(journey, runs[here])]
+            here = here[journey.is_undecided(runs[here])]
             if step.index == target:
                 came[here] = False
             else:

@@ -220,8 +220,7 @@ class _Restorer:
     def _orders(self, state: State) -> None:
         picture, orders = self._picture.orders, state.orders
         places = self._tables[picture.shelf]
-        orders.next, orders.in_flight = picture.next, picture.in_flight
-        orders.waiting = picture.waiting
+        orders.next = picture.next
         dtype = np.dtype([(name, kind) for name, kind in picture.fields])
         for block, place in zip(picture.blocks, places, strict=True):
             saved = np.frombuffer(self._piece(place), dtype)

@@ -49,6 +49,7 @@ class JourneyState:
     `free_count` of it, as a stack.
     `changes` counts whatever moves, orders or ends runs; only here.
     `queues` are of runs that wait for an order, `tries` of orders (by number) whose next try came.
+    `undecided` counts, for each step, the runs that wait in it and have no order.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class JourneyState:
         self.table.add("key", Kind.CODE, dictionary=self.keys)
         self.queues = Queues()
         self.tries = Queues()
+        self.undecided = [0] * len(plan.steps)
         self.message_keys: dict[Key, list[Key]] = {}
         self.floors: list[Key] = []
         self.free = Column(Kind.INT, **NONE_IS_MINUS_1)
@@ -260,14 +262,22 @@ class JourneyState:
         return np.concatenate(found_rows), np.concatenate(found_positions)
 
     def rebuild_queues(self) -> None:
-        """Finds the queued runs again from the columns; the queues are a cache."""
+        """Finds the queued runs again from the columns, and counts them; both are a cache."""
         self.queues.clear()
         self.tries.clear()
         runs = np.arange(self.table.rows, dtype=np.int64)
         steps = self.column("step").take(runs)
         for step in self.plan.steps:
             if isinstance(step, SendStep):
-                self.queues.add(step.index, self.queued(step.index)(runs[steps == step.index])[0])
+                here = runs[steps == step.index]
+                self.undecided[step.index] = int(self.is_undecided(here).sum())
+                self.queues.add(step.index, self.queued(step.index)(here)[0])
+
+    def is_undecided(self, runs: Array) -> Array:
+        """bool[]: of runs in send steps, those that wait and have no order."""
+        until = self.column("until").take(runs)
+        waiting: Array = (self.column("order").take(runs) == 0) & (until != NEVER)
+        return waiting
 
     def refile(self, contacts: Array, channel: str) -> None:
         """These contacts have another address on this channel, and perhaps another queue."""

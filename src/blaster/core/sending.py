@@ -96,6 +96,16 @@ def waits_for_room(state: State) -> bool:
     return False
 
 
+def waits_for_rate(state: State) -> bool:
+    """Whether anybody waits for nothing but the rate of his campaign, as far as the queues know."""
+    return any(
+        campaign.gives
+        and bool(campaign.queues or not campaign.is_fed)
+        and campaign.allowance(state.now) <= 0
+        for campaign in state.campaigns.values()
+    )
+
+
 def expire(tick: Decisions, limit: int) -> None:
     """Ends what waited too long, with an order or without one; no gate has to open for that."""
     state = tick.state

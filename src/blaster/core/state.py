@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blaster.core.campaigns import SUFFIX, CampaignState
+from blaster.core.campaigns import STOPPED, SUFFIX, CampaignState
 from blaster.core.column import Column
 from blaster.core.directory import Directory
 from blaster.core.fitting import Fitted, fit
@@ -318,6 +318,8 @@ class State:
         due = self.orders.next_due()
         for campaign in self.campaigns.values():
             due = min(due, self._next_try_end(campaign), campaign.next_due(self.now))
+            if campaign.phase == STOPPED and self.orders.counts_of(self.number_of(campaign), 0)[1]:
+                due = min(due, self.now)
         for journey in self.versions:
             due = min(due, self._next_end(journey))
             if journey.running:

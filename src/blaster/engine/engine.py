@@ -23,9 +23,9 @@ from blaster.content import read_token
 from blaster.core import (
     Late,
     Oldest,
+    OldestLook,
     addresses_of,
     ledger_of,
-    oldest_orders,
 )
 from blaster.definitions import check, to_json
 from blaster.engine.accounts import Contacts, Lists
@@ -452,9 +452,12 @@ class Engine:
     async def oldest_orders(self) -> list[Oldest]:
         """By state (waiting, in flight) and category how many sends there are, and the oldest.
 
-        Counts everybody who waits: it costs a look at every run.
+        The oldest are looked for in slices, between other work: it costs a look at every run.
         """
-        return list(await self._run(lambda machine, now: oldest_orders(machine.state, now)))
+        look = await self._run(lambda machine, now: OldestLook(machine.state))
+        while (found := await self._run(lambda machine, now: look.go_on(now))) is None:
+            pass
+        return list(found)
 
     async def explain(self, contact: str | int) -> list[TimelineItem]:
         """What happened to a contact and what was decided, each with its facts as they were.
@@ -518,22 +521,24 @@ class Engine:
         that the transport has not answered are not waited for. Whoever moves a clock of his own
         goes from instant to instant with it: `blaster.testing.run_until` does.
         """
-        return await self._rest(settled=False)
+        return await self._rest(settled=False, rates=False)
 
-    async def settled(self) -> int | None:
+    async def settled(self, *, rates: bool = False) -> int | None:
         """As `quiet`, and waits until the transport has answered every order it was given.
 
         Also no send waits for room then: what is left waits for its instant. While a site is down
-        its orders wait for theirs too. Raises InputError for an engine that does not deliver.
+        its orders wait for theirs too. With `rates` it also waits until the rate of each running
+        campaign has let everybody through who waits for nothing else; without, the next instant is
+        when it lets somebody. Raises InputError for an engine that does not deliver.
         """
         if not self._deliver:
             raise InputError("this engine was opened with deliver=False: it never settles")
-        return await self._rest(settled=True)
+        return await self._rest(settled=True, rates=rates)
 
-    async def _rest(self, *, settled: bool) -> int | None:
+    async def _rest(self, *, settled: bool, rates: bool) -> int | None:
         if self._thread is None:
             raise EngineClosed("the engine is not open")
-        due = await asyncio.wrap_future(self._thread.rest(settled=settled))
+        due = await asyncio.wrap_future(self._thread.rest(settled=settled, rates=rates))
         return None if due == NEVER else due
 
     # --- being told ---------------------------------------------------------------------------

@@ -125,11 +125,12 @@ class Letterbook:
         slots, flags = reading.slots(rows, now, self._language), reading.flags(rows, now)
         lacking = missing(letter, slots, flags, len(rows))
         refused = None
-        numbers, contacts, addresses = handover.numbers, handover.contacts, handover.addresses
+        numbers, contacts, made = handover.numbers, handover.contacts, handover.made
+        addresses = handover.addresses
         if lacking.any():
             refused = suppressed(numbers[lacking], MISSING_DATA)
             keep = np.flatnonzero(~lacking)
-            numbers, contacts = numbers[keep], contacts[keep]
+            numbers, contacts, made = numbers[keep], contacts[keep], made[keep]
             addresses = addresses.take(pa.array(keep))
             slots = tuple(tuple(column[row] for row in keep.tolist()) for column in slots)
             flags = tuple(tuple(column[row] for row in keep.tolist()) for column in flags)
@@ -137,7 +138,7 @@ class Letterbook:
                 return None, refused
         outgoing = self.plan.outgoing[key]
         batch = OrderBatch(
-            handover.channel, handover.name, numbers, contacts, addresses,
+            handover.channel, handover.name, numbers, contacts, made, addresses,
             category=handover.category, site=handover.site, letter=letter, slots=slots,
             flags=flags, mask=mask_of(state, outgoing),
         )  # fmt: skip
@@ -220,8 +221,8 @@ def suppressed(numbers: Array, reason: str) -> OutcomeBatch:
 def _plain(handover: Handover) -> OrderBatch:
     """A call, which has no letter."""
     return OrderBatch(
-        handover.channel, handover.name, handover.numbers, handover.contacts, handover.addresses,
-        category=handover.category, site=handover.site,
+        handover.channel, handover.name, handover.numbers, handover.contacts, handover.made,
+        handover.addresses, category=handover.category, site=handover.site,
     )  # fmt: skip
 
 

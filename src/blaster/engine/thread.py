@@ -34,6 +34,7 @@ from blaster.core import (
     suppressed_contacts,
     topics_of,
     touched,
+    waits_for_rate,
     waits_for_room,
 )
 from blaster.engine.aboard import MAIL, Aboard, readdressed
@@ -94,7 +95,7 @@ class EngineThread:
         self._answers: deque[tuple[int, Future[Any], Any]] = deque()
         self._outcomes: deque[OutcomeBatch] = deque()
         self._joined = 0  # what was added to commands that are not answered yet
-        self._resting: list[tuple[Future[int], bool]] = []
+        self._resting: list[tuple[Future[int], bool, bool]] = []
         self._closing = False
         self._failure: BaseException | None = None
         # The engine thread's own.
@@ -188,17 +189,18 @@ class EngineThread:
     def _calls(self) -> int:
         return len(self._commands) + len(self._answers) + self._joined
 
-    def rest(self, *, settled: bool = False) -> Future[int]:
+    def rest(self, *, settled: bool = False, rates: bool = False) -> Future[int]:
         """Answers, once nothing is left to do now and all of it is durable, what is due next.
 
-        With `settled` also no order is with the transport and no send waits for room. The answer is
-        an instant, or NEVER. Raises EngineClosed after the end.
+        With `settled` also no order is with the transport and no send waits for room; with `rates`
+        none for the rate of its campaign, either. The answer is an instant, or NEVER. Raises
+        EngineClosed after the end.
         """
         future: Future[int] = Future()
         with self._news:
             if self._closing or self._failure is not None:
                 raise _closed(self._failure) from self._failure
-            self._resting.append((future, settled))
+            self._resting.append((future, settled, rates))
             self._wake()
         return future
 
@@ -316,7 +318,7 @@ class EngineThread:
     def _fail_rest(self) -> None:
         with self._mutex:
             waiting = [future for _, future in self._commands]
-            waiting += [future for future, _ in self._resting]
+            waiting += [future for future, *_ in self._resting]
             running = [future for _, future, _ in self._answers]
             self._commands.clear()
             self._resting.clear()
@@ -376,7 +378,8 @@ class EngineThread:
     def _answer_resting(self) -> None:
         """Unless something waits for a command, an outcome, the disk, or to be handed over."""
         state, log = self._machine.state, self._machine.log
-        waiting = bool(state.orders.in_flight) or waits_for_room(state)
+        unsettled = bool(state.orders.in_flight) or waits_for_room(state)
+        paced = waits_for_rate(state)
         with self._mutex:
             waits = (
                 self._commands
@@ -387,7 +390,11 @@ class EngineThread:
             )
             if waits or log.durable != log.last:
                 return
-            resting = [future for future, settled in self._resting if not (settled and waiting)]
+            resting = [
+                future
+                for future, settled, rates in self._resting
+                if not ((settled and unsettled) or (rates and paced))
+            ]
             self._resting = [each for each in self._resting if each[0] not in resting]
         for future in resting:
             if future.set_running_or_notify_cancel():

@@ -295,8 +295,8 @@ class HistoryDraft:
         name = f"{month}-{PLANS[kind].make.__name__.lower()}-{self._next:06d}.parquet"
         self._next += 1
         self._begun.append(self._history.folder / name)
-        found = write_file(self._begun[-1], tables, schema, self._disk)
-        self._made.append(HistoryFile(name, kind, version, month, *found))
+        found = msgspec.structs.asdict(write_file(self._begun[-1], tables, schema, self._disk))
+        self._made.append(HistoryFile(**found, name=name, kind=kind, version=version, month=month))
 
     def publish(self, sequence: int, inputs: int) -> None:
         """History reaches to that entry from now on."""

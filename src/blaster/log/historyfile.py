@@ -11,7 +11,7 @@ import os
 import struct
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ from blaster.errors import LogCorrupt
 from blaster.limits import HISTORY_GROUP_ROWS
 from blaster.log.checksum import crc32
 from blaster.log.disk import Disk
-from blaster.log.historymanifest import HistoryFile
+from blaster.log.historymanifest import HistoryFile, Written
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -35,23 +35,6 @@ GROUP = np.dtype([("low", "<i8"), ("crc", "<u4")])
 """A row group: its least contact, and the checksum of its bytes."""
 _TAIL = struct.Struct("<I4s")
 _MAGIC = b"PAR1"
-
-
-class Written(NamedTuple):
-    """What was written: rows, bytes, checksum; the ends of contacts and of sequences.
-
-    `footer` are the bytes and the checksum of the footer; `groups` are GROUP[].
-    """
-
-    rows: int
-    nbytes: int
-    crc: int
-    low: int
-    high: int
-    first: int
-    last: int
-    footer: tuple[int, int]
-    groups: bytes
 
 
 class _Sink:

@@ -26,18 +26,13 @@ _CRC = struct.Struct("<I4x")
 HEAD_BYTES = _HEAD.size + _CRC.size
 
 
-class HistoryFile(msgspec.Struct, frozen=True):
-    """One file: `name` within the folder, the kind and version of its operations, their month.
+class Written(msgspec.Struct, frozen=True):
+    """What a file holds: contacts `low` to `high`, sequences `first` to `last`.
 
-    Contacts are `low` to `high`, sequences `first` to `last`; `crc` is that of all its bytes,
-    `footer` the bytes and the checksum of its footer, `groups` (`historyfile.GROUP`) where each of
-    its row groups begins, and its checksum.
+    `crc` is that of all its bytes, `footer` the bytes and the checksum of its footer, `groups`
+    (`historyfile.GROUP`) where each of its row groups begins, and its checksum.
     """
 
-    name: str
-    kind: int
-    version: int
-    month: str
     rows: int
     nbytes: int
     crc: int
@@ -47,6 +42,15 @@ class HistoryFile(msgspec.Struct, frozen=True):
     last: int
     footer: tuple[int, int]
     groups: bytes
+
+
+class HistoryFile(Written, frozen=True):
+    """One file: `name` within the folder, the kind and version of its operations, their month."""
+
+    name: str
+    kind: int
+    version: int
+    month: str
 
 
 class Contents(msgspec.Struct, frozen=True):

@@ -31,7 +31,8 @@ def key_of(room: Container[str], channel: str, category: str, site: str) -> str:
 class OrderBatch(msgspec.Struct, frozen=True):
     """Orders of one message (or one crm or webhook call) to one site, row by row.
 
-    `numbers` uint64, `contacts` int64; `addresses` is a string array: the e-mail address or phone
+    `numbers` uint64, `contacts` int64; `made` int64: when each order was first made, in seconds of
+    engine time, the same at every try; `addresses` is a string array: the e-mail address or phone
     number as it was at hand-over (null for calls). `site` is `host:port`, or "" where the channel
     has none. `slots` holds per slot of the letter the texts, None where missing; `flags` per rule
     of the letter whether it is true. A set bit of `mask` that an address has in the suppression
@@ -42,6 +43,7 @@ class OrderBatch(msgspec.Struct, frozen=True):
     name: str
     numbers: Array
     contacts: Array
+    made: Array
     addresses: pa.Array
     category: str = "operational"
     site: str = ""

@@ -539,6 +539,7 @@ class Broker:
             tuple(group.numbers[first:end]),
             tuple(places),
             tuple(group.contacts[first:end]),
+            tuple(group.made[first:end]),
             tuple(group.addresses[first:end]),
             tuple(tuple(column[first:end]) for column in group.slots),
             tuple(tuple(column[first:end]) for column in group.flags),

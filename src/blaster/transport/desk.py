@@ -63,6 +63,7 @@ class Order:
     number: int
     place: int
     contact: int
+    made: int
     address: str
     letter: KnownLetter
     rank: int
@@ -81,6 +82,7 @@ def orders_of(frame: Orders, letter: KnownLetter) -> list[Order]:
             number,
             frame.places[row],
             frame.contacts[row],
+            frame.made[row],
             frame.addresses[row],
             letter,
             rank,
@@ -141,12 +143,15 @@ class Desk:
         return table
 
     def prepare(self, order: Order) -> Mail | Verdict:
-        """The order's message, signed, or what becomes of an order that has none."""
+        """The order's message, signed, or what becomes of an order that has none.
+
+        Date says when the order was made, at every try (RFC 5322 section 3.6.1: not when the
+        message is transported), as Message-ID is the same; it is signed as of now.
+        """
         recipient = wire_address(order.address)
         if recipient is None:
             return Verdict(OutcomeCode.FAILED, "invalid_address")
         known = order.letter
-        now = int(self._parts.clock.now())
         try:
             if known.writer is None:
                 known.writer = self._parts.writer(known.letter, self.secret)
@@ -154,13 +159,14 @@ class Desk:
             if known.sender is None:
                 return Verdict(OutcomeCode.FAILED, "invalid sender address")
             written = known.writer.write(
-                order.number, order.contact, order.address, order.slots, order.flags, now
+                order.number, order.contact, order.address, order.slots, order.flags, order.made
             )
         except Exception as error:  # noqa: BLE001 - whatever a letter does is its own outcome
             return Verdict(OutcomeCode.FAILED, one_line(f"cannot be written: {error!r}"))
         if written is None:
             return Verdict(OutcomeCode.SUPPRESSED, "missing_data")
         head, body = written
+        now = int(self._parts.clock.now())
         for signer in self._signers_of(known.sender.rpartition(b"@")[2].decode().lower()):
             head = signer.sign(written[0], body, now) + head
         return envelop(known.sender, recipient, head + b"\r\n" + body, repeat=known.letter.repeat)

@@ -79,6 +79,7 @@ class Orders(_Frame, frozen=True):
     numbers: tuple[int, ...]
     places: tuple[int, ...]
     contacts: tuple[int, ...]
+    made: tuple[int, ...]
     addresses: tuple[str, ...]
     slots: tuple[tuple[str | None, ...], ...]
     flags: tuple[tuple[bool, ...], ...]

@@ -23,7 +23,7 @@ class Group:
     """Orders of one letter to one site; columns are aligned row by row."""
 
     __slots__ = (
-        "addresses", "at", "category", "contacts", "flags", "letter", "mask", "numbers",
+        "addresses", "at", "category", "contacts", "flags", "letter", "made", "mask", "numbers",
         "returns", "site", "slots",
     )  # fmt: skip
 
@@ -35,6 +35,7 @@ class Group:
         mask: int,
         numbers: Sequence[int],
         contacts: Sequence[int],
+        made: Sequence[int],
         addresses: Sequence[str],
         slots: tuple[Sequence[str | None], ...],
         flags: tuple[Sequence[bool], ...],
@@ -46,6 +47,7 @@ class Group:
         self.mask = mask
         self.numbers = numbers
         self.contacts = contacts
+        self.made = made
         self.addresses = addresses
         self.slots = slots
         self.flags = flags
@@ -77,6 +79,7 @@ class Group:
             self.mask,
             [self.numbers[row] for row in rows],
             [self.contacts[row] for row in rows],
+            [self.made[row] for row in rows],
             [self.addresses[row] for row in rows],
             tuple([column[row] for row in rows] for column in self.slots),
             tuple([column[row] for row in rows] for column in self.flags),
@@ -97,6 +100,7 @@ def group_of(batch: OrderBatch, letter: Letter) -> Group:
         batch.mask,
         batch.numbers.tolist(),
         batch.contacts.tolist(),
+        batch.made.tolist(),
         [address or "" for address in batch.addresses.to_pylist()],
         batch.slots,
         batch.flags,
