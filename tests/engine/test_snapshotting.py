@@ -198,6 +198,29 @@ def test_at_the_end_what_is_under_way_stops(rig):
 # --- in an engine ---------------------------------------------------------------------------------
 
 
+def test_none_is_begun_while_others_are_removed(rig):
+    """What is being written is named by nothing yet, and would be removed with them."""
+
+    class Removing:
+        now = True
+
+        def look(self, machine):
+            pass
+
+        def is_removing(self):
+            return self.now
+
+        def close(self):
+            pass
+
+    rig.snapshotter.sweeper = sweeper = Removing()
+    rig.live()
+    rig.clock.ran += SNAPSHOT_AGE_S
+    assert rig.look() == 0
+    sweeper.now = False
+    assert rig.look() == 1
+
+
 async def test_an_engine_opens_from_its_snapshot(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SNAPSHOT_LOG_ENTRIES", 3)
     monkeypatch.setattr(module, "SNAPSHOT_CLOSE_ENTRIES", 1)

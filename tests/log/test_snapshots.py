@@ -25,7 +25,11 @@ def snapshots(folder: Path, **options: Any) -> Snapshots:
 
 
 def publish(
-    made: Snapshots, contents: list[bytes], before: Manifest | None = None, kept: int = 0
+    made: Snapshots,
+    contents: list[bytes],
+    before: Manifest | None = None,
+    kept: int = 0,
+    needed: int | None = None,
 ) -> Manifest:
     """A snapshot of pieces: the first `kept` of the one before, and new ones."""
     draft = made.begin()
@@ -36,7 +40,7 @@ def publish(
         table[row] = draft.put(row % 5 + 1, content)
     table = draft.seal(table)
     manifest = draft.publish(draft.number * 10, AT, table, b"root %d" % draft.number)
-    made.prune()
+    made.prune(needed)
     return manifest
 
 
@@ -110,11 +114,31 @@ def test_nothing_is_dropped_before_one_that_is_not_whole(tmp_path):
     before = names(tmp_path)
     path = tmp_path / "000002.segment"
     path.write_bytes(path.read_bytes()[:-1] + b"c")
-    with pytest.raises(SnapshotCorrupt, match="not whole"):
+    with pytest.raises(SnapshotCorrupt, match=r"no snapshot from 2 on is whole: .* checksum"):
         made.drop_before(2)
-    with pytest.raises(SnapshotCorrupt, match="not whole"):
+    with pytest.raises(SnapshotCorrupt, match="no snapshot from 3 on is whole: there is none"):
         made.drop_before(3)
     assert names(tmp_path) == before
+
+
+def test_a_newer_one_stands_for_one_that_is_gone(tmp_path):
+    """So many were written meanwhile that it was not kept."""
+    made = snapshots(tmp_path)
+    for content in (b"a", b"b", b"c", b"d"):
+        publish(made, [content])
+    assert made.numbers() == [4, 3]
+    made.drop_before(2)
+    assert made.numbers() == [4, 3]
+
+
+def test_the_one_that_history_goes_on_from_is_not_dropped(tmp_path):
+    made = snapshots(tmp_path)
+    needed = publish(made, [b"a"]).sequence
+    for content in (b"b", b"c", b"d"):
+        publish(made, [content], needed=needed)
+    assert made.numbers() == [4, 3, 1]
+    made.drop_before(1, needed)
+    assert made.numbers() == [4, 3, 1]
 
 
 def test_moving_stops_when_it_is_told(tmp_path):

@@ -20,12 +20,15 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from blaster.clock import Clock
 from blaster.core import ledger_of
 from blaster.engine import Machine
+from blaster.engine.archiving import Archiver
 from blaster.engine.engineclock import EngineClock
 from blaster.engine.intake import attributes
-from blaster.engine.recovery import recover
+from blaster.engine.recovery import Recovered, recover
 from blaster.engine.snapshotting import Snapshotter
+from blaster.engine.sweeping import Sweeper
 from blaster.engine.thread import EngineThread
 from blaster.errors import BlasterError
 from blaster.limits import CLOCK_LOOK_S
@@ -49,6 +52,7 @@ ONCE = "---\ncategory: operational\nfrom: club\nsubject: Once\nrepeat: never\n--
 AD = "---\ncategory: marketing\nfrom: club\nsubject: Ad\n---\n<p>Ad</p>\n"
 CAMPAIGN = "spring"
 LOG, SNAPSHOTS, CLOCK = "data/log", "data/snapshots", "data/clock"
+HISTORY = "data/history"
 FILES = {
     "messages/once.email.html": ONCE,
     "messages/ad.email.html": AD,
@@ -139,13 +143,39 @@ class Told:
     clock: bytes
 
 
+class RememberingLog(EmbeddedLog):
+    """Remembers every frame by its number, also of what is trimmed."""
+
+    def remember(self, frames: dict[int, bytes]) -> None:
+        self.frames = frames
+
+    def append(self, entry: records.Entry, timeout_s: float = 0.0, *, owed: bool = False) -> int:
+        sequence = super().append(entry, timeout_s, owed=owed)
+        self.frames[sequence] = encode_entry(entry)
+        return sequence
+
+
 class World:
-    """One engine over a disk. Use `open`; `act` does something, `run` lets time go by."""
+    """One engine over a disk. Use `open`; `act` does something, `run` lets time go by.
+
+    With `history` its log is moved there and trimmed, and `sweeper` sweeps when it is asked to;
+    `frames` are those of the whole log all the same.
+    """
 
     def __init__(
-        self, folder: Path, space: Workspace, seed: int, disk: Disk, *, file_bytes: int = 12_000
+        self,
+        folder: Path,
+        space: Workspace,
+        seed: int,
+        disk: Disk,
+        *,
+        file_bytes: int = 12_000,
+        history: bool = False,
     ) -> None:
         self.folder = folder
+        self.history = history
+        self.frames: dict[int, bytes] = {}
+        self.archiver: Archiver | None = None
         self.dice = random.Random(seed)
         self.disk = disk
         self.file_bytes = file_bytes
@@ -168,19 +198,24 @@ class World:
 
     def open(self) -> None:
         """Raises what opening raises; then nothing is open."""
-        log = EmbeddedLog.open(
+        log = RememberingLog.open(
             self.folder / LOG, disk=self.disk, file_bytes_max=self.file_bytes, group_ms=0,
             free_bytes_min=0,
         )  # fmt: skip
+        assert isinstance(log, RememberingLog)
+        log.remember(self.frames)
         try:
             snapshots = Snapshots(self.folder / SNAPSHOTS, disk=self.disk)
             recovered = recover(log, snapshots)
             assert recovered.said == []  # nothing that a crash leaves is damage
-            snapshots.prune()
             machine = recovered.machine
             clock = EngineClock(self.system, machine.state.now, self.folder)
-            self.snapshotter = Snapshotter(snapshots, recovered, log, clock)
-            self.thread = EngineThread(machine, clock, self.post, self.snapshotter)
+            if self.history:
+                self._open_history(snapshots, recovered, log, clock)
+            else:
+                snapshots.prune()
+                self.snapshotter = Snapshotter(snapshots, recovered, log, clock)
+            self.thread = EngineThread(machine, clock, self.post, self.snapshotter, self.archiver)
             self.clock = clock
             self.log = log
             self.thread.prepare()
@@ -188,6 +223,17 @@ class World:
             log.close()
             raise
         self.thread.start()
+
+    def _open_history(
+        self, snapshots: Snapshots, recovered: Recovered, log: EmbeddedLog, clock: Clock
+    ) -> None:
+        """As the engine does."""
+        archiver = Archiver(self.folder / HISTORY, snapshots, log, clock, self.disk)
+        assert archiver.status.warning == ""
+        snapshots.prune(archiver.needed())
+        snapshotter = Snapshotter(snapshots, recovered, log, clock, archiver.needed)
+        self.sweeper = Sweeper(self.folder, snapshots, snapshotter, log, clock, archiver, self.disk)
+        self.archiver, self.snapshotter, snapshotter.sweeper = archiver, snapshotter, self.sweeper
 
     def close(self) -> None:
         if self.thread is not None:
@@ -286,6 +332,21 @@ class World:
             self.run(self.dice.choice([0, 600, DAY // 4]))
         self.wait()
         self.rest()
+
+    def archive(self) -> None:
+        """A snapshot, none being under way, and everything up to it history; then the log trimmed."""
+        thread, snapshotter, archiver = self.thread, self.snapshotter, self.archiver
+        assert thread is not None
+        assert snapshotter is not None
+        assert archiver is not None
+        before = snapshotter.status.number
+        thread.run(lambda machine, now: snapshotter.begin(machine)).result(WAIT_S)
+        snapshotter.wait()
+        assert snapshotter.status.number > before
+        while archiver.status.sequence < snapshotter.status.sequence:
+            assert archiver.status.warning == ""
+            thread.run(lambda machine, now: None).result(WAIT_S)
+        archiver.wait()
 
     def run(self, seconds: float) -> None:
         """So much time goes by."""

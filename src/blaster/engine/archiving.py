@@ -157,17 +157,20 @@ class Archiver:
             self._go_on(snapshot, began, stop)
 
     def _go_on(self, snapshot: int, began: float, stop: Stop) -> None:
+        what = "history stays behind"
         try:
             move(self.history, self._snapshots, self._log, snapshot, stop)
             self._seconds = self._clock.monotonic() - began
+            what = "the log is not trimmed"
             trim(self.history, self._snapshots, self._log)
+            what = "files of history are not merged"
             while self.history.merge(stop):
                 pass
         except GivenUp:
             return
         except Exception as error:  # noqa: BLE001 - said, and tried again later
             self._retry = self._clock.monotonic() + HISTORY_RETRY_S
-            self._warning = f"history stays behind: {error}"
+            self._warning = f"{what}: {error}"
             return
         self._warning = ""
 

@@ -127,9 +127,7 @@ def _found(folder: Path) -> tuple[Damage, LogSeen, list[Seen]]:
         if _is_damaged(log, whole):
             choices += [_choice(folder, *way, log, snapshots, history) for way in ways]
     if wrong:
-        does = "takes what is history away; it begins anew where the log does"
-        loses = (f"what is in the history alone: all before entry {log.first:,}{KNOWN}",)
-        choices.append(Choice(LOSE, does, loses, history=False))
+        choices.append(_without_history(log))
     if any(seen.state == "set aside" for seen in snapshots):
         does = "takes away the snapshots that were found damaged and set aside"
         choices.append(Choice(FORGET, does))
@@ -145,6 +143,18 @@ def _history(folder: Path) -> tuple[int, list[str]]:
     if seen is None:
         return 0, []
     return seen.sequence, [f"history: {name}: {why}" for name, why in seen.damaged]
+
+
+def _without_history(log: LogSeen) -> Choice:
+    if log.first <= 1:
+        does = "takes what is history away; it is made again of the log, which has all of it"
+        return Choice(LOSE, does, history=False)
+    loses = (
+        f"what is in the history alone: all before entry {log.first:,}{KNOWN}",
+        "explain and lists of journeys, since no past is told without its beginning",
+        "room on the disk: the log is not trimmed any more",
+    )
+    return Choice(LOSE, "takes what is history away; it cannot begin anew", loses, history=False)
 
 
 def _joined(log: LogSeen, whole: list[int]) -> bool:

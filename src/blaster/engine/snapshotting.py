@@ -62,6 +62,9 @@ class Beside(Protocol):
     def look(self, machine: Machine) -> None:
         """Between two slices, after the snapshotter itself looked."""
 
+    def is_removing(self) -> bool:
+        """Whether it removes snapshots: none is begun meanwhile."""
+
     def close(self) -> None:
         """No snapshot is written any more."""
 
@@ -104,7 +107,8 @@ class Snapshotter:
 
     def look(self, machine: Machine) -> None:
         """Begins a snapshot if it is time for one. Between two slices."""
-        if not self.is_busy() and self._is_due():
+        held = self.sweeper is not None and self.sweeper.is_removing()
+        if not held and not self.is_busy() and self._is_due():
             self.begin(machine)
         if self.sweeper is not None:
             self.sweeper.look(machine)

@@ -71,7 +71,7 @@ class Sweeper:
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._wanted: list[Future[None]] = []
-        self._stopping = False
+        self._stopping = self._removing = False
         self.warning = ""
 
     @property
@@ -96,7 +96,7 @@ class Sweeper:
     def look(self, machine: Machine) -> None:
         """Goes on with a sweep, or begins one if it is time for it. Between two slices."""
         state = machine.state
-        if state.counts["erased",] != self._seen and not self._is_finishing():
+        if state.counts["erased",] != self._seen and not self.is_removing():
             self._note(state)
         try:
             if self._sweep is None:
@@ -174,18 +174,27 @@ class Sweeper:
             if self._archiver.status.warning:
                 raise _Failed(self._archiver.status.warning)
             yield
-        self._error = None
-        self._thread = threading.Thread(
-            target=self._finish, args=(clean, total, contacts), name="blaster-sweep", daemon=True
-        )
-        self._thread.start()
-        while self._is_finishing():
-            yield
+        self._removing = True
+        try:
+            while self._snapshotter.is_busy():  # what one is writing, nothing names yet
+                yield
+            self._error = None
+            self._thread = threading.Thread(
+                target=self._finish,
+                args=(clean, total, contacts),
+                name="blaster-sweep",
+                daemon=True,
+            )
+            self._thread.start()
+            while self._thread.is_alive():
+                yield
+        finally:
+            self._removing = False
         self._raise_if_failed()
 
-    def _is_finishing(self) -> bool:
-        """Whether the thread is at work, which alone keeps what is pending then."""
-        return self._thread is not None and self._thread.is_alive()
+    def is_removing(self) -> bool:
+        """Whether a thread of its own removes snapshots and keeps `pending`, or is about to."""
+        return self._removing
 
     def _raise_if_failed(self) -> None:
         if self._error is not None:
@@ -194,7 +203,7 @@ class Sweeper:
     def _finish(self, clean: SnapshotStatus, done: int, contacts: Array) -> None:
         """On a thread of its own, when the clean snapshot is there."""
         try:
-            self._snapshots.drop_before(clean.number)
+            self._snapshots.drop_before(clean.number, self._archiver.needed())
             self._archiver.empty(contacts, clean.sequence, lambda: self._stopping)
             kept = Erasures(done, self._kept.within_s)
             write_erasures(self._folder, kept, self._disk, sync=True)

@@ -93,11 +93,9 @@ class History:
             raise LogError(f"{folder}: {error}") from error
 
     def _read(self) -> Contents:
-        found = read_contents(self.folder)
+        found = _contents_of(self.folder)
         if found is not None:
             return found
-        if any(self.folder.glob("*.parquet")):
-            raise LogCorrupt("the manifest of the history is missing, and its files are there")
         write_contents(self.folder, Contents(), self._disk)
         return Contents()
 
@@ -225,6 +223,14 @@ class History:
                     sum(file.rows for file in few) <= HISTORY_FILE_ROWS_MAX
                 ):
                     yield few
+
+
+def _contents_of(folder: Path) -> Contents | None:
+    """None: there is no history. Raises as `read_contents`, and LogCorrupt for files without it."""
+    found = read_contents(folder)
+    if found is None and any(folder.glob("*.parquet")):
+        raise LogCorrupt("the manifest of the history is missing, and its files are there")
+    return found
 
 
 def _group_of(file: HistoryFile) -> Group:
@@ -426,9 +432,9 @@ class SeenHistory(NamedTuple):
 def survey_history(folder: Path) -> SeenHistory | None:
     """Every file's size and checksum verified; None: there is none. Changes nothing.
 
-    Raises LogCorrupt for a damaged manifest, LogVersionError for one of another format.
+    Raises LogCorrupt for a damaged or missing manifest, LogVersionError for one of another format.
     """
-    contents = read_contents(folder)
+    contents = _contents_of(folder)
     if contents is None:
         return None
     damaged = [(file.name, why) for file in contents.files if (why := _wrong(folder, file))]

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from blaster.errors import LogCorrupt
+from blaster.errors import LogCorrupt, LogError
 from blaster.limits import HISTORY_GROUP_ROWS
 from blaster.log.checksum import crc32
-from blaster.log.disk import Disk
+from blaster.log.disk import Disk, is_lost
 from blaster.log.historymanifest import HistoryFile, Written
 
 if TYPE_CHECKING:
@@ -191,14 +191,17 @@ class HistoryReader:
     """One file, open. A context, or `close` it."""
 
     def __init__(self, path: Path, found: HistoryFile) -> None:
-        """Raises LogCorrupt when it is missing, of another size, or no such file."""
+        """Raises LogCorrupt when it is missing, lost, of another size, or no such file.
+
+        And LogError, as everything here does, where the machine does not let it be read.
+        """
         self._name = path.name
         self._groups = np.frombuffer(found.groups, GROUP)
         self._high = found.high
         try:
             self._descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
-            raise LogCorrupt(f"{path.name} is missing") from None
+        except OSError as error:
+            raise _told(path.name, error) from error
         try:
             size = os.fstat(self._descriptor).st_size
             if size != found.nbytes:
@@ -209,6 +212,9 @@ class HistoryReader:
                 raise LogCorrupt(f"{path.name} fails the checksum of its footer")
             self._metadata = pq.read_metadata(pa.BufferReader(footer))
             self._file = pq.ParquetFile(pa.OSFile(str(path)), metadata=self._metadata)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise _told(path.name, error) from error
         except BaseException:
             os.close(self._descriptor)
             raise
@@ -227,12 +233,15 @@ class HistoryReader:
 
     def read(self, groups: range) -> pa.Table:
         """Row groups, verified. Raises LogCorrupt."""
-        for number in groups:
-            start, end = _extent(self._metadata, number)
-            content = os.pread(self._descriptor, end - start, start)
-            if crc32(content) != self._groups["crc"][number]:
-                raise LogCorrupt(f"{self._name} fails the checksum of row group {number}")
-        return self._file.read_row_groups(list(groups), use_threads=False)
+        try:
+            for number in groups:
+                start, end = _extent(self._metadata, number)
+                content = os.pread(self._descriptor, end - start, start)
+                if crc32(content) != self._groups["crc"][number]:
+                    raise LogCorrupt(f"{self._name} fails the checksum of row group {number}")
+            return self._file.read_row_groups(list(groups), use_threads=False)
+        except OSError as error:
+            raise _told(self._name, error) from error
 
     def _groups_of(self, low: int, high: int) -> range:
         """The row groups that may have rows of these contacts, both ends in."""
@@ -259,6 +268,14 @@ class HistoryReader:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _told(name: str, error: OSError) -> LogError:
+    """What the machine says of a file: only what the disk has lost is damage."""
+    if isinstance(error, FileNotFoundError):
+        return LogCorrupt(f"{name} is missing")
+    why = f"{name} cannot be read: {error.strerror or error}"
+    return LogCorrupt(why) if is_lost(error) else LogError(why)
 
 
 def checksum(path: Path) -> tuple[int, int]:

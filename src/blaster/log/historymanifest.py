@@ -16,7 +16,7 @@ import msgspec
 
 from blaster.errors import LogCorrupt, LogVersionError
 from blaster.log.checksum import crc32
-from blaster.log.disk import Disk, write_whole
+from blaster.log.disk import Disk, is_lost, write_whole
 
 FORMAT = 1
 MAGIC = b"BLHI"
@@ -71,12 +71,19 @@ def write_contents(folder: Path, contents: Contents, disk: Disk) -> None:
 
 
 def read_contents(folder: Path) -> Contents | None:
-    """None: there is none. Raises LogCorrupt, or LogVersionError for one of another format."""
+    """None: there is none.
+
+    Raises LogCorrupt, LogVersionError for one of another format, and OSError.
+    """
+    what = "the manifest of the history"
     try:
         data = (folder / NAME).read_bytes()
     except FileNotFoundError:
         return None
-    what = "the manifest of the history"
+    except OSError as error:
+        if not is_lost(error):
+            raise
+        raise LogCorrupt(f"{what} cannot be read: {error.strerror}") from error
     if len(data) < HEAD_BYTES:
         raise LogCorrupt(f"{what} is cut off")
     magic, version, length = _HEAD.unpack_from(data)

@@ -94,27 +94,33 @@ class Snapshots:
             self._segment_bytes_max,
         )
 
-    def drop_before(self, number: int) -> None:
-        """Only this snapshot and newer ones are left, and not even a damaged one is set aside.
+    def drop_before(self, number: int, needed: int | None = None) -> None:
+        """Only snapshots from this number on are left, and not even a damaged one is set aside.
 
-        Raises SnapshotCorrupt, with nothing removed, unless this one is whole.
+        Of these as `prune` leaves them. Not while one is written. Raises SnapshotCorrupt, with
+        nothing removed, unless one of them is whole.
         """
-        seen = _look(self.folder, number)
-        if seen is None or seen.state != "whole":
-            said = seen.said if seen is not None else "it is gone"
-            raise SnapshotCorrupt(f"snapshot {number} is not whole: {said}", number)
+        said = "there is none"
+        for newer in self.numbers():
+            seen = _look(self.folder, newer) if newer >= number else None
+            if seen is not None and seen.state == "whole":
+                break
+            said = seen.said if seen is not None else said
+        else:
+            raise SnapshotCorrupt(f"no snapshot from {number} on is whole: {said}", number)
         for older in self.numbers():
             if older < number:
                 self._disk.remove(manifest_path(self.folder, older))
         for aside in self.numbers("manifest.damaged"):
             path = manifest_path(self.folder, aside)
             self._disk.remove(path.with_name(f"{path.name}.damaged"))
-        self.prune()
+        self.prune(needed)
 
     def prune(self, needed: int | None = None) -> None:
         """Removes what is not needed: older snapshots, half written ones, and dead segments.
 
-        One that reaches to entry `needed` and no further stays, the newest such.
+        Not while one is written: nothing names yet what it needs. One that reaches to entry
+        `needed` and no further stays, the newest such.
         """
         named: set[int] = set()
         kept: dict[int, int] = {}  # sequences by number
