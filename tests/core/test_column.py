@@ -88,6 +88,10 @@ class Play:
         assert self.column.take_valid(rows_of(*rows)).tolist() == [
             value is not None for value in self.model.take(rows)
         ]
+        if self.kind is Kind.TEXT:
+            texts = self.column.texts(rows_of(*rows))
+            texts.validate(full=True)
+            self.held.append((texts, self.model.take(rows)))
 
     def gather(self, chance: random.Random) -> None:
         rows = self.rows(chance) * chance.choice((1, 20))
@@ -182,6 +186,8 @@ def test_rows_outside_the_column_are_refused_and_nothing_is_written(kind: Kind) 
     assert column.chunk(0) is None
     with pytest.raises(ValueError, match="Buffer dtype"):
         column.take(np.array([1.0]))
+    with pytest.raises(IndexError if kind is Kind.TEXT else TypeError, match=r"65537|no texts"):
+        column.texts(rows_of(3, 65_537))
     for batch in (-1, 2):
         for view in (column.vector, column.export, column.chunk, column.arena):
             with pytest.raises(IndexError):
@@ -199,6 +205,8 @@ def test_no_rows_is_nothing_to_do(kind: Kind) -> None:
     assert take(column, none) == []
     assert column.take_valid(none).tolist() == []
     assert read_vector(column.gather(none)) == []
+    if kind is Kind.TEXT:
+        assert column.texts(none).equals(pa.array([], pa.string()))
     assert column.chunk(0) is None
     assert made(kind, 0).batches == 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -183,3 +185,29 @@ def test_a_large_batch_of_repeats() -> None:
     assert created.sum() == count
     assert not created[count:].any()
     assert not conflicts.any()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_keys_that_come_again_far_behind(seed: int) -> None:
+    """Batches of several blocks of keys that are fetched together."""
+    dice = random.Random(seed)
+
+    def key(kind: str) -> str | None:
+        return None if dice.random() < 0.3 else f"{kind}{dice.choice('abAB')}{dice.randrange(250)}"
+
+    model, world = Model(), World(seed)
+    for count in (128, 400, 129):
+        rows: list[Row] = [(key("i"), key("e"), key("p")) for _ in range(count)]
+        numbers, created, conflicts = model.resolve(rows)
+        assert world.resolve(rows) == (numbers, created, conflicts)
+        changed: dict[int, list[str | None]] = {}
+        for row, number in zip(rows, numbers, strict=True):
+            if number == len(model.contacts):
+                model.contacts.append([None, None, None])
+            if number >= 0:
+                contact = model.contacts[number]
+                contact[:] = [
+                    old if new is None else new for old, new in zip(contact, row, strict=True)
+                ]
+                changed[number] = list(contact)
+        world.apply(changed)

@@ -6,11 +6,16 @@ import datetime as dt
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from blaster.engine import cells
 from blaster.engine.conversion import Place, convert
 from blaster.errors import InputError
 from blaster.model.fields import Field
+from tests.volume import cases
 
 PLACE = Place("IL", "Asia/Jerusalem")
 DAY = dt.date(2026, 3, 1)
@@ -35,6 +40,44 @@ def test_text_is_trimmed_and_blanks_are_missing() -> None:
     values = [" דנה ", "", "  ", None, "a b"]
     assert made(values, Field("x")) == (["דנה", None, None, None, "a b"], [False] * 5)
     assert made(["a", "b"], Field("x", repeats=True)) == (["a", "b"], [False, False])
+
+
+@settings(deadline=None, max_examples=cases(200))
+@given(
+    st.lists(st.none() | st.text("aת7 \t\x1f\x7f\x85\xa0«\u1680\u2009\u2030\u3000ඞ😀", max_size=3))
+)
+def test_trimming_is_arrows_own(values: list[str | None]) -> None:
+    """Whether or not the short look at first and last characters was enough."""
+    array = pa.array(["x", *values], pa.string())[1:]
+    plain = [text or None for text in pc.utf8_trim_whitespace(array).to_pylist()]
+    assert made(array, Field("x")) == (plain, [False] * len(values))
+    if cells.are_trimmed(array):
+        assert plain == values
+
+
+def test_what_needs_no_trimming_is_not_copied() -> None:
+    array = pa.array(["דנה", None, "a b", "«x»"])
+    assert cells.are_trimmed(array[:3])
+    assert convert(array[:3], Field("x"), PLACE).values.buffers()[2].address == (
+        array.buffers()[2].address
+    )
+
+
+DECIMALS = st.builds(
+    lambda digits, places: digits / 10**places, st.integers(-(10**15), 10**15), st.integers(0, 12)
+)
+
+
+@settings(deadline=None, max_examples=cases(300))
+@given(st.lists(st.none() | DECIMALS | st.floats(), max_size=4), st.integers(1, 6))
+def test_scaled_doubles_are_what_their_text_says(values: list[float | None], scale: int) -> None:
+    """Also where one of them has more decimals, an exponent, or is no number."""
+    field = Field("x", type="number", scale=scale)
+    array = pa.array([7.0, *values], pa.float64())[1:]
+    assert made(array, field) == made(array.cast(pa.string()), field)
+    for value in values:  # one by one, so that the others do not decide how it is read
+        one = pa.array([value], pa.float64())
+        assert made(one, field) == made(one.cast(pa.string()), field)
 
 
 def test_each_type_from_text() -> None:

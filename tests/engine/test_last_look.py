@@ -25,7 +25,7 @@ class Table(HeldTransport):
 
     def suppress(self, addresses, scopes) -> None:
         with self.changed:
-            self.table.update(zip(addresses, scopes.tolist(), strict=True))
+            self.table.update(zip(addresses.to_pylist(), scopes.tolist(), strict=True))
             self.changed.notify_all()
 
     def look(self, batch) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+import codecs
+import io
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blaster.engine import sources
 from blaster.engine.importer import read
 from blaster.model.fields import BUILT_IN_FIELDS, Field
+from tests.volume import cases
 
 HEADER = "email,first_name\n"
 
@@ -36,3 +43,48 @@ def test_a_cell_of_two_lines_is_a_cell(tmp_path, text):
 
 def test_a_quote_inside_a_word_is_a_letter(tmp_path):
     assert rows_of(tmp_path, 'a@example.com,מנכ"ל\n') == (["a@example.com"], [])
+
+
+PIECES = st.sampled_from(
+    [
+        "a",
+        "ב",
+        "€",
+        "😀",
+        "\ufffd",
+        "\ufeff",
+        b"\xff",
+        b"\xe2\x82",
+        b"\xed\xa0",
+        b"\xf0\x9f",
+        b"\x80",
+    ]
+)
+
+
+@settings(deadline=None, max_examples=cases(200))
+@given(
+    st.lists(st.tuples(PIECES, st.integers(1, 200)), max_size=12),
+    st.integers(300, 400),
+    st.sampled_from(["utf-8", "utf-8-sig", "windows-1255", "utf-16"]),
+)
+def test_any_bytes_are_read_as_the_codec_says(pieces, size, encoding) -> None:
+    """Whole or in parts that cut characters, good, damaged, and good again."""
+    raw = b"".join(
+        (piece if isinstance(piece, bytes) else piece.encode()) * count for piece, count in pieces
+    )
+    if encoding == "utf-16":
+        raw = codecs.BOM_UTF16_LE + raw
+    elif encoding == "utf-8" and raw.startswith(codecs.BOM_UTF8):
+        encoding = "utf-8-sig"  # as a source finds out
+    plain = raw.decode(encoding, "replace")
+    reader = sources._Recoded(io.BytesIO(raw), encoding)
+    parts = list(iter(lambda: reader.read(size), b""))
+    assert b"".join(parts).decode() == plain
+    assert all(len(part) <= size for part in parts)
+    assert all(len(part) > size // 2 for part in parts[:-1])
+    assert reader.damaged == ("\ufffd" in plain)
+    assert not parts or reader.tail == parts[-1][-8:]
+    whole = sources._Recoded(io.BytesIO(raw), encoding)
+    assert whole.read(100_000).decode() == plain
+    assert whole.damaged == reader.damaged

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from blaster.clock import Clock
 from blaster.limits import RING_PLACES
@@ -103,8 +104,8 @@ class Exchange(Transport):
             for worker in self.workers:
                 self.broker.attach(worker.number, worker.number, self.clock.monotonic())
 
-    def suppress(self, addresses: Sequence[str], scopes: Any) -> None:
-        for address, bits in zip(addresses, scopes.tolist(), strict=True):
+    def suppress(self, addresses: pa.StringArray, scopes: Any) -> None:
+        for address, bits in zip(addresses.to_pylist(), scopes.tolist(), strict=True):
             self.table.put(address, bits)
 
     def room(self) -> dict[str, int]:

@@ -6,6 +6,7 @@ import queue
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -76,8 +77,9 @@ class Table:
     def __init__(self) -> None:
         self.rows: dict[str, int] = {}
 
-    def put(self, address: str, scopes: int) -> None:
-        self.rows[address] = scopes
+    def put_all(self, ends: Any, text: Any, scopes: Any) -> None:
+        for place, bits in enumerate(scopes.tolist()):
+            self.rows[bytes(text[ends[place] : ends[place + 1]]).decode()] = bits
 
 
 class Bench:

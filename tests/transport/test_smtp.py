@@ -7,6 +7,7 @@ import threading
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from blaster.clock import SystemClock
@@ -170,10 +171,12 @@ def test_reclaim_then_start(make, tmp_path):
 def test_suppressions_are_written_at_once(make):
     table = Table()
     transport = make(table=table)
-    transport.suppress(["a@x", "b@x"], np.array([1, 2], np.uint64))
+    transport.suppress(pa.array(["a@x", "דנה@x"]), np.array([1, 2], np.uint64))
     started(transport)
-    transport.suppress(["a@x"], np.array([0], np.uint64))
-    assert table.rows == {"a@x": 0, "b@x": 2}
+    transport.suppress(pa.array([], pa.string()), np.array([], np.uint64))
+    some = pa.array(["no@x", "a@x", "b@x", "no@x"])[1:3]
+    transport.suppress(some, np.array([0, 3], np.uint64))
+    assert table.rows == {"a@x": 0, "דנה@x": 2, "b@x": 3}
 
 
 def test_new_definitions_while_it_runs(make, tmp_path):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zlib
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,36 @@ def test_it_is_a_dict(tmp_path_factory, puts, capacity):
     for address, scopes in model.items():
         assert reader.get(address) == writer.get(address) == scopes
     assert 2 * len(writer) <= writer.capacity
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.text("abאב@.", max_size=4), st.integers(0, 2**64 - 1) | st.just(0)))
+    )
+)
+def test_many_at_once_are_one_after_another(tmp_path_factory, groups):
+    folder = tmp_path_factory.mktemp("table")
+    writer = SuppressionTable.create(folder / "many", KEY, 0)
+    single = SuppressionTable.create(folder / "single", KEY, 0)
+    for group in groups:
+        texts = [address.encode() for address, _ in group]
+        ends = np.cumsum([3, *map(len, texts)], dtype=np.int32)
+        text = np.frombuffer(b"no@" + b"".join(texts) + b"more", np.uint8)
+        writer.put_all(ends, text, np.array([scopes for _, scopes in group], np.uint64))
+        for address, scopes in group:
+            single.put(address, scopes)
+    assert (len(writer), writer.capacity) == (len(single), single.capacity)
+    for address in {address for group in groups for address, _ in group}:
+        assert writer.get(address) == single.get(address)
+
+
+@pytest.mark.parametrize("ends", [[0], [0, 1], [0, 1, 2, 3], [-1, 1, 2], [0, 2, 1], [0, 1, 4]])
+def test_ends_that_do_not_fit_change_nothing(path, ends):
+    writer = SuppressionTable.create(path, KEY, 0)
+    text, scopes = np.frombuffer(b"abc", np.uint8), np.array([1, 1], np.uint64)
+    with pytest.raises(ValueError, match=r"address|ends"):
+        writer.put_all(np.array(ends, np.int32), text, scopes)
+    assert len(writer) == 0
 
 
 def test_growing(path):

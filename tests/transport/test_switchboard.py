@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from blaster.errors import InputError
@@ -109,7 +110,7 @@ def test_the_rest_reaches_the_one_that_knows(board, smtp):
     board.configure(definitions(email="stub"))
     numbers = np.array([4, 5], np.uint64)
     assert list(rows(board.reclaim(numbers, np.array([True, True])))) == [4]
-    board.suppress(["a@x"], np.array([1], np.uint64))
+    board.suppress(pa.array(["a@x"]), np.array([1], np.uint64))
     board.start(Heard())
     board.settled(numbers)
     assert smtp.calls == ["reclaim", "suppress", "settled"]

@@ -64,18 +64,25 @@ def codes_of(dictionary: Dictionary, texts: pa.Array) -> Array:
 
     One look-up per distinct text, in order of first appearance.
     """
-    if not pa.types.is_dictionary(texts.type) or texts.type.value_type not in _TEXT_TYPES:
+    given = pa.types.is_dictionary(texts.type) and texts.type.value_type in _TEXT_TYPES
+    if not given:
         texts = as_strings(texts).dictionary_encode()
     words = texts.dictionary.to_pylist()
-    places = texts.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+    places = texts.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     codes = np.full(len(words) + 1, -1, np.int32)  # the last one answers for null
-    used, first = np.unique(places, return_index=True)
-    for place in used[np.argsort(first)].tolist():
+    # A dictionary made just now has its words in this order, and each of them is used.
+    for place in _by_first_use(places) if given else range(len(words)):
         word = words[place] if place >= 0 else None
         if word is not None:
             codes[place] = dictionary.add(word)
     found: Array = codes[places]
     return found
+
+
+def _by_first_use(places: Array) -> list[int]:
+    used, first = np.unique(places, return_index=True)
+    ordered: list[int] = used[np.argsort(first)].tolist()
+    return ordered
 
 
 def update_codes(hasher: Hasher, dictionary: Dictionary, codes: Array) -> None:

@@ -60,6 +60,8 @@ class Column:
         DATE int32[], BOOL bool[], CODE int32[], TEXT list[str | None], LIST list[list[str] | None].
         Missing: TIME NEVER, CODE -1, the other arrays 0 (ask `take_valid`).
         """
+    def texts(self, rows: _Rows) -> pa.StringArray:
+        """TEXT: the rows' values for Arrow, in this order, null where one is missing."""
     def take_valid(self, rows: _Rows) -> npt.NDArray[np.bool_]:
         """Which of the rows have a value."""
     def gather(self, rows: _Rows) -> Vector:

@@ -103,6 +103,11 @@ cdef class Column:
     def take(self, rows):
         return self.store.take(self.checked(rows))
 
+    def texts(self, rows):
+        if self.store.kind != TEXT:
+            raise TypeError(f"a {self.kind.name} column has no texts")
+        return (<TextStore>self.store).texts(self.checked(rows))
+
     def take_valid(self, rows):
         return self.store.take_valid(self.checked(rows))
 

@@ -38,7 +38,7 @@ def erasure_of(state: State, contacts: Array, seed: int) -> records.Erased:
     seed = state.forgotten.seed or seed
     hashes, codes = {}, np.zeros(len(contacts), np.uint8)
     for channel, name in ADDRESS_FIELDS.items():
-        addresses = pa.array(state.column(("field", name)).take(contacts), pa.string())
+        addresses = state.column(("field", name)).texts(contacts)
         hashes[channel] = hash_addresses(channel, addresses, seed)
         never = flag(state, ("opt-out", channel, "all"), contacts)
         never |= flag(state, ("bounced", channel), contacts)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from blaster.core.campaigns import CampaignState
 from blaster.core.column import Column
@@ -49,7 +50,7 @@ def write_fields(
         if name in ADDRESS_CHANNELS or name == "id":
             _readdress(state, name, contacts[changed], before, changed)
         if name in ADDRESS_CHANNELS:
-            addresses = pa.array(column.take(contacts[changed]), pa.string())
+            addresses = column.texts(contacts[changed])
             changes += close_forgotten(state, name, contacts[changed], addresses)
         if state.is_read(key):
             _change_in_runs(state, at, key, contacts[changed])
@@ -68,12 +69,12 @@ def _readdress(
     state: State, name: str, contacts: Array, before: tuple[Any, Array], changed: Array
 ) -> None:
     """Moves contacts from their old to their new address in the directory."""
-    old = [text for text, moved in zip(before[0], changed.tolist(), strict=True) if moved]
-    new = state.column(("field", name)).take(contacts)
+    old = before[0].filter(pa.array(changed))
+    new = state.column(("field", name)).texts(contacts)
     place = ("id", "email", "phone").index(name)
     was: list[Any] = [None, None, None]
     became: list[Any] = [None, None, None]
-    was[place], became[place] = pa.array(old, pa.string()), pa.array(new, pa.string())
+    was[place], became[place] = old, new
     state.directory.move(contacts, tuple(was), tuple(became))
     channel = ADDRESS_CHANNELS.get(name)
     if channel is None:
@@ -82,7 +83,7 @@ def _readdress(
         for sender in state.senders():
             if isinstance(sender, CampaignState) or sender.running:
                 sender.refile(contacts, channel)
-    had = np.fromiter((text is not None for text in old), bool, len(old))
+    had = old.is_valid().to_numpy(zero_copy_only=False)
     bounced = state.find(("bounced", channel))
     if bounced is not None and had.any():
         again = contacts[had]
@@ -105,15 +106,21 @@ def close_forgotten(state: State, name: str, contacts: Array, addresses: pa.Arra
 
 
 def snapshot(column: Column, rows: Array) -> tuple[Any, Array]:
-    """Values and validity, to compare later."""
-    return column.take(rows), column.take_valid(rows)
+    """Values (texts as an Arrow array) and validity, to compare later."""
+    values = column.texts(rows) if column.kind is Kind.TEXT else column.take(rows)
+    return values, column.take_valid(rows)
 
 
 def differs(column: Column, rows: Array, before: tuple[Any, Array]) -> Array:
     """Which rows hold another value than `before`; missing equals missing."""
+    changed: Array
     values, valid = snapshot(column, rows)
-    if column.kind in (Kind.TEXT, Kind.LIST):
+    if column.kind is Kind.TEXT:
+        changed = pc.not_equal(values, before[0]).fill_null(False).to_numpy(zero_copy_only=False)
+        changed |= valid != before[1]
+        return changed
+    if column.kind is Kind.LIST:
         pairs = zip(values, before[0], strict=True)
         return np.fromiter((new != old for new, old in pairs), bool, len(rows))
-    changed: Array = (valid != before[1]) | (valid & (values != before[0]))
+    changed = (valid != before[1]) | (valid & (values != before[0]))
     return changed

@@ -17,20 +17,11 @@ from libc.stdlib cimport calloc, free
 
 import numpy as np
 
-from blaster.core.keys cimport hash_key, key_bytes, key_given, same_key, seed_of
-
-cdef extern from *:
-    """
-    #if defined(__GNUC__) || defined(__clang__)
-    #define blaster_prefetch(p) __builtin_prefetch(p)
-    #else
-    #define blaster_prefetch(p) ((void)(p))
-    #endif
-    """
-    void blaster_prefetch(const void* p) noexcept nogil
+from blaster.core.keys cimport (
+    BLOCK, blaster_prefetch, hash_key, key_bytes, key_given, same_key, seed_of,
+)
 
 cdef enum:
-    BLOCK = 128             # keys whose slots are fetched ahead together
     CAPACITY_MIN = 16
     TAIL_MIN = 16
 

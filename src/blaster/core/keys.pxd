@@ -6,6 +6,19 @@
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memcmp
 
+cdef extern from *:
+    """
+    #if defined(__GNUC__) || defined(__clang__)
+    #define blaster_prefetch(p) __builtin_prefetch(p)
+    #else
+    #define blaster_prefetch(p) ((void)(p))
+    #endif
+    """
+    void blaster_prefetch(const void* p) noexcept nogil
+
+cdef enum:
+    BLOCK = 128                 # keys whose slots are fetched ahead together
+
 cdef struct KeyView:
     Py_ssize_t length
     Py_ssize_t first

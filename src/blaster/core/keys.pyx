@@ -113,6 +113,17 @@ cdef inline uint64_t _word(const uint8_t* data, Py_ssize_t size, bint fold) noex
     return _fold_word(word) if fold else word
 
 
+cdef inline uint64_t _tail(
+    const uint8_t* data, Py_ssize_t size, Py_ssize_t left, bint fold
+) noexcept nogil:
+    # The last `left` (up to seven) bytes; of a longer key by one load that ends where they end.
+    cdef uint64_t word
+    if size < 8:
+        return _word(data, size, fold)
+    word = _word(data + size - 8, 8, fold)
+    return word >> (64 - 8 * left) if left else 0
+
+
 cdef uint64_t hash_key(
     const uint8_t* data, Py_ssize_t size, Seed seed, bint fold
 ) noexcept nogil:
@@ -129,7 +140,7 @@ cdef uint64_t hash_key(
         _round(v)
         v[0] ^= word
         at += 8
-    word = _word(data + at, size - at, fold) | (<uint64_t>size << 56)
+    word = _tail(data, size, size - at, fold) | (<uint64_t>size << 56)
     v[3] ^= word
     _round(v)
     v[0] ^= word

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
-from blaster.core.keys cimport Keys, KeyView, Seed
+from blaster.core.keys cimport BLOCK, Keys, KeyView, Seed
 
 
 cdef class Overlay:
@@ -10,9 +10,12 @@ cdef class Overlay:
     cdef Keys keys
     cdef Seed seed
     cdef bint fold
-    cdef uint64_t mask          # slots - 1; a power of two, at least twice the rows
+    cdef uint64_t mask          # slots - 1; a power of two, at least twice the keys it may get
     cdef uint64_t* slots        # (tag << 32) | (row of the batch + 1); 0 is empty
 
+    cdef const int64_t[::1] found       # the row that the index gave each, -1 for none
+    cdef uint64_t[BLOCK] hashes         # of a block of rows: those that are given and not found
+
+    cdef void fetch(self, Py_ssize_t start, Py_ssize_t stop) noexcept nogil
     cdef Py_ssize_t find(self, Py_ssize_t row, uint64_t hashed) noexcept nogil
     cdef void insert(self, Py_ssize_t row, uint64_t hashed) noexcept nogil
-    cdef uint64_t hash_of(self, Py_ssize_t row) noexcept nogil

@@ -83,10 +83,9 @@ def suppressed_contacts(state: State, channel: str) -> Array:
     return np.concatenate(found)
 
 
-def addresses_of(state: State, channel: str, contacts: Array) -> pa.Array:
+def addresses_of(state: State, channel: str, contacts: Array) -> pa.StringArray:
     """The contacts' addresses on the channel, as strings; null where there is none."""
-    column = state.column(("field", ADDRESS_FIELDS[channel]))
-    return pa.array(column.take(contacts), pa.string())
+    return state.column(("field", ADDRESS_FIELDS[channel])).texts(contacts)
 
 
 def touched(state: State, channel: str, operations: Iterable[records.Operation]) -> Array:

@@ -23,5 +23,6 @@ cdef inline const uint8_t* view_bytes(const View* view, const uint8_t* arena) no
 
 
 cdef class TextStore(ArenaStore):
+    cdef object texts(self, const int64_t[::1] rows)
     cdef int write(self, const int64_t[::1] rows, object texts) except -1
     cdef View* view_at(self, int64_t row, const uint8_t** text) noexcept nogil

@@ -7,7 +7,7 @@ Python never sees this module.
 """
 
 from cpython.unicode cimport PyUnicode_DecodeUTF8
-from libc.stdint cimport int32_t, int64_t, uint8_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
@@ -106,6 +106,35 @@ cdef class TextStore(ArenaStore):
             view = self.view_at(row, &text)
             values.append(PyUnicode_DecodeUTF8(<const char*>text, view.length, NULL))
         return values
+
+    cdef object texts(self, const int64_t[::1] rows):
+        """The rows' values as an Arrow string array with memory of its own."""
+        cdef Py_ssize_t i, count = rows.shape[0]
+        cdef int64_t needed = 0
+        cdef const uint8_t* text = NULL
+        cdef const View* view
+        offsets, valid = np.zeros(count + 1, np.int32), np.zeros((count + 63) >> 6, np.uint64)
+        if count == 0:
+            return pa.array([], pa.string())
+        cdef int32_t[::1] ends = offsets
+        cdef uint64_t[::1] words = valid
+        with nogil:
+            for i in range(count):
+                needed += self.view_at(rows[i], &text).length       # a missing text has none
+                ends[i + 1] = <int32_t>needed
+            collect_bits(self.places, &rows[0], count, True, &words[0])
+        if needed > 0x7FFFFFFF:
+            raise OverflowError(f"{needed} bytes of text are too many for one array")
+        data = np.empty(needed, np.uint8)
+        cdef uint8_t[::1] bytes_of = data
+        cdef uint8_t* out = &bytes_of[0] if needed else NULL
+        with nogil:
+            for i in range(count):
+                view = self.view_at(rows[i], &text)
+                if view.length:
+                    memcpy(out + ends[i], text, <size_t>view.length)
+        buffers = (pa.py_buffer(valid), pa.py_buffer(offsets), pa.py_buffer(data))
+        return pa.Array.from_buffers(pa.string(), count, buffers)
 
     cdef object gather(self, const int64_t[::1] rows):
         cdef Py_ssize_t i, count = rows.shape[0]

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from blaster.core import EVERYTHING, State, addresses_of, may_still
 from blaster.model.orders import OrderBatch, OutcomeBatch
@@ -92,11 +93,12 @@ class Aboard:
                     self._closed.setdefault(handed, set()).add(number)
         return fresh
 
-    def scopes(self, addresses: list[str], scopes: Array) -> Array:
-        """The scopes (uint64[]) of addresses, with those that are closed."""
+    def scopes(self, addresses: pa.StringArray, scopes: Array) -> Array:
+        """The scopes (uint64[]) of addresses (no nulls), with those that are closed."""
         if not self._closed:
             return scopes
-        closed = np.array([address in self._closed for address in addresses], bool)
+        known = pa.array(list(self._closed), pa.string())
+        closed = pc.is_in(addresses, value_set=known).to_numpy(zero_copy_only=False)
         return np.where(closed, scopes | np.uint64(EVERYTHING), scopes)
 
     def open(self, numbers: Iterable[int]) -> list[str]:

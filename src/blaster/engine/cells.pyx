@@ -44,6 +44,26 @@ def integers(values, int scale=0):
     return results, states
 
 
+def are_trimmed(values):
+    """Whether surely no cell is empty, and none begins or ends with a white character of Unicode.
+
+    False also where that would take a closer look: a first or last character whose bytes begin as
+    those of a white one do.
+    """
+    cdef Keys keys = Keys(values)
+    cdef Py_ssize_t row, size = 0
+    cdef const uint8_t* data
+    cdef bint all_are = True
+    with nogil:
+        for row in range(keys.view.length):
+            if key_given(&keys.view, row):
+                data = key_bytes(&keys.view, row, &size)
+                if size == 0 or _maybe_white(data[0]) or _maybe_white(_last_lead(data, size)):
+                    all_are = False
+                    break
+    return all_are
+
+
 def numbers(values):
     """(float64[], states): LONG where `float` must read the digits; never NaN or infinite."""
     cdef Keys keys = Keys(values)
@@ -96,6 +116,19 @@ def booleans(values):
             if key_given(&keys.view, row):
                 state[row] = to_boolean(_cell(&keys.view, row), &out[row])
     return results.view(np.bool_), states
+
+
+cdef inline bint _maybe_white(uint8_t lead) noexcept nogil:
+    # ASCII up to the space and DEL; U+0085, U+00A0; U+1680; U+2000 to U+205F; U+3000.
+    return lead <= 32 or lead == 127 or lead == 0xC2 or 0xE1 <= lead <= 0xE3
+
+
+cdef inline uint8_t _last_lead(const uint8_t* data, Py_ssize_t size) noexcept nogil:
+    # The first byte of the last character of UTF-8.
+    cdef Py_ssize_t at = size - 1
+    while at > 0 and data[at] & 0xC0 == 0x80:
+        at -= 1
+    return data[at]
 
 
 cdef inline Cell _cell(const KeyView* view, Py_ssize_t row) noexcept nogil:

@@ -23,6 +23,9 @@ from blaster.model.fields import Field, Kind
 LIST_SEPARATOR = ";"
 """Between the values of one cell of a list field."""
 
+EXACT_SCALE_MAX, EXACT_MAX = 4, 1e10
+"""Doubles of more decimals, or as large, go by their text: Arrow may write it with an exponent."""
+
 _Array = np.ndarray[Any, Any]
 _BAD, _LONG, _LOCAL = 2, 3, 4
 
@@ -86,9 +89,29 @@ def _natural(array: pa.Array, field: Field, place: Place) -> Converted | None:
         kept = pc.if_else(pc.is_nan(numbers), None, numbers)  # NaN is how pandas writes missing
         infinite = pc.is_inf(numbers).fill_null(False).to_numpy(zero_copy_only=False)
         return Converted(pc.if_else(pa.array(infinite), None, kept), infinite, "not a number")
+    if kind == Kind.INT and field.scale and pa.types.is_float64(given):
+        return _scaled(array, field.scale)
     if pa.types.is_date(given) or pa.types.is_timestamp(given):
         return _from_time(array, field, place)
     return None
+
+
+def _scaled(array: pa.Array, scale: int) -> Converted | None:
+    """Doubles as whole numbers of 10**-scale, where each is written with so many decimals at most.
+
+    A double that a decimal of at most 15 digits rounds to is that decimal, and no other so short,
+    in its shortest form too: the answer is that of the text. None: go by that.
+    """
+    if scale > EXACT_SCALE_MAX:
+        return None
+    given = array.fill_null(0.0).to_numpy(zero_copy_only=False)
+    with np.errstate(over="ignore", invalid="ignore"):
+        whole = np.rint(given * 10**scale)
+        exact = (np.abs(given) < EXACT_MAX) & (whole / 10**scale == given)
+    if not exact.all():
+        return None
+    missing = array.is_null().to_numpy(zero_copy_only=False) if array.null_count else None
+    return _good(pa.array(whole.astype(np.int64), mask=missing))
 
 
 def _from_time(array: pa.Array, field: Field, place: Place) -> Converted | None:
@@ -158,6 +181,8 @@ def _from_text(array: pa.StringArray, field: Field, place: Place) -> Converted:
 
 
 def _trimmed(array: pa.StringArray) -> pa.StringArray:
+    if cells.are_trimmed(array):
+        return array
     trimmed = pc.utf8_trim_whitespace(array)
     blank = pc.equal(trimmed, "")
     return pc.if_else(blank, None, trimmed) if pc.any(blank).as_py() else trimmed

@@ -560,7 +560,8 @@ class EngineThread:
         moved, self._moved = union(self._moved), []
         closed = self._aboard.close(state, moved) if len(moved) else []
         if closed:
-            self._transport.suppress(closed, np.full(len(closed), EVERYTHING, np.uint64))
+            everything = np.full(len(closed), EVERYTHING, np.uint64)
+            self._transport.suppress(pa.array(closed, pa.string()), everything)
         self._suppress(contacts)
 
     def _suppress(self, contacts: Array) -> None:
@@ -569,9 +570,9 @@ class EngineThread:
             rows = contacts[first : first + BATCH_ROWS]
             addresses = addresses_of(state, MAIL, rows)
             known = addresses.is_valid().to_numpy(zero_copy_only=False)
-            texts = addresses.drop_null().to_pylist()
-            scopes = self._aboard.scopes(texts, scopes_of(state, MAIL, rows[known]))
-            self._transport.suppress(texts, scopes)
+            addresses = addresses.drop_null()
+            scopes = self._aboard.scopes(addresses, scopes_of(state, MAIL, rows[known]))
+            self._transport.suppress(addresses, scopes)
 
     def _reopen(self, numbers: Array) -> None:
         """Orders were answered: addresses that were closed for them alone are as they should be."""
@@ -579,10 +580,10 @@ class EngineThread:
         if not opened:
             return
         state = self._machine.state
-        rows = state.directory.indexes[1].find(pa.array(opened, pa.string()))
+        addresses = pa.array(opened, pa.string())
+        rows = state.directory.indexes[1].find(addresses)
         held = rows >= 0
-        free = [address for address, is_held in zip(opened, held.tolist(), strict=True)
-                if not is_held]  # fmt: skip
+        free = addresses.filter(pa.array(~held))
         self._transport.suppress(free, np.zeros(len(free), np.uint64))
         self._suppress(rows[held])
 

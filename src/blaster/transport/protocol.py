@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 
 from blaster.model.definitions import Workspace
 from blaster.model.orders import OrderBatch, OutcomeBatch
@@ -41,10 +42,11 @@ class Transport(Protocol):
         """
         return OutcomeBatch(np.empty(0, np.uint64), np.empty(0, np.uint8))
 
-    def suppress(self, addresses: Sequence[str], scopes: Array) -> None:
+    def suppress(self, addresses: pa.StringArray, scopes: Array) -> None:
         """From now on these addresses (of the e-mail channel) have exactly these scopes (uint64[]).
 
-        In force in every worker when it returns.
+        `addresses` has no nulls; of one that stands there twice the last counts. In force in every
+        worker when it returns.
         """
         return
 

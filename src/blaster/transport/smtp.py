@@ -20,6 +20,8 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
+import pyarrow as pa
 import uvloop
 
 from blaster.clock import Clock
@@ -47,7 +49,7 @@ _NONE = {CHANNEL: 0}
 class Table(Protocol):
     """What the core uses of a SuppressionTable it writes."""
 
-    def put(self, address: str, scopes: int) -> None: ...
+    def put_all(self, ends: Array, text: Array, scopes: Array) -> None: ...
 
 
 class Parts(NamedTuple):
@@ -124,11 +126,17 @@ class SmtpTransport(Transport):
     def reclaim(self, numbers: Array, repeats: Array) -> OutcomeBatch:
         return self._ring_files().reclaim(numbers, repeats)
 
-    def suppress(self, addresses: Sequence[str], scopes: Array) -> None:
+    def suppress(self, addresses: pa.StringArray, scopes: Array) -> None:
+        if not len(addresses):
+            return
+        _, ends, text = addresses.buffers()
+        first = addresses.offset
         with self._writing:
-            table = self._table_for(len(addresses))
-            for address, bits in zip(addresses, scopes.tolist(), strict=True):
-                table.put(address, bits)
+            self._table_for(len(addresses)).put_all(
+                np.frombuffer(ends, np.int32)[first : first + len(addresses) + 1],
+                np.frombuffer(text, np.uint8),
+                scopes,
+            )
 
     def _table_for(self, count: int) -> Table:
         """No worker lives before the first start: a new table may take the old one's place."""

@@ -32,6 +32,7 @@ cdef class SuppressionTable:
 cdef class SuppressionWriter(SuppressionTable):
     cdef uint64_t used
 
+    cdef int put_hash(self, uint64_t hash, uint64_t scopes) except -1
     cdef int grow(self) except -1
 
 cdef uint64_t siphash(const uint8_t* data, Py_ssize_t size, uint64_t k0, uint64_t k1) noexcept nogil

@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 from typing_extensions import disjoint_base
 
 CAPACITY_MAX: int
@@ -20,5 +22,11 @@ class SuppressionTable:
 @disjoint_base
 class SuppressionWriter(SuppressionTable):
     def put(self, address: str, scopes: int) -> None: ...
+    def put_all(
+        self,
+        ends: npt.NDArray[np.int32],
+        text: npt.NDArray[np.uint8],
+        scopes: npt.NDArray[np.uint64],
+    ) -> None: ...
 
 def siphash24(key: bytes, data: bytes) -> int: ...

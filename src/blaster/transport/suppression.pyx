@@ -13,7 +13,7 @@ hash of it. Laws:
 """
 
 from cpython.unicode cimport PyUnicode_AsUTF8AndSize
-from libc.stdint cimport uint8_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint64_t
 from libc.string cimport memcpy
 
 import struct
@@ -200,13 +200,35 @@ cdef class SuppressionWriter(SuppressionTable):
         None for an address that is not there adds nothing. Raises OSError when the table must grow
         and cannot; then nothing changed.
         """
-        cdef uint64_t hash = self.hash_of(address)
+        self.put_hash(self.hash_of(address), scopes)
+
+    def put_all(
+        self, const int32_t[::1] ends, const uint8_t[::1] text, const uint64_t[::1] scopes
+    ):
+        """`put` of many addresses, in order: number i is the bytes ends[i] to ends[i + 1] of `text`
+        (UTF-8; ends int32[n + 1], ascending) and has scopes[i] (uint64[n]).
+
+        Raises ValueError for what is not so. OSError as `put`: those before it are in force then.
+        """
+        cdef Py_ssize_t row, count = scopes.shape[0]
+        cdef uint64_t hash
+        cdef const uint8_t* data = &text[0] if text.shape[0] else NULL
+        if ends.shape[0] != count + 1 or ends[0] < 0 or ends[count] > text.shape[0]:
+            raise ValueError(f"{ends.shape[0]} ends and {text.shape[0]} bytes for {count} scopes")
+        for row in range(count):
+            if ends[row + 1] < ends[row]:
+                raise ValueError(f"address {row} ends before it begins")
+        for row in range(count):
+            hash = siphash(data + ends[row], ends[row + 1] - ends[row], self.k0, self.k1)
+            self.put_hash(hash if hash != 0 else 1, scopes[row])
+
+    cdef int put_hash(self, uint64_t hash, uint64_t scopes) except -1:
         cdef Slot* slot = <Slot*>self.find(hash)
         if slot.hash == hash:
             store_u64(&slot.scopes, scopes)
-            return
+            return 0
         if scopes == 0:
-            return
+            return 0
         if 2 * (self.used + 1) > self.capacity:
             self.grow()
             slot = <Slot*>self.find(hash)
@@ -214,6 +236,7 @@ cdef class SuppressionWriter(SuppressionTable):
         store_u64(&slot.hash, hash)
         self.used += 1
         store_u64(<void*>(self.head + COUNT_AT), self.used)
+        return 0
 
     cdef int grow(self) except -1:
         # Into a table twice as large; addresses without scopes stay behind.

@@ -12,9 +12,11 @@ transport is started or retired; meanwhile the channel has no room. Laws:
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
+
+import pyarrow as pa
 
 from blaster.model.definitions import Workspace
 from blaster.model.orders import OrderBatch, OutcomeBatch
@@ -105,7 +107,7 @@ class Switchboard(Transport):
         """What the SMTP transport knows; of the others nothing is left after a crash."""
         return self._smtp.reclaim(numbers, repeats)
 
-    def suppress(self, addresses: Sequence[str], scopes: Array) -> None:
+    def suppress(self, addresses: pa.StringArray, scopes: Array) -> None:
         self._smtp.suppress(addresses, scopes)
 
     def room(self) -> Mapping[str, int]:
