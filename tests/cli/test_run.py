@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import re
 import signal
 import time
 from pathlib import Path
+from typing import cast
 
 import apsw
 import pytest
 
-from blaster.cli.daemon import OPENINGS_MAX
+from blaster.cli.daemon import OPENINGS_MAX, Daemon
+from blaster.engine import Engine
 from blaster.log.disk import Disk
 from tests.cli.sending import Receiver, begin, make_account, people, receiving, wait_for
 from tests.cli.support import Cli, Ran, edit
@@ -283,3 +286,20 @@ def test_a_site_that_is_down(cli: Cli, account: Path) -> None:
     assert "to be tried again" in ran.err
     step = ledger(cli)
     assert step["waiting"] + step["in_flight"] == 2
+
+
+async def test_what_stays_is_not_searched_for_garbage() -> None:
+    """While it serves; an engine that failed is garbage like everything else when it is over."""
+    before = gc.get_freeze_count()
+    frozen: list[int] = []
+
+    class Failing:
+        @property
+        def failure(self) -> Exception:
+            frozen.append(gc.get_freeze_count())
+            return OSError("the disk is gone")
+
+    daemon = Daemon(Path("club"), None, None, until_idle=False, quiet=True)
+    await daemon._serve(cast("Engine", Failing()))
+    assert min(frozen) > before
+    assert gc.get_freeze_count() == 0

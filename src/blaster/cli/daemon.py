@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -127,6 +128,8 @@ class Daemon:
         loop = asyncio.get_running_loop()
         idle = asyncio.ensure_future(engine.settled(rates=True)) if self._until_idle else None
         told = loop.time()
+        gc.collect()
+        gc.freeze()  # or each search for cycles would stop everybody to look through what stays
         try:
             while engine.failure is None and not self._stop.is_set():
                 self._say_warning(engine)
@@ -139,6 +142,7 @@ class Daemon:
                     told = loop.time()
                     note(_line(engine))
         finally:
+            gc.unfreeze()
             if idle is not None:
                 idle.cancel()
                 await asyncio.gather(idle, return_exceptions=True)

@@ -146,8 +146,8 @@ def _natural(values: pa.Array) -> Kind:
         return Kind.NUMBER
     if not pa.types.is_integer(values.type):
         return Kind.CODE
-    ends = pc.min_max(values).as_py()
-    return Kind.INT if max(-ends["min"], ends["max"]) <= EXACT_MAX else Kind.CODE
+    whole = values.drop_null().to_numpy()  # integers of Arrow: a view, whatever their width
+    return Kind.INT if max(-int(whole.min()), int(whole.max())) <= EXACT_MAX else Kind.CODE
 
 
 def _stored(kind: Kind, field: Field | None, values: pa.Array) -> pa.Array:

@@ -35,6 +35,8 @@ def first_time(column: Column, rows: Array, at: int | Array) -> Array:
     Says which rows those were; of a row that stands there again the first.
     """
     fresh: Array = column.take(rows) == NEVER
+    if not fresh.any():
+        return fresh
     fresh &= occurrences(rows) == 0
     column.put(rows[fresh], at if isinstance(at, int) else at[fresh])
     return fresh

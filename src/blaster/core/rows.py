@@ -17,7 +17,9 @@ def distinct(values: Array) -> Array:
     if len(values) <= 1 or is_ascending(values):
         return values
     ordered = np.sort(values)
-    return ordered[np.r_[True, ordered[1:] != ordered[:-1]]]
+    differs = np.ones(len(ordered), bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=differs[1:])
+    return ordered[differs]
 
 
 def is_ascending(values: Array) -> bool:
@@ -32,8 +34,12 @@ def occurrences(values: Array) -> Array:
         return np.zeros(count, np.int64)
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    lengths = np.diff(np.r_[starts, count])
+    differs = np.ones(count, bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=differs[1:])
+    if differs.all():
+        return np.zeros(count, np.int64)
+    starts = np.flatnonzero(differs)
+    lengths = np.diff(starts, append=count)
     ranks = np.empty(count, np.int64)
     ranks[order] = np.arange(count) - np.repeat(starts, lengths)
     return ranks

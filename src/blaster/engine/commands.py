@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from blaster.engine.machine import Machine
+from blaster.limits import GATHERED_MAX
 
 Command = Callable[[Machine, int], Any]
 
 
-class Growing(Protocol):
-    """A command that may be added to while it waits."""
+class Growing:
+    """A command that may be added to while it waits: a subclass says what running it is."""
 
-    items: list[Any]
+    def __init__(self, first: Any) -> None:
+        self.items = [first]
 
     def __call__(self, machine: Machine, now: int) -> Any:
         """Runs it, with all that was added."""
+        raise NotImplementedError
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it takes no more."""
+        return len(self.items) >= GATHERED_MAX

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -258,10 +258,10 @@ class Engine:
             raise EngineClosed("the engine is not open")
         return await asyncio.wrap_future(self._thread.run(command))
 
-    async def _bring(self, arrival: Arrival) -> None:
+    def _bring(self, arrival: Arrival) -> Awaitable[None]:
         if self._gathering is None:
             raise EngineClosed("the engine is not open")
-        await self._gathering.bring(arrival)
+        return self._gathering.bring(arrival)
 
     # --- definitions --------------------------------------------------------------------------
 

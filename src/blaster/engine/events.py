@@ -5,7 +5,7 @@ Answers come when what they rest on is durable. Nothing of a refused call is app
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Literal
 
 from blaster.engine.accounts import (
@@ -63,18 +63,19 @@ class Events:
         """A contact downloaded a file."""
         await self._happened("file", file, contact, data, "")
 
-    async def _happened(
+    def _happened(
         self,
         space: str,
         name: str,
         contact: str | int,
         data: Mapping[str, object] | None,
         key: str,
-    ) -> None:
+    ) -> Awaitable[None]:
         one_name(name, space)
         one_text(key, "a key")
 
-        await self._bring(Happening(space, name, contact, data or {}, key))
+        # A copy: it is read later, on another thread, with the data of others.
+        return self._bring(Happening(space, name, contact, dict(data or ()), key))
 
     async def fill(
         self,

@@ -84,14 +84,14 @@ def find_all(state: State, contacts: Sequence[str | int]) -> Array:
 
 def find_many(state: State, contacts: Sequence[str | int]) -> tuple[Array, dict[int, Exception]]:
     """The number of each contact (int64[]), and why those that have none (-1) have none."""
-    rows = np.full(len(contacts), -1, np.int64)
+    known = state.contacts.rows
+    rows = np.array(
+        [who if type(who) is int and 0 <= who < known else -1 for who in contacts], np.int64
+    )
     refused: dict[int, Exception] = {}
-    for place, who in enumerate(contacts):
-        if type(who) is int and 0 <= who < state.contacts.rows:
-            rows[place] = who
-            continue
+    for place in np.flatnonzero(rows < 0).tolist():
         try:
-            rows[place] = find_contact(state, who)
+            rows[place] = find_contact(state, contacts[place])
         except InputError as error:
             refused[place] = error
     for place in np.flatnonzero(state.erased(rows)).tolist():

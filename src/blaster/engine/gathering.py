@@ -1,5 +1,5 @@
-"""Single inputs of many callers, gathered: what comes while the engine thread is at work is one
-entry of the log, one tick and one answer to the loop.
+"""Single inputs of many callers, gathered: what comes while the engine thread is at work, or the log
+with those before, is one entry of the log, one tick and one answer to the loop.
 
 Owns which of them may stand in one operation. Laws: the inputs of one contact stay in the order in
 which they came; what a refused one would have done is not done, and the others know nothing of it;
@@ -13,15 +13,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from blaster.core import State
+from blaster.engine.commands import Growing
 from blaster.engine.finding import find_many
-from blaster.engine.intake import attributes
+from blaster.engine.intake import named_columns
 from blaster.engine.machine import Machine
 from blaster.engine.thread import EngineThread
 from blaster.errors import InputError
@@ -47,10 +48,11 @@ class Happening(msgspec.Struct, frozen=True, gc=False):
 
     def operation(self, rows: Array, alike: list[Any]) -> records.Operation:
         """All of them, a row each. Raises InputError if they cannot be."""
-        columns = attributes([each.data for each in alike])
+        names = tuple(self.data)
+        columns = named_columns(names, zip(*[each.data.values() for each in alike], strict=True))
         if len(alike) > 1 and not self.has_columns(columns):
             raise InputError("one of them has a number that is too large for the others' column")
-        keys = tuple(each.key for each in alike)
+        keys = tuple([each.key for each in alike])
         return records.Happened(self.space, self.name, rows, columns, keys if any(keys) else ())
 
     def has_columns(self, columns: pa.RecordBatch) -> bool:
@@ -99,28 +101,25 @@ class Refusing(msgspec.Struct, frozen=True, gc=False):
 
 
 Arrival = Happening | Noting | Refusing
+Waiting = tuple[Arrival, asyncio.Future[None]]
+"""An arrival, and who waits for its answer."""
 Bring = Callable[[Arrival], Awaitable[None]]
 _TYPES: dict[type, pa.DataType] = {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 
 
-class Waiting(NamedTuple):
-    """An arrival, and who waits for its answer."""
-
-    arrival: Arrival
-    answer: asyncio.Future[None]
-
-
-class Batch:
+class Batch(Growing):
     """A command of the engine thread: what arrived until it runs."""
 
+    items: list[Waiting]
+
     def __init__(self, loop: asyncio.AbstractEventLoop, first: Waiting) -> None:
+        super().__init__(first)
         self.loop = loop
-        self.items = [first]
 
     def __call__(self, machine: Machine, now: int) -> list[Exception | None]:
         """Takes them all; answers with why each was refused, or None."""
-        chosen = [n for n, each in enumerate(self.items) if not each.answer.cancelled()]
-        arrivals = [self.items[n].arrival for n in chosen]
+        chosen = [n for n, (_, answer) in enumerate(self.items) if not answer.cancelled()]
+        arrivals = [self.items[n][0] for n in chosen]
         operations, refused = operations_of(machine.state, arrivals)
         if operations:
             machine.accept(now, operations)
@@ -133,13 +132,13 @@ class Batch:
         """Everybody his answer; on the loop."""
         error = done.exception()
         answers = [error] * len(self.items) if error is not None else done.result()
-        for each, why in zip(self.items, answers, strict=True):
-            if each.answer.done():
+        for (_, answer), why in zip(self.items, answers, strict=True):
+            if answer.done():
                 continue
             if why is None:
-                each.answer.set_result(None)
+                answer.set_result(None)
             else:
-                each.answer.set_exception(why)
+                answer.set_exception(why)
 
 
 class Gathering:
@@ -155,13 +154,13 @@ class Gathering:
         The answer may be an InputError, and then nothing was done.
         """
         loop = asyncio.get_running_loop()
-        waiting = Waiting(arrival, loop.create_future())
+        waiting = arrival, loop.create_future()
         batch = self._batch
         if batch is None or batch.loop is not loop or not self._thread.extend(batch, waiting):
             batch = Batch(loop, waiting)
             self._thread.run(batch).add_done_callback(_telling(batch))
             self._batch = batch
-        return waiting.answer
+        return waiting[1]
 
 
 def _telling(batch: Batch) -> Callable[[Future[Any]], None]:
@@ -186,6 +185,8 @@ def operations_of(
 
 def _groups(arrivals: list[Arrival], rows: Array, places: list[int]) -> list[list[int]]:
     """Those that may stand together; nobody's come before an earlier one of his."""
+    if _are_one_happening([arrivals[place] for place in places]):
+        return [places]
     kinds = [arrivals[place].kind() for place in places]
     if kinds and kinds.count(kinds[0]) == len(kinds):
         return [places]
@@ -202,6 +203,19 @@ def _groups(arrivals: list[Arrival], rows: Array, places: list[int]) -> list[lis
         groups[group].append(place)
         newest[contact] = group
     return groups
+
+
+def _are_one_happening(arrivals: list[Any]) -> bool:
+    """Whether all are happenings of one kind: a column at a time, not by the kind of each."""
+    if set(map(type, arrivals)) != {Happening}:
+        return False
+    if len({each.name for each in arrivals}) > 1 or len({each.space for each in arrivals}) > 1:
+        return False
+    datas = [each.data for each in arrivals]
+    if len(set(map(tuple, datas))) > 1:
+        return False
+    columns = zip(*[data.values() for data in datas], strict=True)
+    return all(len(set(map(type, column))) == 1 for column in columns)
 
 
 def _operations(

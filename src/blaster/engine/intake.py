@@ -8,7 +8,7 @@ Everything that can be wrong is found here, before the log. The functions only r
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -119,7 +119,7 @@ def one_text(text: str, what: str) -> str:
 def one_name(name: str, what: str) -> str:
     """A name of a list, event or form. Raises InputError for an empty, long or odd one."""
     one_text(name, f"the name of a {what}")
-    if not name.strip() or len(name.encode()) > NAME_BYTES_MAX or any(c < " " for c in name):
+    if not name.strip() or len(name.encode()) > NAME_BYTES_MAX or min(name) < " ":
         raise InputError(
             f"{name[:50]!r} is no name for a {what}: 1 to {NAME_BYTES_MAX} bytes, one line"
         )
@@ -127,20 +127,28 @@ def one_name(name: str, what: str) -> str:
 
 
 def attributes(rows: Sequence[Mapping[str, object]]) -> pa.RecordBatch:
-    """Event data as columns: numbers, booleans and texts; a column of mixed kinds is text."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    """Event data as columns, missing where a row does not name it; see `named_columns`."""
+    names = tuple(dict.fromkeys(name for row in rows for name in row))
+    return named_columns(names, [[row.get(name) for row in rows] for name in names])
+
+
+def named_columns(names: tuple[str, ...], columns: Iterable[Sequence[object]]) -> pa.RecordBatch:
+    """Event data by columns: numbers, booleans and texts; a column of mixed kinds is text.
+
+    Raises InputError for too many, and for values that are neither text nor JSON.
+    """
     if len(names) > BODY_ATTRIBUTES_MAX:
         raise InputError(f"an event has at most {BODY_ATTRIBUTES_MAX} attributes, not {len(names)}")
     try:
         return pa.RecordBatch.from_arrays(
-            [_attribute([row.get(name) for row in rows]) for name in names], names=names
+            [_attribute(values) for values in columns], names=list(names)
         )
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InputError(f"this data is neither text nor JSON: {error}") from error
 
 
-def _attribute(values: list[object]) -> pa.Array:
-    kinds = {type(value) for value in values if value is not None}
+def _attribute(values: Sequence[object]) -> pa.Array:
+    kinds = set(map(type, values)) - {type(None)}
     if kinds <= {int} or kinds <= {float} or kinds <= {bool}:
         try:
             return pa.array(values, {int: pa.int64(), float: pa.float64(), bool: pa.bool_()}.get(

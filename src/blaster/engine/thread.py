@@ -48,7 +48,7 @@ from blaster.engine.snapshotting import Snapshotter
 from blaster.engine.telling import Telling
 from blaster.engine.timekeeping import Timekeeping
 from blaster.errors import Busy, EngineClosed, InputError
-from blaster.limits import COMMANDS_MAX, GATHERED_MAX, ORDERS_IN_FLIGHT_MAX, UNDER_WAY_S_MAX
+from blaster.limits import COMMANDS_MAX, ORDERS_IN_FLIGHT_MAX, UNDER_WAY_S_MAX
 from blaster.log import Log
 from blaster.model.fields import BATCH_ROWS
 from blaster.model.orders import OrderBatch, OutcomeBatch
@@ -94,6 +94,7 @@ class EngineThread:
         self._commands: deque[tuple[Command, Future[Any]]] = deque()
         self._answers: deque[tuple[int, Future[Any], Any]] = deque()
         self._outcomes: deque[OutcomeBatch] = deque()
+        self._grown = 0  # the entry that the last growing command rests on
         self._joined = 0  # what was added to commands that are not answered yet
         self._resting: list[tuple[Future[int], bool, bool]] = []
         self._closing = False
@@ -161,7 +162,8 @@ class EngineThread:
             if self._calls() >= COMMANDS_MAX:
                 raise Busy(f"{COMMANDS_MAX} commands wait already; try again")
             self._commands.append((command, future))
-            self._wake()
+            if not self._grows():
+                self._wake()
         return future
 
     def extend(self, command: Growing, item: Any) -> bool:
@@ -172,7 +174,7 @@ class EngineThread:
         with self._mutex:
             if not self._commands or self._commands[-1][0] is not command:
                 return False
-            if len(command.items) >= GATHERED_MAX:
+            if command.is_full:
                 return False
             if self._calls() >= COMMANDS_MAX:
                 raise Busy(f"{COMMANDS_MAX} commands wait already; try again")
@@ -181,6 +183,17 @@ class EngineThread:
             command.items.append(item)
             self._joined += 1
         return True
+
+    def _grows(self) -> bool:
+        """Under the mutex: the next command may take more while the answers of one like it wait.
+
+        To run it at once would cost another tick and commit for the few that came meanwhile, and
+        the log's thread its turns at the interpreter. Beside other work it is not made to wait.
+        """
+        if not self._commands or self._closing or self._machine.log.durable >= self._grown:
+            return False
+        command = self._commands[0][0]
+        return isinstance(command, Growing) and not command.is_full
 
     def _leave(self, command: Growing) -> None:
         with self._mutex:
@@ -277,6 +290,7 @@ class EngineThread:
         """
         return bool(
             self._closing
+            or self._commands
             or self._orders
             or self._settling
             or self.telling.waits
@@ -339,9 +353,10 @@ class EngineThread:
         # Asked outside the mutex: a transport may hold its own lock while it brings outcomes.
         has_work, idle_s = self._has_work(), self._idle_s()
         with self._news:
-            if self._rest_s and not self._commands:
+            commands = bool(self._commands) and (has_work or not self._grows())
+            if self._rest_s and not commands:
                 self._news.wait(self._rest_s)
-            elif not (has_work or self._woken or self._commands or self._outcomes):
+            elif not (has_work or self._woken or commands or self._outcomes):
                 self._news.wait(idle_s)
             self._woken = False
             if self._closing and not (self._commands or self._outcomes or self._answers):
@@ -353,12 +368,12 @@ class EngineThread:
         self._take_outcomes(now)
         for _ in range(COMMANDS_PER_STEP):
             with self._mutex:
-                if not self._commands:
+                if not self._commands or (self._grows() and not has_work):
                     break
                 command, future = self._commands.popleft()
             now = max(now, int(self._clock.now()))  # who asks now is answered of now
             self._run(command, future, now)
-        self._machine.log.hurry()  # who waits for an answer need not wait for the slice as well
+            self._machine.log.hurry()  # what comes behind it is company for the next group
         if not self._rest_s:
             self._slice(now)
             self._machine.log.hurry()
@@ -482,7 +497,10 @@ class EngineThread:
         except BaseException as error:
             self._refuse(future, error)
             raise
-        self._answer(self._machine.log.last, future, answer)
+        last = self._machine.log.last
+        if isinstance(command, Growing):
+            self._grown = last
+        self._answer(last, future, answer)
 
     def _answer(self, sequence: int, future: Future[Any], answer: Any) -> None:
         with self._mutex:
