@@ -39,6 +39,7 @@ MODULES: list[str] = [
     "blaster.core.lists",
     "blaster.core.overlay",
     "blaster.core.parts",
+    "blaster.core.rare",
     "blaster.core.readers",
     "blaster.core.shelves",
     "blaster.core.store",

@@ -46,9 +46,9 @@ def digest(column: Column) -> str:
 class Play:
     """One column and its model, driven by steps; readers that pinned something see it unchanged."""
 
-    def __init__(self, kind: Kind, rows: int) -> None:
+    def __init__(self, kind: Kind, rows: int, *, rare: bool = False) -> None:
         self.kind = kind
-        self.column = made(kind, rows)
+        self.column = made(kind, rows, rare=rare)
         self.model = Model(kind, rows)
         self.held: list[tuple[Any, list[Any]]] = []
 
@@ -164,6 +164,21 @@ def test_any_sequence_reads_like_a_list(
     kind: Kind, steps: list[tuple[str, int]], rows: int
 ) -> None:
     play = Play(kind, rows)
+    for name, seed in steps:
+        play.step(name, random.Random(seed))
+    play.finish()
+
+
+@pytest.mark.parametrize("kind", [Kind.TIME, Kind.CODE, Kind.DATE], ids=lambda kind: kind.name)
+@settings(max_examples=cases(40), deadline=None)
+@given(
+    steps=st.lists(st.tuples(STEPS, st.integers(0, 2**32)), max_size=25),
+    rows=st.sampled_from((1, 64, 129, 513, 65_536, 65_600)),
+)
+def test_a_rare_column_reads_like_a_list_too(
+    kind: Kind, steps: list[tuple[str, int]], rows: int
+) -> None:
+    play = Play(kind, rows, rare=True)
     for name, seed in steps:
         play.step(name, random.Random(seed))
     play.finish()

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from blaster.core.ownership import Base as Base
     from blaster.core.ownership import Owners as Owners
     from blaster.core.picture import PICTURE_FORMAT as PICTURE_FORMAT
+    from blaster.core.picture import PICTURE_OLDEST as PICTURE_OLDEST
     from blaster.core.picture import decode_picture as decode_picture
     from blaster.core.picture import format_of as format_of
     from blaster.core.plan import CAMPAIGN_STEP as CAMPAIGN_STEP
@@ -131,6 +132,7 @@ _HOMES = {
     "LookStep": "plan",
     "NumberSet": "numberset",
     "PICTURE_FORMAT": "picture",
+    "PICTURE_OLDEST": "picture",
     "Plan": "plan",
     "Replay": "replaying",
     "Rows": "binding",
@@ -181,6 +183,7 @@ __all__ = [
     "EVERYTHING",
     "PHASES",
     "PICTURE_FORMAT",
+    "PICTURE_OLDEST",
     "REQUEST_KEY",
     "TRANSITIONS",
     "Base",

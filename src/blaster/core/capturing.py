@@ -62,6 +62,8 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 Encode = Callable[[Operation], bytes]
 
+NO_SIZES = np.empty(0, np.int64)
+
 CAPTURED: dict[type, frozenset[str]] = {
     State: frozenset(
         [
@@ -282,14 +284,16 @@ class _Walk:
         words = -1 if column.dictionary is None else self._words(column.dictionary)
         number = self._shelf(column, CHUNK, lambda: ColumnShelf(column))
         shelf: Any = self.shelves[id(column)][2]
-        sizes = (shelf.used, shelf.garbage) if shelf.has_arena else ()
+        used, garbage = (shelf.used, shelf.garbage) if shelf.has_arena else (NO_SIZES, NO_SIZES)
         return ColumnPicture(
             number,
             int(column.kind),
             column.default,
             column.never_missing,
             words,
-            *map(int64_bytes, sizes),
+            int64_bytes(used),
+            int64_bytes(garbage),
+            column.rare,
         )
 
     def _words(self, dictionary: Dictionary) -> int:

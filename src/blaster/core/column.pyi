@@ -21,6 +21,8 @@ class Column:
 
     `default` is what a missing INT counts from in `add_to`; with `never_missing` (BOOL, CODE and
     the numbers) it is also what every row reads until it is written, and no row is ever missing.
+    `rare` (TIME, CODE, DATE that may be missing): batches take memory by the values that are there
+    as long as few rows have one; such a TIME column has no `due_before` and no `minimum`.
     """
 
     def __new__(
@@ -30,6 +32,7 @@ class Column:
         dictionary: Dictionary | None = None,
         default: Any = None,
         never_missing: bool = False,
+        rare: bool = False,
     ) -> Column: ...
     @property
     def kind(self) -> Kind: ...
@@ -44,6 +47,8 @@ class Column:
     def default(self) -> Any: ...
     @property
     def never_missing(self) -> bool: ...
+    @property
+    def rare(self) -> bool: ...
     @property
     def nbytes(self) -> int:
         """Memory in use, pinned copies that readers still hold not counted."""

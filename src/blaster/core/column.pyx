@@ -12,9 +12,11 @@ import numpy as np
 
 from blaster.core.arena cimport ArenaStore
 from blaster.core.bits cimport BoolStore
+from blaster.core.chunk cimport Chunk
 from blaster.core.fixed cimport FixedStore, TimeStore
 from blaster.core.lists cimport ListStore
-from blaster.core.store cimport BATCH_BITS, INT, LIST, TEXT, TIME, Place, Store, get_bit
+from blaster.core.rare cimport RareStore
+from blaster.core.store cimport BATCH_BITS, INT, LIST, TEXT, Place, Store, get_bit
 from blaster.core.text cimport TextStore
 
 from blaster.core.codes import settled
@@ -25,11 +27,14 @@ cdef dict DEFAULT_DTYPES = {
     Kind.INT: np.int64, Kind.NUMBER: np.float64, Kind.DATE: np.int32, Kind.INSTANT: np.int64,
     Kind.CODE: np.int32,
 }
+cdef tuple RARE_KINDS = (Kind.TIME, Kind.CODE, Kind.DATE)
 
 
 cdef class Column:
 
-    def __cinit__(self, kind, *, dictionary=None, default=None, bint never_missing=False):
+    def __cinit__(
+        self, kind, *, dictionary=None, default=None, bint never_missing=False, bint rare=False
+    ):
         kind = Kind(kind)
         if kind in (Kind.CODE, Kind.LIST):
             dictionary = Dictionary() if dictionary is None else dictionary
@@ -37,10 +42,14 @@ cdef class Column:
             raise TypeError(f"a {kind.name} column has no dictionary")
         if never_missing and kind in (Kind.TEXT, Kind.LIST, Kind.TIME, Kind.ID):
             raise TypeError(f"a {kind.name} column has missing values")
+        if rare and (never_missing or kind not in RARE_KINDS):
+            raise TypeError("only instants, dates and words that may be missing are rare")
         self.default = default
         self.never_missing = never_missing
         fill = default_bits(kind, default, dictionary) if never_missing else 0
-        if kind == Kind.BOOL:
+        if rare:
+            self.store = RareStore(kind, never_missing, fill, dictionary)
+        elif kind == Kind.BOOL:
             self.store = BoolStore(kind, never_missing, fill)
         elif kind == Kind.TEXT:
             self.store = TextStore(kind)
@@ -73,6 +82,10 @@ cdef class Column:
     @property
     def dictionary(self):
         return self.store.dictionary
+
+    @property
+    def rare(self):
+        return isinstance(self.store, RareStore)
 
     @property
     def nbytes(self):
@@ -140,8 +153,8 @@ cdef class Column:
         return self.time_store().minimum()
 
     cdef TimeStore time_store(self):
-        if self.store.kind != TIME:
-            raise TypeError(f"a {self.kind.name} column has no due rows")
+        if not isinstance(self.store, TimeStore):
+            raise TypeError(f"a {'rare ' * self.rare}{self.kind.name} column has no due rows")
         return self.store
 
     # --- writing ------------------------------------------------------------------------------
@@ -191,7 +204,8 @@ cdef class Column:
     def codes_used(self):
         cdef Py_ssize_t batch, row, count
         cdef Store store = self.store
-        cdef const Place* place
+        cdef Chunk chunk
+        cdef Place place
         cdef const int32_t* codes
         cdef int64_t at
         cdef bint whole
@@ -204,7 +218,8 @@ cdef class Column:
         for batch in range(store.batches):
             if store.chunks[batch] is None:
                 continue
-            place = &store.places[batch]
+            chunk = store.chunk_of(batch)
+            place = store.place_of(chunk)
             count = store.length(batch)
             with nogil:
                 if store.kind == LIST:

@@ -2,6 +2,7 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint8_t
 
+from blaster.core.chunk cimport Chunk
 from blaster.core.store cimport Store
 
 
@@ -11,6 +12,7 @@ cdef class FixedStore(Store):
     # forgotten by then.
     cdef object words
 
+    cdef Chunk gathered(self, const int64_t[::1] rows)
     cdef object values_of(self, object values, Py_ssize_t count)
     cdef object present(self, object values, object valid, Py_ssize_t count)
     cdef int write(

@@ -193,11 +193,15 @@ cdef class FixedStore(Store):
         return values
 
     cdef object gather(self, const int64_t[::1] rows):
+        return self.vector_of(self.gathered(rows), rows.shape[0], None)
+
+    cdef Chunk gathered(self, const int64_t[::1] rows):
+        """The values of these rows in a chunk of their own."""
         cdef Py_ssize_t count = rows.shape[0]
         cdef Chunk chunk = self.fresh((count + 63) & ~63)
         cdef Place place = self.place_of(chunk)
         if count == 0:
-            return self.vector_of(chunk, 0, None)
+            return chunk
         cdef const int64_t* row = &rows[0]
         with nogil:
             if self.row_bits == 32:
@@ -206,7 +210,7 @@ cdef class FixedStore(Store):
                 take_words[uint64_t](self.places, row, count, <uint64_t*>place.data)
             if self.has_valid:
                 collect_bits(self.places, row, count, True, place.valid)
-        return self.vector_of(chunk, count, None)
+        return chunk
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -323,6 +327,10 @@ cdef class FixedStore(Store):
         cdef Py_ssize_t length = self.length(batch)
         data = pa.py_buffer(chunk).slice(0, length * self.row_bits >> 3)
         valid = self.valid_buffer(chunk, length)
+        if self.kind == TIME:
+            instants = np.frombuffer(data, np.uint32)
+            valid = pa.py_buffer(np.packbits(instants != NEVER, bitorder="little"))
+            data = pa.py_buffer(instants.astype(np.int64))
         if self.kind == ID:
             present = np.frombuffer(data, np.uint64) != 0
             valid = pa.py_buffer(np.packbits(present, bitorder="little"))
@@ -377,12 +385,6 @@ cdef class TimeStore(FixedStore):
             minima[i] = NEVER_TIME
             loose[i] = 0
         return 0
-
-    cdef object export(self, Py_ssize_t batch):
-        data = np.frombuffer(self.chunk_of(batch), np.uint32, self.length(batch))
-        valid = pa.py_buffer(np.packbits(data != NEVER, bitorder="little"))
-        seconds = pa.py_buffer(data.astype(np.int64))
-        return pa.Array.from_buffers(pa.timestamp("s"), len(data), [valid, seconds])
 
     cdef int write(
         self, const int64_t[::1] rows, object values, object valid

@@ -86,8 +86,8 @@ cdef Parts cut_parts(object rows, object bounds):
 # --- what passes share ---------------------------------------------------------------------------
 
 cdef Store store_of(Column column, int kind):
-    if column.store.kind != kind:
-        raise TypeError(f"a {column.kind.name} column where another kind belongs")
+    if column.store.kind != kind or column.rare:
+        raise TypeError(f"a {'rare ' * column.rare}{column.kind.name} column where another belongs")
     return column.store
 
 

@@ -2,7 +2,8 @@
 
 A picture is taken at one instant and written as MessagePack; big things stand in pieces, a shelf
 each, and a picture names shelves by their numbers. `shelves` says how many places each has, in
-order. To change the layout: raise PICTURE_FORMAT, and keep what reads the old one.
+order. To change the layout: raise PICTURE_FORMAT, and keep what reads the old one. Format 1 has no
+rare columns, and so no sparse chunks (`core/rare`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from blaster.model.fields import Field
 
 Array = np.ndarray[Any, Any]
 
-PICTURE_FORMAT = 1
+PICTURE_FORMAT, PICTURE_OLDEST = 2, 1
+"""What is written, and the oldest that is read."""
 Default = bool | int | float | str | None
 
 
@@ -31,6 +33,7 @@ class ColumnPicture(msgspec.Struct, frozen=True):
     dictionary: int
     used: bytes = b""
     garbage: bytes = b""
+    rare: bool = False
 
 
 class TablePicture(msgspec.Struct, frozen=True):

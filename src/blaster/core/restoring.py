@@ -178,6 +178,7 @@ class _Restorer:
             dictionary=self._words.get(picture.dictionary),
             default=picture.default,
             never_missing=picture.never_missing,
+            rare=picture.rare,
         )
         column.grow(rows)
         shelf = ColumnShelf(column)

@@ -21,8 +21,9 @@ import numpy as np
 from blaster.core.arena cimport ARENA_BYTES_MAX, Arena, ArenaStore
 from blaster.core.chunk cimport Chunk, next_epoch, this_epoch
 from blaster.core.fixed cimport TimeStore
+from blaster.core.rare cimport RareStore
 from blaster.core.store cimport (
-    CAPACITY_ROWS_MIN, CODE, LIST, ROWS_PER_BATCH, TEXT, TIME,
+    CAPACITY_ROWS_MIN, CODE, LIST, ROWS_PER_BATCH, TEXT,
 )
 
 cdef extern from "Python.h":
@@ -232,6 +233,8 @@ cdef class ColumnShelf:
 
     cdef int take_batch(self, Py_ssize_t batch, object chunk) except -1:
         cdef Store store = self.store
+        if isinstance(store, RareStore) and (<RareStore>store).lies_sparse(chunk):
+            return (<RareStore>store).adopt(batch, chunk)
         cdef Py_ssize_t capacity = store.capacity_of(chunk)
         cdef Py_ssize_t bits = capacity * (store.row_bits + store.has_valid)
         if (<Chunk>chunk).nbytes << 3 != bits or capacity % CAPACITY_ROWS_MIN or (
@@ -241,7 +244,7 @@ cdef class ColumnShelf:
         store.chunks[batch] = chunk
         store.places[batch] = store.place_of(chunk)
         store.widen(batch)
-        if store.kind == TIME:      # no value is below 0, and the next look at the batch finds out
+        if isinstance(store, TimeStore):    # no value is below 0, and the next look at the batch finds out
             (<TimeStore>store).minima[batch] = 0
             (<TimeStore>store).loose[batch] = 1
         return 0

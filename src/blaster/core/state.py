@@ -197,7 +197,8 @@ class State:
             return declared.kind, _field_options(declared)
         if head == "message":
             kind = _FACT_KINDS.get(tail, Kind.TIME) if len(key) == 4 else Kind.TIME
-            return kind, {"dictionary": Dictionary()} if kind is Kind.CODE else {}
+            rare = {"rare": kind in (Kind.TIME, Kind.CODE) and tail != "sent"}
+            return kind, rare | {"dictionary": Dictionary()} if kind is Kind.CODE else rare
         if head == "list":
             member = tail == "member"
             return (Kind.BOOL, {"never_missing": True}) if member else (Kind.TIME, {})

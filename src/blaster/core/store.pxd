@@ -88,4 +88,6 @@ cdef void collect_bits(
     const Place* places, const int64_t* rows, Py_ssize_t count, bint of_valid, uint64_t* out
 ) noexcept nogil
 
+cdef Py_ssize_t capacity_for(Py_ssize_t rows) noexcept nogil
+
 cdef object checked_valid(object valid, Py_ssize_t count)

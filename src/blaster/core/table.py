@@ -59,11 +59,14 @@ class Table:
         dictionary: Dictionary | None = None,
         default: Any = None,
         never_missing: bool = False,
+        rare: bool = False,
     ) -> Column:
         """A new column, all rows missing; ValueError if the name is taken."""
         if name in self._columns:
             raise ValueError(f"there is a column {name!r} already")
-        column = Column(kind, dictionary=dictionary, default=default, never_missing=never_missing)
+        column = Column(
+            kind, dictionary=dictionary, default=default, never_missing=never_missing, rare=rare
+        )
         column.grow(self._rows)
         self._columns[name] = column
         return column

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blaster.clock import Clock
-from blaster.core import PICTURE_FORMAT, Base, Owners, decode_picture, format_of
+from blaster.core import PICTURE_FORMAT, PICTURE_OLDEST, Base, Owners, decode_picture, format_of
 from blaster.engine.recovery import decode_operation
 from blaster.errors import LogCorrupt, LogError, LogVersionError, SnapshotCorrupt
 from blaster.limits import HISTORY_RETRY_S, HISTORY_STRIDE_S
@@ -241,7 +241,7 @@ def _move_from(
         if manifest is not None:
             reader = stack.enter_context(snapshots.reader(manifest))
             begin = manifest.sequence + 1
-            if format_of(manifest.root) != PICTURE_FORMAT:
+            if not PICTURE_OLDEST <= format_of(manifest.root) <= PICTURE_FORMAT:
                 raise LogError(f"snapshot {manifest.number} is of another format")
             picture = decode_picture(manifest.root)
             owners = Owners(Base(picture, manifest.places, reader.read, decode_operation))

@@ -20,6 +20,7 @@ import msgspec
 
 from blaster.core import (
     PICTURE_FORMAT,
+    PICTURE_OLDEST,
     Catalogue,
     Replay,
     State,
@@ -113,7 +114,7 @@ def load(snapshots: Snapshots, manifest: Manifest) -> tuple[State, Catalogue]:
     """
     try:
         version = format_of(manifest.root)
-        if version != PICTURE_FORMAT:
+        if not PICTURE_OLDEST <= version <= PICTURE_FORMAT:
             raise LogVersionError(
                 f"snapshot {manifest.number} is of format {version};"
                 f" this release reads {PICTURE_FORMAT}",
