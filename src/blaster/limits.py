@@ -97,6 +97,9 @@ there is no value. Each is a column over all its happenings."""
 EVENT_TEXT_BYTES_MAX = 1_024
 """A text among an event's attributes that rules may ask for; a longer one is missing."""
 
+FILL_ROWS = 8_192
+"""Happenings of one record that fills a column anew; more would hold the engine up for longer."""
+
 LOOKUP_ROWS_MAX = 100_000
 """Rows of one look-up table; they are published with the definitions and held in memory."""
 

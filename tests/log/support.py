@@ -17,6 +17,7 @@ NEVER = 0xFFFFFFFF
 _ARRAYS: dict[str, list[Any]] = {
     "contacts": [3, 9, 10, 4_000_000_000],
     "runs": [0, 5, 5, 17],
+    "places": [0, 3, 70_000, 1],
     "numbers": [2**63, 7, 8, 9],
     "orders": [0, 2**64 - 1, 3, 12],
     "emails": [2**64 - 1, 5, 2**63, 0],
@@ -57,6 +58,7 @@ def columns() -> pa.RecordBatch:
 _OTHERS: dict[Any, Any] = {
     "workspace": b'{"journeys": {"welcome": {}}}',
     "columns": columns(),
+    "attributes": b'{"ordered": [{"name": "total", "type": "number"}]}',
     "topics": ("news", "מבצעים"),
     "given": True,
     "leaving": False,

@@ -7,6 +7,7 @@ from pathlib import Path
 from blaster.cli.check import count_all, rendered, said
 from blaster.cli.folders import workspace_folder
 from blaster.cli.output import counted, fail, note, say, say_json
+from blaster.cli.progress import Progress
 
 HELP = """
 Usage: blaster publish [DIR] [--json]
@@ -15,7 +16,8 @@ Checks the workspace and writes its definitions into the account's log, below
 DIR/data. From then on they are in force: journeys that did not change go on as
 they are, runs inside a changed one stay on the version they entered. Warnings
 are shown; with an error nothing is published. Nothing is sent: what comes due
-waits for `blaster run`.
+waits for `blaster run`. Where an attribute is declared whose events came before,
+they are read again first, which may take a while.
 
 Options:
   --json    what was published, as JSON
@@ -47,7 +49,13 @@ def run(folder: Path | None = None, /, *, json: bool = False) -> int:
 
     async def publish() -> None:
         async with blaster.open(folder, deliver=False) as engine:
-            await engine.publish(workspace)
+            with Progress("reading events again") as progress:
+                await engine.publish(
+                    workspace,
+                    progress=lambda prepared: progress.update(
+                        prepared.done / max(1, prepared.of), ", ".join(prepared.attributes)
+                    ),
+                )
 
     asyncio.run(publish())
     counts = count_all(workspace, folder)

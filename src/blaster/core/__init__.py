@@ -23,6 +23,12 @@ if TYPE_CHECKING:
     from blaster.core.directory import Directory as Directory
     from blaster.core.erasing import erasure_of as erasure_of
     from blaster.core.erasing import forget_words as forget_words
+    from blaster.core.filling import Chains as Chains
+    from blaster.core.filling import Wanted as Wanted
+    from blaster.core.filling import chains_of as chains_of
+    from blaster.core.filling import filling_of as filling_of
+    from blaster.core.filling import is_filling as is_filling
+    from blaster.core.filling import unfilled as unfilled
     from blaster.core.fitting import ARROW_TYPES as ARROW_TYPES
     from blaster.core.fitting import fit as fit
     from blaster.core.handover import Handover as Handover
@@ -93,6 +99,12 @@ if TYPE_CHECKING:
     from blaster.core.timing import after_span as after_span
 
 _HOMES = {
+    "unfilled": "filling",
+    "is_filling": "filling",
+    "filling_of": "filling",
+    "chains_of": "filling",
+    "Wanted": "filling",
+    "Chains": "filling",
     "Base": "ownership",
     "CAMPAIGN_STEP": "plan",
     "CampaignState": "campaigns",
@@ -190,6 +202,7 @@ __all__ = [
     "CampaignState",
     "Capture",
     "Catalogue",
+    "Chains",
     "Chunk",
     "Column",
     "Directory",
@@ -214,6 +227,7 @@ __all__ = [
     "State",
     "Table",
     "Transition",
+    "Wanted",
     "add_months",
     "addresses_of",
     "after_span",
@@ -221,15 +235,18 @@ __all__ = [
     "apply_operation",
     "bare_reason",
     "campaign_sends",
+    "chains_of",
     "decode_picture",
     "distinct",
     "erasure_of",
     "fields_of",
+    "filling_of",
     "fit",
     "forget_words",
     "format_of",
     "has_work",
     "hash_pairs",
+    "is_filling",
     "is_role",
     "lateness_of",
     "ledger_of",
@@ -257,6 +274,7 @@ __all__ = [
     "tick",
     "topics_of",
     "touched",
+    "unfilled",
     "verdict_of",
     "waits_for_rate",
     "waits_for_room",

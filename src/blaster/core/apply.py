@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core.fields import write_fields
+from blaster.core.filling import begin_filling, fill
 from blaster.core.happenings import SPACES
 from blaster.core.inputs import TAKERS, change_lists, rounds
 from blaster.core.messages import note_not_sent, note_not_sent_to
@@ -319,4 +320,6 @@ _DECISIONS: dict[type[records.Operation], Callable[[State, int, Any], list[Effec
     records.Resumed: _resumed,
     records.Revoked: _revoked,
     records.Launched: _launched,
+    records.Filling: begin_filling,
+    records.Filled: fill,
 }

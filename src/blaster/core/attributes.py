@@ -1,9 +1,10 @@
 """The attributes of one event's happenings: a column each, in the smallest form that holds them.
 
-A declared attribute is stored in its own kind; what does not fit it is missing. Of one that nobody
-declared the first values decide: whole numbers, numbers, or texts that repeat. Values that do not
-fit that make the column wider, never lossy: whole numbers become numbers, numbers texts, and texts
-of more than WORDS_MAX different words plain ones. Rules read an attribute in the kind of an `Item`.
+A declared attribute is stored in its own kind; what does not fit it is missing (of one declared
+later what came before is filled in, see `filling`). Of one that nobody declared the first values
+decide: whole numbers, numbers, or texts that repeat. Values that do not fit that make the column
+wider, never lossy: whole numbers become numbers, numbers texts, and texts of more than WORDS_MAX
+different words plain ones. Rules read an attribute in the kind of an `Item`.
 Bounds: EVENT_ATTRIBUTES_MAX undeclared names, the first to come (of others there is no value), and
 EVENT_TEXT_BYTES_MAX bytes of a text (a longer one is missing).
 """
@@ -36,10 +37,11 @@ _NUMBERS = (Kind.INT, Kind.NUMBER)
 
 
 class Attributes:
-    """The columns ("attribute", NAME) of a table; the caller has made room for the rows."""
+    """The columns (WORD, NAME) of a table; the caller has made room for the rows."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, word: str = "attribute") -> None:
         self._table = table
+        self._word = word
         self.fields: dict[str, Field | None] = {}
 
     def append(self, rows: Array, columns: pa.RecordBatch, declared: Mapping[str, Field]) -> None:
@@ -81,6 +83,20 @@ class Attributes:
             return None
         return _texts(self._column(name), self.fields[name], rows)
 
+    def drop(self, name: str) -> None:
+        """As if it had never been given."""
+        if self.fields.pop(name, self) is not self:
+            self._table.drop((self._word, name))
+
+    def take_over(self, name: str, other: Attributes) -> None:
+        """The other's column of this name, of the same table, is the one here from now on."""
+        self.drop(name)
+        if name in other.fields:
+            column, field = other._column(name), other.fields[name]
+            other.drop(name)
+            self._table.adopt((self._word, name), column)
+            self.fields[name] = field
+
     def digest_into(self, hasher: Hasher) -> None:
         """How the columns are read; the table digests the columns."""
         hasher.update(repr(sorted(self.fields.items())).encode())
@@ -88,13 +104,13 @@ class Attributes:
     # --- which form -------------------------------------------------------------------------------
 
     def _column(self, name: str) -> Column:
-        return self._table.column(("attribute", name))
+        return self._table.column((self._word, name))
 
     def _add(self, name: str, kind: Kind, field: Field | None) -> Column:
         words = field.values if field is not None else ()
         dictionary = Dictionary(words) if kind in (Kind.CODE, Kind.LIST) else None
         self.fields[name] = field
-        return self._table.add(("attribute", name), kind, dictionary=dictionary)
+        return self._table.add((self._word, name), kind, dictionary=dictionary)
 
     def _column_for(self, name: str, values: pa.Array, field: Field | None) -> Column | None:
         """The column, made or widened so that it holds these values; None: one name too many."""
@@ -128,7 +144,7 @@ class Attributes:
     def _rewritten(self, name: str, kind: Kind) -> Column:
         """The same values in another kind, undeclared."""
         old, field = self._column(name), self.fields[name]
-        self._table.drop(("attribute", name))
+        self._table.drop((self._word, name))
         new = self._add(name, kind, None)
         for first in range(0, old.rows, BATCH_ROWS):
             rows = np.arange(first, min(first + BATCH_ROWS, old.rows), dtype=np.int64)

@@ -92,7 +92,7 @@ CAPTURED: dict[type, frozenset[str]] = {
     ),
     CampaignState: frozenset(["plan", "workspace", "retried", *FACTS]),
     Orders: frozenset(("next", "in_flight", "waiting", "_blocks")),
-    Happenings: frozenset(("table", "attributes")),
+    Happenings: frozenset(("table", "attributes", "filling", "wanted")),
     Attributes: frozenset(("fields",)),
     Sendings: frozenset(("table", "messages", "words", "codes")),
     NumberSet: frozenset(("blocks",)),
@@ -126,7 +126,7 @@ CACHED: dict[type, frozenset[str]] = {
     CampaignState: frozenset(["version", "_columns", "queues", "tries", "cursor"]),
     Orders: frozenset(("_open", "_soonest", "_stamps", "_held", "_kinds")),
     Happenings: frozenset(),
-    Attributes: frozenset(("_table",)),
+    Attributes: frozenset(("_table", "_word")),
     Sendings: frozenset(),
     NumberSet: frozenset(),
     Forgotten: frozenset(),
@@ -264,7 +264,11 @@ class _Walk:
             self._orders(state.orders),
             tuple(
                 HappeningsPicture(
-                    (key[0], key[1]), self._table(each.table), dict(each.attributes.fields)
+                    (key[0], key[1]),
+                    self._table(each.table),
+                    dict(each.attributes.fields),
+                    dict(each.filling.fields),
+                    dict(each.wanted),
                 )
                 for key, each in state.happenings.items()
             ),

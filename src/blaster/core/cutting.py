@@ -21,7 +21,7 @@ Array = np.ndarray[Any, Any]
 
 def only(state: State, operation: records.Operation, contact: int) -> records.Operation | None:
     """What concerns `contact` of an operation, given the state before it; None: nothing."""
-    if isinstance(operation, records.Published):
+    if isinstance(operation, records.Published | records.Filling):
         return operation
     if isinstance(operation, records.EVIDENCE):
         return None

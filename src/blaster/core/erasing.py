@@ -82,7 +82,7 @@ def _forget_happenings(state: State, contacts: Array) -> None:
         if newest is not None:
             _, rows = happenings.lists(newest.take(contacts), None)
             for name in happenings.table.names:
-                if isinstance(name, tuple) and name[0] == "attribute":
+                if isinstance(name, tuple) and name[0] in ("attribute", "filling"):
                     happenings.table.column(name).scrub(rows)
 
 

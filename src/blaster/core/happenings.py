@@ -35,19 +35,33 @@ ENGAGED = ("opened", "clicked", "replied")
 
 
 class Happenings:
-    """One event, form, page or file."""
+    """One event, form, page or file.
+
+    `wanted` are attributes as the next definitions declare them: `filling` has their columns until
+    those are in force, see `core.filling`.
+    """
 
     def __init__(self) -> None:
         self.table = Table()
         for name in ("contact", "at", "before"):
             self.table.add(name, Kind.TIME)
         self.attributes = Attributes(self.table)
+        self.filling = Attributes(self.table, "filling")
+        self.wanted: dict[str, Field] = {}
 
-    def adopt(self, table: Table, fields: dict[str, Field | None]) -> None:
+    def adopt(
+        self,
+        table: Table,
+        fields: dict[str, Field | None],
+        filling: dict[str, Field | None],
+        wanted: dict[str, Field],
+    ) -> None:
         """These are the happenings, as they were; `fields` says how their attributes are read."""
         self.table = table
-        self.attributes = Attributes(table)
+        self.attributes, self.filling = Attributes(table), Attributes(table, "filling")
         self.attributes.fields.update(fields)
+        self.filling.fields.update(filling)
+        self.wanted = dict(wanted)
 
     @property
     def rows(self) -> int:
@@ -71,6 +85,13 @@ class Happenings:
         self.table.column("contact").put(rows, contacts.astype(np.uint32))
         self.table.column("at").put(rows, at)
         self.attributes.append(rows, columns, declared)
+        if self.wanted:
+            self.fill(rows, columns)
+
+    def fill(self, rows: Array, columns: pa.RecordBatch) -> None:
+        """What came with these rows, of the attributes that are wanted."""
+        names = [name for name in columns.schema.names if name in self.wanted]
+        self.filling.append(rows, columns.select(names), self.wanted)
 
     def lists(self, heads: Array, floors: Array | None) -> tuple[Array, Array]:
         """Where each list begins and ends, and the rows of all of them."""
@@ -85,6 +106,9 @@ class Happenings:
         hasher.update(self.table.rows.to_bytes(8, "little"))
         self.table.digest_into(hasher)
         self.attributes.digest_into(hasher)
+        if self.wanted:
+            hasher.update(repr(sorted(self.wanted.items())).encode())
+            self.filling.digest_into(hasher)
 
 
 class Sendings:

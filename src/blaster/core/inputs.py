@@ -18,6 +18,7 @@ from blaster.core.campaigns import PAUSED, RUNNING
 from blaster.core.consent import give, opt_out, withdraw
 from blaster.core.erasing import take_erased
 from blaster.core.fields import ADDRESS_CHANNELS, close_forgotten, write_fields
+from blaster.core.filling import take_filled
 from blaster.core.happenings import ENGAGED
 from blaster.core.messages import first_time, note
 from blaster.core.numberset import NumberSet, hash_pairs
@@ -69,6 +70,7 @@ def take_published(
     workspace = msgspec.json.decode(operation.workspace, type=model.Workspace)
     before = state.plan
     state.plan = plan = make_plan(workspace)
+    take_filled(state)
     state.zones = Zones(workspace.account.zone)
     topics = {message.topic for message in workspace.messages if message.topic is not None}
     state.topics += sorted(topics - set(state.topics))

@@ -82,6 +82,8 @@ class HappeningsPicture(msgspec.Struct, frozen=True):
     key: tuple[str, str]
     table: TablePicture
     fields: dict[str, Field | None]
+    filling: dict[str, Field | None] = {}
+    wanted: dict[str, Field] = {}
 
 
 class SendingsPicture(msgspec.Struct, frozen=True):

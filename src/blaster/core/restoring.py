@@ -121,7 +121,9 @@ class _Restorer:
             self._campaign(state, declared)
         for happened in picture.happenings:
             state.happenings[happened.key] = Happenings()
-            state.happenings[happened.key].adopt(self._table(happened.table), happened.fields)
+            state.happenings[happened.key].adopt(
+                self._table(happened.table), happened.fields, happened.filling, happened.wanted
+            )
         sent = picture.sendings
         state.sendings.adopt(self._table(sent.table), sent.words, sent.codes)
         self._orders(state)

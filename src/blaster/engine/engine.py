@@ -12,6 +12,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,7 +26,10 @@ from blaster.core import (
     Oldest,
     OldestLook,
     addresses_of,
+    filling_of,
+    is_filling,
     ledger_of,
+    unfilled,
 )
 from blaster.definitions import check, to_json
 from blaster.engine.accounts import Contacts, Lists
@@ -34,6 +38,7 @@ from blaster.engine.campaigning import Campaigns
 from blaster.engine.engineclock import EngineClock, TimeStatus
 from blaster.engine.erasures import Pending
 from blaster.engine.events import Events
+from blaster.engine.filling import Preparing, Task, fill, task_of
 from blaster.engine.finding import find_contact
 from blaster.engine.gathering import Arrival, Gathering
 from blaster.engine.letterbook import Sample
@@ -110,6 +115,8 @@ class Engine:
         self._archiver: Archiver | None = None
         self._closed: EngineThread | None = None
         self._opening = False
+        self._publishing = asyncio.Lock()
+        self._preparing: Preparing | None = None
         self._subscriptions: list[Subscription] = []
         self.contacts = Contacts(self._run, self._bring)
         self.lists = Lists(self._run)
@@ -265,13 +272,22 @@ class Engine:
 
     # --- definitions --------------------------------------------------------------------------
 
-    async def publish(self, workspace: model.Workspace | None = None) -> int:
+    async def publish(
+        self,
+        workspace: model.Workspace | None = None,
+        *,
+        progress: Callable[[Preparing], None] | None = None,
+    ) -> int:
         """Publishes the folder's definitions, or the given ones; answers with how many journeys.
 
         Unchanged journeys go on as they are; runs inside a changed one stay on their version.
         Raises DefinitionError with every finding, InputError for a field that would change its
         type, a name that was another kind's, a launched campaign that is another one now, and for
         what the transport cannot use, such as a key; then nothing changes.
+
+        Events that came before an attribute of theirs was declared as it is here are read again
+        first, out of history and log; until that is done all goes on as before, `preparing` says
+        how far it is, and `progress` hears of it. Raises LogError when they cannot be read.
         """
         if workspace is None:
             checked = await asyncio.to_thread(check, self.folder)
@@ -285,12 +301,34 @@ class Engine:
         if self._thread is not None:
             await asyncio.to_thread(self._transport.check, made)
 
-        def command(machine: Machine, now: int) -> int:
+        def command(machine: Machine, now: int, filled: bool = False) -> Task | None:
             refuse(machine, made)
-            machine.accept(now, (operation,))
-            return len(made.journeys)
+            wanted = unfilled(machine.state, made)
+            if not wanted or (filled and is_filling(machine.state, wanted)):
+                machine.accept(now, (operation,))
+                return None
+            machine.accept(now, (filling_of(wanted),))
+            return task_of(machine, wanted)
 
-        return int(await self._run(command))
+        async with self._publishing:
+            task: Task | None = await self._run(command)
+            try:
+                while task is not None:  # again, if meanwhile something came that asks for more
+                    await fill(self._run, self._past(), task, partial(self._prepare, progress))
+                    task = await self._run(partial(command, filled=True))
+            finally:
+                self._preparing = None
+        return len(made.journeys)
+
+    def _prepare(self, progress: Callable[[Preparing], None] | None, preparing: Preparing) -> None:
+        self._preparing = preparing
+        if progress is not None:
+            progress(preparing)
+
+    @property
+    def preparing(self) -> Preparing | None:
+        """The publication that waits until what it declares is filled, and how far that is."""
+        return self._preparing
 
     # --- sending ------------------------------------------------------------------------------
 

@@ -48,6 +48,24 @@ class Past:
             yield from view.operations(contact, contact)
             yield from numbered(self._log.read(view.sequence + 1, contact), view.inputs)
 
+    def rows(self, kinds: frozenset[int]) -> int:
+        """How many rows of these kinds are history."""
+        files = self._history.files if self._history is not None else ()
+        return sum(file.rows for file in files if file.kind in kinds)
+
+    def between(self, kinds: frozenset[int], low: int, high: int) -> Iterator[Told]:
+        """The operations of these kinds, in order.
+
+        Those of history narrowed to these contacts (both ends in), those of the log behind it
+        whole, and of all kinds. Raises as `of`.
+        """
+        if self._history is None:
+            yield from numbered(self._log.read())
+            return
+        with self._history.view() as view:
+            yield from view.operations(low, high, kinds)
+            yield from numbered(self._log.read(view.sequence + 1), view.inputs)
+
     def slices(
         self, kinds: frozenset[int], named: Callable[[str], bool] | None
     ) -> Iterator[tuple[tuple[int, int] | None, Iterator[Told]]]:

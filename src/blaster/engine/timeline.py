@@ -117,6 +117,8 @@ def tell(
     match operation:
         case records.Published() | records.Took() | records.Armed() | records.Steered():
             return
+        case records.Filling() | records.Filled():
+            return
         case records.Launched():
             yield from _launched(contact, operation)
         case records.Upserted() | records.FieldsSet() | records.Wrote():

@@ -32,7 +32,16 @@ from blaster.log.checksum import crc32
 from blaster.log.packing import pack
 from blaster.log.texts import put_tuple, take_tuple
 from blaster.log.wire import Reader, put_blob, put_integer, put_text, put_varint
-from blaster.model.records import DECISIONS, EVIDENCE, INPUTS, Array, Entry, Moved, Operation
+from blaster.model.records import (
+    DECISIONS,
+    EVIDENCE,
+    INPUTS,
+    RESULTS,
+    Array,
+    Entry,
+    Moved,
+    Operation,
+)
 
 FORMAT = 1
 HEAD_BYTES = 5
@@ -41,6 +50,7 @@ _CRC = struct.Struct("<I")
 DTYPES: dict[str, np.dtype[Any]] = {
     "contacts": np.dtype(np.int64),
     "runs": np.dtype(np.int64),
+    "places": np.dtype(np.int64),
     "numbers": np.dtype(np.uint64),
     "orders": np.dtype(np.uint64),
     "emails": np.dtype(np.uint64),
@@ -125,7 +135,9 @@ def plan_of(make: type[Operation]) -> Plan:
     return Plan(make.KIND, make.VERSION, make, tuple(fields))
 
 
-PLANS: dict[int, Plan] = {make.KIND: plan_of(make) for make in (*INPUTS, *DECISIONS, *EVIDENCE)}
+PLANS: dict[int, Plan] = {
+    make.KIND: plan_of(make) for make in (*INPUTS, *DECISIONS, *RESULTS, *EVIDENCE)
+}
 
 
 class Skipped(Operation, frozen=True):

@@ -64,7 +64,14 @@ the one before."""
 READERS_MAX = 4
 """Threads that read files of history for one question."""
 OF_EVERYBODY = frozenset(
-    make.KIND for make in (records.Published, records.Steered, records.Launched, records.Took)
+    make.KIND
+    for make in (
+        records.Published,
+        records.Steered,
+        records.Launched,
+        records.Took,
+        records.Filling,
+    )
 )
 """Operations of nobody in particular without which nobody's own can be followed."""
 

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from blaster.model.records import EXPIRED as EXPIRED
     from blaster.model.records import INPUTS as INPUTS
     from blaster.model.records import NOTHING_BITS as NOTHING_BITS
+    from blaster.model.records import RESULTS as RESULTS
     from blaster.model.records import TELLING as TELLING
     from blaster.model.records import Armed as Armed
     from blaster.model.records import Array as Array
@@ -92,6 +93,8 @@ if TYPE_CHECKING:
     from blaster.model.records import Entry as Entry
     from blaster.model.records import Erased as Erased
     from blaster.model.records import FieldsSet as FieldsSet
+    from blaster.model.records import Filled as Filled
+    from blaster.model.records import Filling as Filling
     from blaster.model.records import Happened as Happened
     from blaster.model.records import Joined as Joined
     from blaster.model.records import Listed as Listed
@@ -170,11 +173,14 @@ _HOMES = {
     "Field": "fields",
     "FieldType": "fields",
     "FieldsSet": "records",
+    "Filled": "records",
+    "Filling": "records",
     "Fill": "letters",
     "Form": "definitions",
     "Happened": "records",
     "EVIDENCE": "records",
     "INPUTS": "records",
+    "RESULTS": "records",
     "Joined": "records",
     "Journey": "definitions",
     "Kind": "fields",
@@ -255,6 +261,7 @@ __all__ = [
     "NEVER",
     "NOTHING_BITS",
     "RELAY_SHAPING",
+    "RESULTS",
     "SITE_SHAPING",
     "TELLING",
     "Account",
@@ -295,6 +302,8 @@ __all__ = [
     "FieldType",
     "FieldsSet",
     "Fill",
+    "Filled",
+    "Filling",
     "Form",
     "Happened",
     "Joined",

@@ -7,13 +7,15 @@ row by row within an operation, and are never changed after the operation was ma
 `journey` names a version of a journey: `NAME@1`, `NAME@2`, ... in the order of publishing. In
 `Ordered`, `Withheld` and `Deferred` it may be a campaign, `NAME@campaign`; its runs are contacts.
 
-Array fields and dtypes: contacts, runs `int64` (row numbers); orders, numbers, emails, phones
-`uint64`; instants `uint32` seconds (NEVER: none); codes `uint8`; flags `bool`. `columns` is a
-`pyarrow.RecordBatch` whose columns are named for fields or attributes, null meaning "not given".
+Array fields and dtypes: contacts, runs `int64` (row numbers), places `int64`; orders, numbers,
+emails, phones `uint64`; instants `uint32` seconds (NEVER: none); codes `uint8`; flags `bool`.
+`columns` is a `pyarrow.RecordBatch` whose columns are named for fields or attributes, null meaning
+"not given".
 
 Kinds below 64 are inputs: validated and normalised before they were appended, queued when applied,
 and taken into the state by the tick, in order (`Took`). Kinds from 64 are decisions of a tick,
-kinds from 120 are evidence: they explain the log to whoever reads it and change nothing.
+kinds from 110 results that were worked out outside of it, and apply at once, kinds from 120 are
+evidence: they explain the log to whoever reads it and change nothing.
 A kind's number and meaning never change; a changed layout gets a new version.
 """
 
@@ -380,6 +382,34 @@ EXPIRED = "expired"
 """The reason of orders whose time ran out while they waited."""
 
 
+# --- results ----------------------------------------------------------------------------------
+
+
+class Filling(Operation, frozen=True):
+    """Attributes of events are made anew beside what is in force, as definitions to come have them.
+
+    `attributes` is JSON, by event a list of `Field`. Ends what another one began. What happens
+    from here on is written both ways; what happened before follows as `Filled`. A `Published` that
+    declares an attribute so puts it in force, any `Published` ends it.
+    """
+
+    KIND: ClassVar[int] = 110
+    attributes: bytes
+
+
+class Filled(Operation, frozen=True):
+    """What came with these happenings of an event, as it was recorded when they did.
+
+    `contacts` says whose each is, `places` which of his happenings of that event, counted from 0.
+    """
+
+    KIND: ClassVar[int] = 111
+    event: str
+    contacts: Array
+    places: Array
+    columns: pa.RecordBatch
+
+
 # --- evidence ---------------------------------------------------------------------------------
 
 
@@ -409,6 +439,7 @@ TELLING: dict[type[Operation], tuple[str, ...]] = {
     Received: ("texts",),
     Outcomes: ("reasons",),
     Postponed: ("reasons",),
+    Filled: ("columns",),
 }
 """By kind, the fields that hold what a contact told, wrote or is: they are emptied when he is
 erased. All others hold numbers, instants, and words of definitions."""
@@ -421,6 +452,7 @@ DECISIONS: tuple[type[Operation], ...] = (
     Took, Entered, Moved, Ended, Wrote, Listed, Ordered, Withheld, Deferred, Crossed, Armed,
     Dropped, Diverted, Resumed, Revoked, Launched,
 )  # fmt: skip
+RESULTS: tuple[type[Operation], ...] = (Filling, Filled)
 EVIDENCE: tuple[type[Operation], ...] = (TimeConfirmed,)
 
 
