@@ -25,6 +25,10 @@ from tests.volume import cases
 KINDS = pytest.mark.parametrize(
     "kind", [kind for kind in Kind if kind is not Kind.EVENTS], ids=lambda kind: kind.name
 )
+RARE = [(Kind.TIME, True), (Kind.CODE, True), (Kind.DATE, True)]
+PLAYS = pytest.mark.parametrize(
+    ("kind", "rare"), [(kind, False) for kind in Kind if kind is not Kind.EVENTS] + RARE
+)
 EDGES = (0, 1, 63, 64, 511, 512, 65_535, 65_536, 65_537)
 
 
@@ -154,31 +158,16 @@ def arrow_of(kind: Kind, values: list[Any], chance: random.Random) -> pa.Array:
 STEPS = st.sampled_from(("put", "put", "arrow", "grow", "take", "gather", "pin", "release"))
 
 
-@KINDS
+@PLAYS
 @settings(max_examples=cases(25), deadline=None)
 @given(
     steps=st.lists(st.tuples(STEPS, st.integers(0, 2**32)), max_size=25),
     rows=st.sampled_from((1, 64, 513, 65_535, 65_536, 65_600)),
 )
 def test_any_sequence_reads_like_a_list(
-    kind: Kind, steps: list[tuple[str, int]], rows: int
+    kind: Kind, rare: bool, steps: list[tuple[str, int]], rows: int
 ) -> None:
-    play = Play(kind, rows)
-    for name, seed in steps:
-        play.step(name, random.Random(seed))
-    play.finish()
-
-
-@pytest.mark.parametrize("kind", [Kind.TIME, Kind.CODE, Kind.DATE], ids=lambda kind: kind.name)
-@settings(max_examples=cases(40), deadline=None)
-@given(
-    steps=st.lists(st.tuples(STEPS, st.integers(0, 2**32)), max_size=25),
-    rows=st.sampled_from((1, 64, 129, 513, 65_536, 65_600)),
-)
-def test_a_rare_column_reads_like_a_list_too(
-    kind: Kind, steps: list[tuple[str, int]], rows: int
-) -> None:
-    play = Play(kind, rows, rare=True)
+    play = Play(kind, rows, rare=rare)
     for name, seed in steps:
         play.step(name, random.Random(seed))
     play.finish()

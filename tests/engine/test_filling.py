@@ -149,7 +149,7 @@ class Trial:
 
 
 SEEDS = [
-    seed if seed < cases(10) else pytest.param(seed, marks=pytest.mark.long) for seed in range(300)
+    seed if seed < cases(6) else pytest.param(seed, marks=pytest.mark.long) for seed in range(300)
 ]
 
 

@@ -334,7 +334,7 @@ class World:
         self.rest()
 
     def archive(self) -> None:
-        """A snapshot, none being under way, and everything up to it history; then the log trimmed."""
+        """A snapshot, none being under way, and all up to it history; then the log is trimmed."""
         thread, snapshotter, archiver = self.thread, self.snapshotter, self.archiver
         assert thread is not None
         assert snapshotter is not None

@@ -71,7 +71,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Lived:
         archiver = archiver_of(base / "a", log)
         pasts = {
             contact: timeline(Past(log, archiver.history).of(contact), contact)
-            for contact in range(0, machine.state.contacts.rows, 5)
+            for contact in range(0, machine.state.contacts.rows, 9)
         }
         assert all(pasts.values())
         return Lived(base / "a", machine.state.digest(), pasts)

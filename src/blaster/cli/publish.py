@@ -16,8 +16,8 @@ Checks the workspace and writes its definitions into the account's log, below
 DIR/data. From then on they are in force: journeys that did not change go on as
 they are, runs inside a changed one stay on the version they entered. Warnings
 are shown; with an error nothing is published. Nothing is sent: what comes due
-waits for `blaster run`. Where an attribute is declared whose events came before,
-they are read again first, which may take a while.
+waits for `blaster run`. Events that came before an attribute of theirs was
+declared so are read again first, which may take a while.
 
 Options:
   --json    what was published, as JSON

@@ -21,7 +21,7 @@ cdef inline uint32_t link_at(Store links, int64_t row) noexcept nogil:
 cdef Store links_of(Column links, const uint32_t[::1] heads):
     """The store behind a column of links; IndexError for a head that is no row of it."""
     cdef Py_ssize_t n
-    if links.store.kind != TIME:
+    if links.store.kind != TIME or links.rare:
         raise TypeError(f"links are TIME, not {links.kind.name}")
     for n in range(heads.shape[0]):
         if heads[n] != END and heads[n] >= links.store.rows:

@@ -7,7 +7,7 @@ from blaster.core.fixed cimport FixedStore
 
 
 cdef struct Few:                # a batch with few values; `starts` NULL: it has many, or no memory
-    uint16_t* starts            # by page of 256 rows: where its values begin; then how many there are
+    uint16_t* starts            # by page of 256 rows: where its values begin; last: how many
     uint32_t* values            # ascending by row
     uint8_t* lows               # by value: its row within the page
 

@@ -244,7 +244,7 @@ cdef class ColumnShelf:
         store.chunks[batch] = chunk
         store.places[batch] = store.place_of(chunk)
         store.widen(batch)
-        if isinstance(store, TimeStore):    # no value is below 0, and the next look at the batch finds out
+        if isinstance(store, TimeStore):    # no value is below 0; the next look at it finds out
             (<TimeStore>store).minima[batch] = 0
             (<TimeStore>store).loose[batch] = 1
         return 0

@@ -1,5 +1,5 @@
-"""Single inputs of many callers, gathered: what comes while the engine thread is at work, or the log
-with those before, is one entry of the log, one tick and one answer to the loop.
+"""Single inputs of many callers, gathered: what comes while the engine thread is at work, or the
+log with those before, is one entry of the log, one tick and one answer to the loop.
 
 Owns which of them may stand in one operation. Laws: the inputs of one contact stay in the order in
 which they came; what a refused one would have done is not done, and the others know nothing of it;
