@@ -102,6 +102,52 @@ def test_replaying_is_applying(seed: int) -> None:
     assert many.digest() == one.digest(), seed
 
 
+@pytest.mark.parametrize("seed", range(cases(30)))
+def test_replaying_streaks_is_applying(seed: int) -> None:
+    found = history(seed, 60)
+    one, many = State(), State()
+    for _, entry in found.log.read():
+        apply_entry(one, entry)
+    replay = Replay(many)
+    for each in found.log.read_streaks():
+        replay.apply(each)
+    replay.finish()
+    assert many.digest() == one.digest(), seed
+    assert (many.now, many.inputs) == (one.now, one.inputs)
+
+
+def test_a_streak_after_an_input_that_nobody_took() -> None:
+    """Its first entry takes that input, and the others those before them."""
+    found = machine(workspace())
+    events = [
+        records.Happened("event", "seen", np.array([row]), pa.record_batch({"a": [row]}))
+        for row in range(4)
+    ]
+    entries = [records.Entry(START, (event,)) for event in events]
+    taken = [records.Entry(START + row, (records.Took(0, 0),)) for row in range(4)]
+    late = records.Streak(
+        records.Happened("event", "seen", np.arange(1, 4), pa.record_batch({"a": [1, 2, 3]})),
+        np.full(3, START, np.uint32),
+        np.arange(START, START + 3, dtype=np.uint32),
+    )
+    plain = [entries[0]]
+    for row in range(3):
+        plain += [entries[row + 1], taken[row]]
+    for around in ([], [records.Entry(START, (records.Joined("c", np.array([0]), False, ""),))]):
+        one, many = State(), State()
+        for _, entry in found.log.read():
+            apply_entry(one, entry)
+            apply_entry(many, entry)
+        replay = Replay(many)
+        for entry in around + plain:
+            apply_entry(one, entry)
+        for each in [*around, entries[0], late]:
+            replay.apply(each)
+        replay.finish()
+        assert many.digest() == one.digest()
+        assert len(many.inbox) == len(one.inbox) == 1 + len(around)
+
+
 def test_happenings_are_held_and_applied_together(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else nothing would be gained."""
     found = machine(workspace())
@@ -119,5 +165,10 @@ def test_happenings_are_held_and_applied_together(monkeypatch: pytest.MonkeyPatc
     assert state.digest() == found.state.digest()
     calls.clear()
     monkeypatch.setattr(module, "HELD_ROWS_MAX", 20)
-    assert Machine.recover(found.log).state.digest() == found.state.digest()
+    state, entries = State(), [entry for _, entry in found.log.read()]
+    replay = Replay(state)
+    for entry in entries:
+        replay.apply(entry)
+    replay.finish()
+    assert state.digest() == found.state.digest()
     assert calls == [20, 20, 10]

@@ -192,6 +192,9 @@ class GateLog:
         frames = self.frames[from_sequence - 1 : self.durable]
         return ((n, decode_entry(frame, about)) for n, frame in enumerate(frames, from_sequence))
 
+    def read_streaks(self, from_sequence: int = 1) -> Iterator[Entry]:
+        return (entry for _, entry in self.read(from_sequence))
+
     def close(self) -> None:
         if self.failed is None:
             self.release()

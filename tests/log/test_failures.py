@@ -19,8 +19,9 @@ from blaster.log import chain as chain_module
 from blaster.log.codec import encode_entry
 from blaster.log.disk import Disk
 from blaster.log.embedded import EmbeddedLog
-from blaster.log.files import log_path, payload_path, seal_of
+from blaster.log.files import log_path, payload_path
 from blaster.log.mark import MARK_NAME
+from blaster.log.seals import seal_of
 from tests.log.support import HastyDisk, numbered
 from tests.log.test_embedded import LARGE, WAIT_S, check, fill
 

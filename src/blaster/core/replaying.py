@@ -2,7 +2,8 @@
 
 What happened comes one by one, an entry for each few, and is taken by an entry of its own; of a
 thousand of them the same columns are written a thousand times. So happenings that were accepted
-and taken without anything between them are held, and put into the columns together.
+and taken without anything between them are held, and put into the columns together; a streak of
+them is held as it comes.
 
 Laws: the state is, after `finish`, what `apply_entry` of each entry would have made it, the order
 of rows included; an entry that is anything else finds everything before it applied.
@@ -11,6 +12,7 @@ of rows included; an entry that is anything else finds everything before it appl
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +32,13 @@ HELD_ROWS_MAX = 16_384
 
 
 @dataclass(slots=True)
-class Group:
-    """Rows of one happening, in the order in which they were taken."""
+class Part:
+    """Rows of one operation, when they were accepted, and when taken (of all, or of each row)."""
 
-    operations: list[tuple[records.Happened, Array]]
-    accepted: list[int]  # when, of each of the operations
-    taken: list[int]
+    operation: records.Happened
+    positions: Array
+    accepted: int | Array
+    taken: int | Array
 
 
 class Replay:
@@ -44,14 +47,18 @@ class Replay:
     def __init__(self, state: State) -> None:
         self._state = state
         self._inputs: deque[Queued] = deque()
-        self._groups: dict[Key, Group] = {}
+        self._groups: dict[Key, list[Part]] = {}
         self._rows = 0
 
-    def apply(self, entry: records.Entry) -> None:
-        """The next entry."""
+    def apply(self, entry: records.Entry | records.Streak) -> None:
+        """The next entry, or many."""
         if self._rows >= HELD_ROWS_MAX:
             self.finish()
-        if not (self._accepts(entry) or self._takes(entry)):
+        if isinstance(entry, records.Streak):
+            if not self._holds(entry):
+                for each in _entries(entry):
+                    self.apply(each)
+        elif not (self._accepts(entry) or self._takes(entry)):
             self.finish()
             apply_entry(self._state, entry)
 
@@ -63,6 +70,21 @@ class Replay:
         self._rows = 0
         self._state.inbox += self._inputs
         self._inputs.clear()
+
+    def _holds(self, streak: records.Streak) -> bool:
+        """Holds a streak, if each of its entries takes the one before it, and no run knows."""
+        state, happened = self._state, streak.happened
+        key = (happened.space, happened.name)
+        if state.inbox or self._inputs or happens_in_runs(state, key):
+            return False
+        state.now = max(state.now, int(streak.accepted.max()), int(streak.taken.max()))
+        state.inputs += len(happened.contacts)
+        positions = np.flatnonzero(~state.erased(happened.contacts))
+        if len(positions):
+            self._hold(
+                Part(happened, positions, streak.accepted[positions], streak.taken[positions])
+            )
+        return True
 
     def _accepts(self, entry: records.Entry) -> bool:
         """Holds an entry of happenings alone."""
@@ -98,25 +120,38 @@ class Replay:
                 self._inputs.popleft()
             positions = positions[~self._state.erased(queued.operation.contacts[positions])]
             if len(positions):
-                self._hold(queued.operation, positions, queued.at, entry.at)
+                self._hold(Part(queued.operation, positions, queued.at, entry.at))
         return True
 
-    def _hold(
-        self, operation: records.Happened, positions: Array, accepted: int, taken: int
-    ) -> None:
-        key = (operation.space, operation.name)
+    def _hold(self, part: Part) -> None:
+        key = (part.operation.space, part.operation.name)
         group = self._groups.get(key)
-        if group is None or not _alike(group.operations[0][0], operation):
+        if group is None or not _alike(group[0].operation, part.operation):
             if group is not None or any(held[0] == key[0] != "event" for held in self._groups):
                 # What spaces keep of a contact (`activity`) is of the newest, whatever its name.
                 inputs, self._inputs = self._inputs, deque()
                 self.finish()
                 self._inputs = inputs
-            group = self._groups[key] = Group([], [], [])
-        group.operations.append((operation, positions))
-        group.accepted.append(accepted)
-        group.taken.append(taken)
-        self._rows += len(positions)
+            group = self._groups[key] = []
+        group.append(part)
+        self._rows += len(part.positions)
+
+
+def _entries(streak: records.Streak) -> Iterator[records.Entry]:
+    """The entries that a streak was read from, as far as the state is made of them."""
+    all_of, took = streak.happened, records.Took(0, 0)
+    for row, (accepted, taken) in enumerate(
+        zip(streak.accepted.tolist(), streak.taken.tolist(), strict=True)
+    ):
+        operation = records.Happened(
+            all_of.space,
+            all_of.name,
+            all_of.contacts[row : row + 1],
+            all_of.columns.slice(row, 1),
+            all_of.keys[row : row + 1],
+        )
+        yield records.Entry(accepted, (operation,))
+        yield records.Entry(taken, (took,))
 
 
 def _alike(one: records.Happened, other: records.Happened) -> bool:
@@ -124,23 +159,27 @@ def _alike(one: records.Happened, other: records.Happened) -> bool:
     return bool(one.columns.schema == other.columns.schema)
 
 
-def _apply(state: State, group: Group) -> None:
-    sizes = [len(positions) for _, positions in group.operations]
-    contacts = np.concatenate([each.contacts[positions] for each, positions in group.operations])
-    count_afresh(state, contacts, np.repeat(np.array(group.taken, np.uint32), sizes))
-    first = group.operations[0][0]
-    parts = [rows_of(each.columns, positions) for each, positions in group.operations]
+def _apply(state: State, group: list[Part]) -> None:
+    contacts = np.concatenate([part.operation.contacts[part.positions] for part in group])
+    count_afresh(state, contacts, _instants([(each.taken, each.positions) for each in group]))
+    first = group[0].operation
+    parts = [rows_of(each.operation.columns, each.positions) for each in group]
     columns = parts[0] if len(parts) == 1 else _joined(parts)
     keys: tuple[str, ...] = ()
-    if any(each.keys for each, _ in group.operations):
+    if any(each.operation.keys for each in group):
         keys = tuple(
-            each.keys[position] if each.keys else ""
-            for each, positions in group.operations
-            for position in positions.tolist()
+            each.operation.keys[position] if each.operation.keys else ""
+            for each in group
+            for position in each.positions.tolist()
         )
     operation = records.Happened(first.space, first.name, contacts, columns, keys)
-    at = np.repeat(np.array(group.accepted, np.uint32), sizes)
+    at = _instants([(each.accepted, each.positions) for each in group])
     happen(state, at, operation, np.arange(len(contacts)))
+
+
+def _instants(given: list[tuple[int | Array, Array]]) -> Array:
+    """One for each row (uint32[]), of one for all of a part, or one each."""
+    return np.concatenate([np.full(len(rows), at, np.uint32) for at, rows in given])
 
 
 def _joined(parts: list[pa.RecordBatch]) -> pa.RecordBatch:

@@ -110,7 +110,7 @@ class Machine:
         """
         machine = cls(log)
         replay = Replay(machine.state)
-        for _, entry in log.read():
+        for entry in log.read_streaks():
             replay.apply(entry)
         replay.finish()
         machine.state.rebuild_caches()

@@ -98,7 +98,7 @@ def recover(log: KeptLog, snapshots: Snapshots, *, set_aside: bool = True) -> Re
     machine = Machine(log, state)
     replay = Replay(state)
     before = log.read_bytes
-    for _, entry in log.read(begin):
+    for entry in log.read_streaks(begin):
         replay.apply(entry)
     replay.finish()
     state.rebuild_caches()

@@ -36,13 +36,15 @@ from blaster.log.packing import ROWS_MAX, pack
 from blaster.log.texts import aligned, bitmap, put_column, take_column
 from blaster.log.wire import Reader, put_blob, put_text, put_varint
 
+Array = np.ndarray[Any, Any]
+
 COMPACT_ROWS_MAX = 1_000
 
 _COMPACT, _STREAM, _ZSTD = 0, 1, 2
 
 # Type codes of compact columns stand in the log for ever. Arrow type, and for numbers the Arrow and
 # NumPy types that its values are packed as.
-_NUMBERS: dict[int, tuple[pa.DataType, pa.DataType, np.dtype[Any]]] = {
+NUMBERS: dict[int, tuple[pa.DataType, pa.DataType, np.dtype[Any]]] = {
     1: (pa.bool_(), pa.bool_(), np.dtype(np.bool_)),
     2: (pa.int32(), pa.int32(), np.dtype(np.int32)),
     3: (pa.int64(), pa.int64(), np.dtype(np.int64)),
@@ -56,7 +58,7 @@ _NUMBERS: dict[int, tuple[pa.DataType, pa.DataType, np.dtype[Any]]] = {
     11: (pa.timestamp("ms"), pa.int64(), np.dtype(np.int64)),
     12: (pa.timestamp("us"), pa.int64(), np.dtype(np.int64)),
 }
-_TEXTS: dict[int, pa.DataType] = {
+TEXTS: dict[int, pa.DataType] = {
     32: pa.string(),
     33: pa.large_string(),
     34: pa.string_view(),
@@ -67,8 +69,8 @@ _LISTS: dict[int, pa.DataType] = {
     49: pa.list_(pa.dictionary(pa.int32(), pa.string())),
 }
 _CODES: dict[pa.DataType, int] = {
-    **{kinds[0]: code for code, kinds in _NUMBERS.items()},
-    **{kind: code for code, kind in _TEXTS.items()},
+    **{kinds[0]: code for code, kinds in NUMBERS.items()},
+    **{kind: code for code, kind in TEXTS.items()},
     **{kind: code for code, kind in _LISTS.items()},
 }
 
@@ -85,9 +87,9 @@ def put_batch(out: bytearray, batch: pa.RecordBatch) -> None:
         put_text(out, field.name)
         code = _CODES[field.type]
         out.append(code)
-        if code in _NUMBERS:
-            _put_numbers(out, column, _NUMBERS[code][1])
-        elif code in _TEXTS:
+        if code in NUMBERS:
+            _put_numbers(out, column, NUMBERS[code][1])
+        elif code in TEXTS:
             put_column(out, column if code == 32 else column.cast(pa.string()))
         else:
             _put_lists(out, column)
@@ -95,7 +97,7 @@ def put_batch(out: bytearray, batch: pa.RecordBatch) -> None:
 
 def take_batch(reader: Reader) -> pa.RecordBatch:
     rows = reader.varint()
-    form = reader.take(1)[0]
+    form = reader.byte()
     if rows > ROWS_MAX or form > _ZSTD:
         raise LogCorrupt("a batch has a damaged head")
     if form != _COMPACT:
@@ -104,12 +106,12 @@ def take_batch(reader: Reader) -> pa.RecordBatch:
     columns: list[pa.Array] = []
     for _ in range(reader.count(2)):
         name = reader.text()
-        code = reader.take(1)[0]
-        if code in _NUMBERS:
-            kind = _NUMBERS[code][0]
-            column = _take_numbers(reader, rows, *_NUMBERS[code])
-        elif code in _TEXTS:
-            kind = _TEXTS[code]
+        code = reader.byte()
+        if code in NUMBERS:
+            kind = NUMBERS[code][0]
+            column = _take_numbers(reader, rows, *NUMBERS[code])
+        elif code in TEXTS:
+            kind = TEXTS[code]
             column = _typed_texts(take_column(reader), kind)
         elif code in _LISTS:
             kind = _LISTS[code]
@@ -121,6 +123,29 @@ def take_batch(reader: Reader) -> pa.RecordBatch:
         fields.append(pa.field(name, kind))
         columns.append(column)
     return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+
+
+def batch_of(
+    rows: int, columns: list[tuple[str, int, Array, bytearray | None, Array | None]]
+) -> pa.RecordBatch:
+    """Of columns by name and type code: numbers as they are packed, or offsets (int32) and texts.
+
+    Last validity (bool[rows]) where there are nulls. Texts are UTF-8: they are not looked at.
+    """
+    fields: list[pa.Field] = []
+    made: list[pa.Array] = []
+    for name, code, values, text, present in columns:
+        valid = None if present is None else bitmap(present)
+        if text is None:
+            kind, stored, _ = NUMBERS[code]
+            column = _numbers_of(kind, stored, values, valid)
+        else:
+            kind = TEXTS[code]
+            buffers = [valid, pa.py_buffer(values), pa.py_buffer(text)]
+            column = _typed_texts(pa.Array.from_buffers(pa.string(), rows, buffers), kind)
+        fields.append(pa.field(name, kind))
+        made.append(column)
+    return pa.RecordBatch.from_arrays(made, schema=pa.schema(fields))
 
 
 def _is_compact(batch: pa.RecordBatch) -> bool:
@@ -157,9 +182,14 @@ def _take_numbers(
     reader: Reader, rows: int, kind: pa.DataType, stored: pa.DataType, dtype: np.dtype[Any]
 ) -> pa.Array:
     valid = _take_validity(reader, rows)
-    values = aligned(reader.array(), dtype, rows)
+    return _numbers_of(kind, stored, aligned(reader.array(), dtype, rows), valid)
+
+
+def _numbers_of(
+    kind: pa.DataType, stored: pa.DataType, values: Array, valid: pa.Buffer | None
+) -> pa.Array:
     buffer = bitmap(values) if stored == pa.bool_() else pa.py_buffer(values)
-    return pa.Array.from_buffers(kind, rows, [valid, buffer])
+    return pa.Array.from_buffers(kind, len(values), [valid, buffer])
 
 
 def _typed_texts(column: pa.Array, kind: pa.DataType) -> pa.Array:

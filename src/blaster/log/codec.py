@@ -1,6 +1,6 @@
 """An `Entry` to the bytes of one frame, and back.
 
-    frame      format (one byte, FORMAT), crc32 of format and body (4 bytes), body
+    frame      format, checksum (`seals`), body
     body       at, room (varint count; name, integer), limit, varint count of operations
     operation  kind (varint), version (varint), varint length, fields in the order of the struct
 
@@ -18,7 +18,6 @@ LogCorrupt, a kind, version or format of a newer release LogVersionError.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from typing import Any, get_type_hints
 
@@ -28,8 +27,8 @@ import pyarrow as pa
 
 from blaster.errors import LogCorrupt, LogVersionError
 from blaster.log.batches import put_batch, take_batch
-from blaster.log.checksum import crc32
 from blaster.log.packing import pack
+from blaster.log.seals import FORMAT, HEAD_BYTES, is_whole, sealed
 from blaster.log.texts import put_tuple, take_tuple
 from blaster.log.wire import Reader, put_blob, put_integer, put_text, put_varint
 from blaster.model.records import (
@@ -42,10 +41,6 @@ from blaster.model.records import (
     Moved,
     Operation,
 )
-
-FORMAT = 1
-HEAD_BYTES = 5
-_CRC = struct.Struct("<I")
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "contacts": np.dtype(np.int64),
@@ -182,16 +177,7 @@ def encode_entry(entry: Entry) -> bytes:
         put_varint(body, plan.version)
         put_varint(body, len(fields))
         body += fields
-    head = bytes((FORMAT,))
-    return b"".join((head, _CRC.pack(crc32(body, crc32(head))), body))
-
-
-def is_whole(frame: bytes) -> bool:
-    """Whether a frame is what its checksum was made of; of another format nobody here can say."""
-    if len(frame) < HEAD_BYTES or frame[0] != FORMAT:
-        return len(frame) >= HEAD_BYTES
-    body = memoryview(frame)[HEAD_BYTES:]
-    return crc32(body, crc32(frame[:1])) == int(_CRC.unpack_from(frame, 1)[0])
+    return sealed(body)
 
 
 def decode_entry(frame: bytes, about: int | None = None) -> Entry:
@@ -230,7 +216,7 @@ def _operation(reader: Reader, about: int | None) -> Operation:
     for name, _, take in plan.fields:
         values.append(take(reader))
         if about is not None and name == "contacts" and not (values[-1] == about).any():
-            reader.at = end
+            reader.seek(end)
             return _SKIPPED[kind < DECISIONS[0].KIND]
     operation = plan.make(*values)
     if reader.at != end:

@@ -27,14 +27,15 @@ from typing import Self
 import apsw
 
 from blaster.clock import Clock, SystemClock
-from blaster.errors import Busy, LogCorrupt, LogError
+from blaster.errors import Busy, LogError
 from blaster.limits import LOG_FILE_BYTES_MAX, LOG_GROUP_MS, LOG_PENDING_BYTES_MAX
 from blaster.log.chain import Chain
-from blaster.log.codec import decode_entry, encode_entry
+from blaster.log.codec import encode_entry
 from blaster.log.disk import Disk, make_folder
 from blaster.log.layout import check_format, settle_format
 from blaster.log.lock import FolderLock
-from blaster.model.records import Entry
+from blaster.log.streaks import decoded, streaks
+from blaster.model.records import Entry, Streak
 
 GROUP_BYTES_MAX = 8 * 1024 * 1024
 """Frames of one transaction; without it a burst would make its first entry wait for its last."""
@@ -311,16 +312,19 @@ class EmbeddedLog:
     def read(self, from_sequence: int = 1, about: int | None = None) -> Iterator[tuple[int, Entry]]:
         return self._decoded(self._chain.read(from_sequence, self._durable), about)
 
+    def read_streaks(self, from_sequence: int = 1) -> Iterator[Entry | Streak]:
+        return streaks(self._counted(self._chain.read(from_sequence, self._durable)))
+
     def _decoded(
         self, frames: Iterator[tuple[int, bytes]], about: int | None
     ) -> Iterator[tuple[int, Entry]]:
-        for sequence, frame in frames:
-            self._read_bytes += len(frame)
-            try:
-                entry = decode_entry(frame, about)
-            except LogCorrupt as error:
-                raise LogCorrupt(f"entry {sequence}: {error}", sequence) from error
-            yield sequence, entry
+        for sequence, frame in self._counted(frames):
+            yield sequence, decoded(sequence, frame, about)
+
+    def _counted(self, frames: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        for each in frames:
+            self._read_bytes += len(each[1])
+            yield each
 
     @property
     def begins(self) -> int:

@@ -6,8 +6,7 @@
     NNNNNN.payload      frames larger than LOG_PAYLOAD_INLINE_BYTES_MAX, end to end
 
 An entry's frame is in its row, or (frame null) `length` bytes at `offset` of the payload file.
-`seal` is the crc32 of the sequence and of the frame's head, which holds the frame's own crc32: it
-binds the number to the content, so that neither can change, nor rows change places, unnoticed.
+`seal` binds the number to the content (`seals`).
 
 Laws: a payload is synced before the row that names it is committed; a commit is one transaction and
 one sync; sequences are dense from `first`; a file without a head was never used. The SQLite file is
@@ -17,7 +16,6 @@ only ever opened by SQLite (closing any other descriptor of it would drop SQLite
 from __future__ import annotations
 
 import os
-import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,9 +24,8 @@ import apsw
 
 from blaster.errors import LogCorrupt, LogError
 from blaster.limits import LOG_PAYLOAD_INLINE_BYTES_MAX
-from blaster.log.checksum import crc32
-from blaster.log.codec import HEAD_BYTES, is_whole
 from blaster.log.disk import Disk
+from blaster.log.seals import is_whole, seal_of
 
 SCHEMA = """
 CREATE TABLE head(number INTEGER NOT NULL, first INTEGER NOT NULL, born REAL NOT NULL);
@@ -36,12 +33,7 @@ CREATE TABLE entries(
     sequence INTEGER PRIMARY KEY, seal INTEGER NOT NULL, frame BLOB, offset INTEGER, length INTEGER
 );
 """
-_SEQUENCE = struct.Struct("<Q")
 READ_ROWS = 256  # of one read transaction: a longer one would keep the write-ahead file growing
-
-
-def seal_of(sequence: int, frame: bytes) -> int:
-    return crc32(frame[:HEAD_BYTES], crc32(_SEQUENCE.pack(sequence)))
 
 
 def log_path(folder: Path, number: int) -> Path:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 from blaster.errors import LogError
 from blaster.log.codec import decode_entry, encode_entry
-from blaster.model.records import Entry
+from blaster.log.streaks import streaks
+from blaster.model.records import Entry, Streak
 
 
 class MemoryLog:
@@ -70,15 +71,22 @@ class MemoryLog:
         self._callbacks.append(callback)
 
     def read(self, from_sequence: int = 1, about: int | None = None) -> Iterator[tuple[int, Entry]]:
-        if not self._keep:
-            raise LogError("a log in memory with keep=False keeps nothing to read")
-        if from_sequence < 1:
-            raise LogError(f"sequences begin at 1, not {from_sequence}")
+        self._check_readable(from_sequence)
         frames = self._frames[from_sequence - 1 : self._last]
         return (
             (sequence, decode_entry(frame, about))
             for sequence, frame in enumerate(frames, from_sequence)
         )
+
+    def read_streaks(self, from_sequence: int = 1) -> Iterator[Entry | Streak]:
+        self._check_readable(from_sequence)
+        return streaks(enumerate(self._frames[from_sequence - 1 : self._last], from_sequence))
+
+    def _check_readable(self, from_sequence: int) -> None:
+        if not self._keep:
+            raise LogError("a log in memory with keep=False keeps nothing to read")
+        if from_sequence < 1:
+            raise LogError(f"sequences begin at 1, not {from_sequence}")
 
     def close(self) -> None:
         self._closed = True

@@ -17,8 +17,9 @@ Every element is handled as 64 bits: signed ones sign-extended, floats by their 
 NaN keeps its payload. Differences are modulo 2**64. Lengths of all schemes are known before one
 byte is written, so the smallest is chosen, ties going to the one that is read fastest.
 
-All functions here are C leaves: they raise nothing, hold no Python object and need no GIL. Those
-that read return 0 for "the bytes end or contradict themselves", and never read at or past `end`.
+All functions but `code_of` are C leaves: they raise nothing, hold no Python object and need no
+GIL. Those that read return 0 for "the bytes end or contradict themselves", and never read at or
+past `end`.
 """
 
 from libc.stdint cimport int64_t, uint8_t, uint64_t
@@ -40,6 +41,12 @@ cdef enum:  # dtypes
     INT64 = 5
     UINT64 = 6
     FLOAT64 = 7
+
+cdef struct Head:  # what stands before the elements
+    int dtype
+    int scheme
+    Py_ssize_t item  # bytes of one element
+    uint64_t count
 
 cdef struct Survey:  # what one pass over the elements learns
     uint64_t low  # the minimum, by the dtype's own order
@@ -98,3 +105,10 @@ cdef const uint8_t* read_deltas(
 cdef const uint8_t* read_runs(
     const uint8_t* at, const uint8_t* end, uint8_t* out, Py_ssize_t count, int dtype
 ) noexcept nogil
+cdef const uint8_t* read_head(
+    const uint8_t* at, const uint8_t* end, Head* head
+) noexcept nogil
+cdef const uint8_t* read_body(  # `out` has room for all elements
+    const uint8_t* at, const uint8_t* end, const Head* head, uint8_t* out
+) noexcept nogil
+cdef int code_of(object dtype) except 0  # of a NumPy dtype; KeyError for one that is not packed

@@ -4,6 +4,7 @@ The log's own little format: deterministic (equal arrays give equal bytes), self
 safe to read from damaged bytes. Little-endian machines only, like the rest of the engine.
 """
 
+from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdint cimport INT32_MAX, INT32_MIN, UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t
 from libc.stdint cimport uint64_t
@@ -447,50 +448,64 @@ cdef bint _possible(int scheme, Py_ssize_t item, uint64_t count, Py_ssize_t left
     return 1
 
 
-def unpack(data, Py_ssize_t offset=0, rows_max=ROWS_MAX):
-    """The array that starts at `offset` of `data` (bytes) and the offset after it.
+cdef const uint8_t* read_head(
+    const uint8_t* at, const uint8_t* end, Head* head
+) noexcept nogil:
+    if end - at < 2:
+        return NULL
+    head.dtype = at[0] & 15
+    head.scheme = at[0] >> 4
+    if head.dtype < BOOL or head.dtype > FLOAT64 or head.scheme >= SCHEMES:
+        return NULL
+    head.item = 1 if head.dtype <= UINT8 else 4 if head.dtype <= UINT32 else 8
+    return get_varint(at + 1, end, &head.count)
+
+
+cdef const uint8_t* read_body(
+    const uint8_t* at, const uint8_t* end, const Head* head, uint8_t* out
+) noexcept nogil:
+    cdef Py_ssize_t count = <Py_ssize_t>head.count
+    if head.scheme == RANGE:
+        return read_range(at, end, out, count, head.dtype)
+    if head.scheme == RAW:
+        return read_raw(at, end, out, count, head.dtype, head.item)
+    if head.scheme == PLANES:
+        return read_planes(at, end, out, count, head.dtype, head.item)
+    if head.scheme == BITS:
+        return read_bits(at, end, out, count, head.dtype)
+    if head.scheme == DELTA:
+        return read_deltas(at, end, out, count, head.dtype)
+    return read_runs(at, end, out, count, head.dtype)
+
+
+cdef int code_of(dtype) except 0:
+    return _CODES[dtype.str]
+
+
+def unpack(bytes data not None, Py_ssize_t offset=0, rows_max=ROWS_MAX):
+    """The array that starts at `offset` of `data` and the offset after it.
 
     The array is new, contiguous and read-only. Bytes that are not what `pack` writes raise
     LogCorrupt; nothing outside `data` is read, and no memory is taken for more than `rows_max`
     elements.
     """
-    cdef const uint8_t[::1] view = data
-    cdef Py_ssize_t size = view.shape[0], item
+    cdef Py_ssize_t size = len(data)
     if not 0 <= offset <= size - 2:
         raise LogCorrupt("a packed array is cut off")
-    cdef const uint8_t* start = &view[0]
+    cdef const uint8_t* start = <const uint8_t*>PyBytes_AS_STRING(data)
     cdef const uint8_t* end = start + size
-    cdef const uint8_t* at = start + offset
-    cdef int dtype = at[0] & 15, scheme = at[0] >> 4
-    cdef uint64_t count = 0
-    cdef uint8_t[::1] raw
-    cdef uint8_t* out = NULL
-    cdef Py_ssize_t rows
-    at = get_varint(at + 1, end, &count)
-    if dtype not in _DTYPES or scheme >= SCHEMES or at == NULL or count > <uint64_t>rows_max:
+    cdef Head head
+    cdef const uint8_t* at = read_head(start + offset, end, &head)
+    cdef Py_buffer raw
+    if at == NULL or head.count > <uint64_t>rows_max:
         raise LogCorrupt("a packed array's head is damaged")
-    kind = _DTYPES[dtype]
-    item = kind.itemsize
-    if not _possible(scheme, item, count, end - at):
+    if not _possible(head.scheme, head.item, head.count, end - at):
         raise LogCorrupt("a packed array is cut off")
-    rows = <Py_ssize_t>count
-    values = np.empty(rows, kind)
-    if rows:
-        raw = values.view(np.uint8)
-        out = &raw[0]
+    values = np.empty(<Py_ssize_t>head.count, _DTYPES[head.dtype])
+    PyObject_GetBuffer(values, &raw, PyBUF_WRITABLE)
     with nogil:
-        if scheme == RANGE:
-            at = read_range(at, end, out, rows, dtype)
-        elif scheme == RAW:
-            at = read_raw(at, end, out, rows, dtype, item)
-        elif scheme == PLANES:
-            at = read_planes(at, end, out, rows, dtype, item)
-        elif scheme == BITS:
-            at = read_bits(at, end, out, rows, dtype)
-        elif scheme == DELTA:
-            at = read_deltas(at, end, out, rows, dtype)
-        else:
-            at = read_runs(at, end, out, rows, dtype)
+        at = read_body(at, end, &head, <uint8_t*>raw.buf)
+    PyBuffer_Release(&raw)
     if at == NULL:
         raise LogCorrupt("a packed array's body is damaged")
     values.setflags(write=False)

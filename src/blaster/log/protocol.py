@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from blaster.errors import LogError
-from blaster.model.records import Entry
+from blaster.model.records import Entry, Streak
 
 
 class Log(Protocol):
@@ -67,6 +67,13 @@ class Log(Protocol):
 
         Every entry is verified. Raises LogCorrupt, LogVersionError or LogError, before the first
         entry that cannot be given.
+        """
+
+    def read_streaks(self, from_sequence: int = 1) -> Iterator[Entry | Streak]:
+        """The same entries, for whoever wants all of them and no numbers; those of single
+        happenings that were taken at once come as streaks.
+
+        Raises as `read`; what stood in a streak before the damage may then not have been given.
         """
 
     def close(self) -> None:

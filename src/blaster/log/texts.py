@@ -80,7 +80,7 @@ def _lengths_and_bytes(column: pa.Array) -> tuple[np.ndarray[Any, Any], bytes]:
 def take_column(reader: Reader) -> pa.Array:
     """The next column as `pa.string()`. Its texts are checked to be UTF-8."""
     rows = reader.varint()
-    flags = reader.take(1)[0]
+    flags = reader.byte()
     if rows > ROWS_MAX or flags > (_NULLS | _DICTIONARY | _ZSTD):
         raise LogCorrupt("a column of texts has a damaged head")
     valid = aligned(reader.array(), np.dtype(np.bool_), rows) if flags & _NULLS else None
@@ -163,7 +163,7 @@ def take_tuple(reader: Reader) -> tuple[str, ...]:
     count = reader.varint()
     if count <= FEW:
         return tuple([reader.text() for _ in range(count)])
-    reader.at = at
+    reader.seek(at)
     column = take_column(reader)
     if column.null_count:
         raise LogCorrupt("a text is missing")

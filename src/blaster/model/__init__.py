@@ -109,6 +109,7 @@ if TYPE_CHECKING:
     from blaster.model.records import Resumed as Resumed
     from blaster.model.records import Revoked as Revoked
     from blaster.model.records import Started as Started
+    from blaster.model.records import Streak as Streak
     from blaster.model.records import Suppressed as Suppressed
     from blaster.model.records import TimeConfirmed as TimeConfirmed
     from blaster.model.records import Took as Took
@@ -233,6 +234,7 @@ _HOMES = {
     "Started": "records",
     "Step": "definitions",
     "StepLedger": "ledger",
+    "Streak": "records",
     "Suppressed": "records",
     "TimeConfirmed": "records",
     "Took": "records",
@@ -355,6 +357,7 @@ __all__ = [
     "Started",
     "Step",
     "StepLedger",
+    "Streak",
     "Suppressed",
     "TimeConfirmed",
     "Took",

@@ -463,3 +463,16 @@ class Entry(msgspec.Struct, frozen=True):
     operations: tuple[Operation, ...]
     room: dict[str, int] = {}
     limit: int = 0
+
+
+class Streak(msgspec.Struct, frozen=True):
+    """What many entries said, read at once: each row of `happened` was an entry of its own, and the
+    next entry, of nothing else, took it.
+
+    `accepted` and `taken` are the instants of these entries, uint32, one per row; their room and
+    limit are not told.
+    """
+
+    happened: Happened
+    accepted: Array
+    taken: Array
