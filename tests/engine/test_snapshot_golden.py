@@ -1,7 +1,8 @@
 """A snapshot kept for ever: whatever an older release wrote, today's engine opens the same.
 
 `python -m tests.engine.test_snapshot_golden` writes it where there is none. One that exists is
-never rewritten: a changed format is a new one, with a new folder beside the old.
+never rewritten: a changed format is a new one, with a new folder beside the old. A folder is named
+by both formats, that of the files and that of the picture in them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from blaster.core import Catalogue, ledger_of
+from blaster.core import PICTURE_FORMAT, Catalogue, ledger_of
 from blaster.engine.recovery import encode_operation, load
 from blaster.log import Snapshots, survey
 from blaster.log.manifest import FORMAT
@@ -25,10 +26,16 @@ from blaster.model.records import Happened, Steered
 from tests.core.world import Play, journey, mail, on_event, rule, send, wait, workspace
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "snapshot"
+NAME = f"v{FORMAT}.{PICTURE_FORMAT}"
+HOLDS = {"v1.1": (18, 3), "v1.2": (20, 48)}
+"""Up to which entry each goes, and how many contacts it has."""
 
 
 def written() -> Play:
-    """A little of everything; an order is in flight, and an input is half taken."""
+    """A little of everything; an order is in flight, and an input is half taken.
+
+    Most contacts are there so that what few others have is few.
+    """
     spring = model.Campaign("spring", rule("visits >= 2"), "email", "ad", rate=model.Rate(1, 60))
     play = Play(
         workspace(
@@ -42,6 +49,7 @@ def written() -> Play:
     notes = ["a note longer than twelve bytes", "short", None]
     cities = ["Haifa", "Eilat", None]
     play.create(3, city=cities, note=notes, tags=["a,b", None, "b"], visits=[1, 2, 3])
+    play.create(45)
     play.event("x", 0, 1, order="7", size=3)
     play.join("club", 1)
     play.hold = True
@@ -71,7 +79,7 @@ def test_the_snapshot_still_means_what_it_meant(version: str, tmp_path: Path) ->
 
     words = state.column(("field", "city")).dictionary
     assert words is not None
-    assert (manifest.sequence, state.contacts.rows) == (18, 3)
+    assert (manifest.sequence, state.contacts.rows) == HOLDS[version]
     assert [words.values[code] if code >= 0 else None for code in fact("field", "city")] == [
         "Haifa", "Eilat", None,
     ]  # fmt: skip
@@ -91,7 +99,7 @@ def test_the_snapshot_still_means_what_it_meant(version: str, tmp_path: Path) ->
     assert state.orders.numbers().tolist() == [2, 3]
     assert [version.version for version in state.versions] == ["pay@1"]
     assert (state.versions[0].running, state.happened_rows(("event", "x"))) == (2, 3)
-    assert state.counts["contacts",] == 3
+    assert state.counts["contacts",] == state.contacts.rows
     assert [len(queued.rounds) for queued in state.inbox] == [1]
 
 
@@ -108,6 +116,6 @@ def write(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if not (GOLDEN / f"v{FORMAT}").exists():
-        write(GOLDEN / f"v{FORMAT}")
-        print(f"v{FORMAT}")
+    if not (GOLDEN / NAME).exists():
+        write(GOLDEN / NAME)
+        print(NAME)
