@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from blaster.log import EmbeddedLog
-from blaster.model.records import Entry
+from blaster.model.records import Entry, Streak
 from blaster.testing import workspace
 from tests.cli.support import Cli
 
@@ -108,13 +108,13 @@ def test_doctor_tells_of_them_when_the_log_lost_its_front(
     """What was before stands in a snapshot, and nothing else is read."""
     assert cli("erase", "b@example.com", "--yes", "--now", "--dir", account).code == 0
     begun: list[int] = []
-    read = EmbeddedLog.read
+    read = EmbeddedLog.read_streaks
 
-    def noted(log: EmbeddedLog, begin: int = 1) -> Iterator[tuple[int, Entry]]:
+    def noted(log: EmbeddedLog, begin: int = 1) -> Iterator[Entry | Streak]:
         begun.append(begin)
         return read(log, begin)
 
-    monkeypatch.setattr(EmbeddedLog, "read", noted)
+    monkeypatch.setattr(EmbeddedLog, "read_streaks", noted)
     ran = cli("doctor", account, "--json")
     (said,) = [c["said"] for c in json.loads(ran.out)["checks"] if c["name"] == "orders"]
     assert said.startswith("2 operational sends waiting, the oldest for ")

@@ -173,6 +173,25 @@ def test_nothing_is_trimmed_with_one_snapshot(rig):
     assert rig.log.first > kept
 
 
+def test_nothing_is_trimmed_before_a_snapshot_is_there_to_go_on_from(rig):
+    """While the first entries were moved, newer snapshots came, and theirs was removed."""
+    rig.live(3)
+    rig.snapshot()
+    first = rig.snapshotter.status.sequence
+    for _ in range(2):
+        rig.live(3)
+        rig.snapshot()
+    assert first not in [rig.snapshots.load(number).sequence for number in rig.snapshots.numbers()]
+    before = rig.pasts()
+    move(rig.archiver.history, rig.snapshots, rig.log, first)
+    trim(rig.archiver.history, rig.snapshots, rig.log)
+    assert (rig.archiver.history.sequence, rig.log.first) == (first, 1)
+    assert rig.archive() == ""
+    assert rig.archiver.history.sequence > first
+    assert rig.log.first > 1
+    assert rig.pasts() == before
+
+
 def test_a_damaged_base_leaves_the_log_alone(rig):
     rig.live(3)
     rig.snapshot()

@@ -372,7 +372,7 @@ def frames_of(log: EmbeddedLog) -> list[bytes]:
 
 def sound(machine: Machine) -> None:
     """Every ledger balances, and each order is in one state."""
-    look(SimpleNamespace(state=machine.state))
+    look(SimpleNamespace(state=machine.state, now=machine.state.now))
     assert all(line.balanced for line in ledger_of(machine.state, CAMPAIGN))
 
 

@@ -46,7 +46,7 @@ ROUTES = {
 
 
 def brute_force(state: Any) -> dict[tuple[str, str, str, str], list[int]]:
-    """(waiting, in flight) per line, one run and one order at a time."""
+    """(waiting, in flight) per line, one of each at a time."""
     found: dict[tuple[str, str, str, str], list[int]] = {}
 
     def line(version: Any, index: int) -> list[int]:
@@ -86,6 +86,10 @@ def brute_oldest(state: Any) -> dict[tuple[str, str], tuple[int, int]]:
             )
             if index >= 0 and isinstance(version.plan.steps[index], SendStep) and order == 0:
                 add("waiting", version, index, until - POLICY_WAIT_S)
+    for campaign in state.campaigns.values():
+        for contact in range(state.contacts.rows):
+            if campaign.column("waiting").take(numbers(contact))[0]:
+                add("waiting", campaign, 0, campaign.launched)
     for order in state.orders.find(state.orders.numbers()):
         term = "in flight" if order["due"] == NEVER else "waiting"
         add(term, state.sender_at(order["version"]), order["step"], int(order["at"]))

@@ -274,11 +274,13 @@ def _parts(log: EmbeddedLog, begin: int, upto: int, owners: Owners, stop: Stop) 
 def trim(history: History, snapshots: Snapshots, log: EmbeddedLog) -> None:
     """Removes the files of the log that are in history, and that no kept snapshot needs.
 
-    Raises LogError.
+    None until a kept snapshot is there that history can go on from: without one the beginning of
+    the log is. Raises LogError.
     """
-    kept = []
-    for number in snapshots.numbers():
-        with contextlib.suppress(SnapshotCorrupt):
-            kept.append(snapshots.load(number).sequence)
-    if len(kept) >= SNAPSHOTS_MIN:
-        log.trim(min(*kept, history.needed) + 1)
+    with snapshots.removing:
+        kept = []
+        for number in snapshots.numbers():
+            with contextlib.suppress(SnapshotCorrupt):
+                kept.append(snapshots.load(number).sequence)
+        if len(kept) >= SNAPSHOTS_MIN and min(kept) <= history.sequence:
+            log.trim(min(*kept, history.needed) + 1)

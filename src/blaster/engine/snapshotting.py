@@ -217,8 +217,8 @@ class Snapshotter:
         )
         if clean:
             self.cleaned = self.status
-        with contextlib.suppress(OSError, LogError):  # what is left is removed next time
-            self._snapshots.prune(self._needed())
+        with self._snapshots.removing, contextlib.suppress(OSError, LogError):
+            self._snapshots.prune(self._needed())  # what is left is removed next time
 
     def _put(self, capture: Capture, draft: Draft) -> None:
         for count, (kind, content, settle) in enumerate(capture.pieces()):

@@ -203,7 +203,8 @@ class Sweeper:
     def _finish(self, clean: SnapshotStatus, done: int, contacts: Array) -> None:
         """On a thread of its own, when the clean snapshot is there."""
         try:
-            self._snapshots.drop_before(clean.number, self._archiver.needed())
+            with self._snapshots.removing:
+                self._snapshots.drop_before(clean.number, self._archiver.needed())
             self._archiver.empty(contacts, clean.sequence, lambda: self._stopping)
             kept = Erasures(done, self._kept.within_s)
             write_erasures(self._folder, kept, self._disk, sync=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -51,6 +52,9 @@ class Snapshots:
         self.folder = Path(folder)
         self._disk = disk or Disk()
         self._segment_bytes_max = segment_bytes_max
+        self.removing = threading.Lock()
+        """Whoever removes snapshots, or what only they stand in for, holds it from when he asks
+        what is needed until he is done."""
         try:
             make_folder(self.folder, self._disk)
         except OSError as error:
