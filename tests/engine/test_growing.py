@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from typing import Any
 
 import numpy as np
 import pytest
 
+from blaster.core import suppressed_contacts
 from blaster.engine import Machine
 from blaster.engine.commands import Growing
+from blaster.engine.gathering import Batch, Happening, Refusing
 from blaster.engine.thread import EngineThread
 from blaster.limits import GATHERED_MAX
 from blaster.model.records import Joined
 from tests.engine.support import START, FakeClock, GateLog, HeldTransport, people
+
+REFUSAL = Refusing(2, "email", "all", "test")
 
 
 class Grown(Growing):
@@ -62,16 +67,43 @@ def test_it_is_run_when_those_before_it_are_durable() -> None:
     assert not engine.extend(first, None)  # it ran
     engine.run(second)
     assert engine.extend(second, None)
-    last = engine.run(lambda m, now: ran.append(0))
-    assert not engine.extend(second, None)  # another command came behind it
     engine._step()
     assert (ran, answer.done()) == ([1], False)
     log.release()
     assert answer.done()
     engine._step()
-    assert (ran, last.done()) == ([1, 2, 0], False)
-    log.release()
-    assert last.done()
+    assert ran == [1, 2]
+
+
+def test_what_comes_behind_it_does_not_wait() -> None:
+    engine, ran = thread(GateLog()), list[int]()
+    engine.run(Grown(ran))
+    engine._step()
+    second = Grown(ran)
+    engine.run(second)
+    engine.run(lambda m, now: ran.append(0))
+    assert not engine.extend(second, None)
+    engine._step()
+    assert ran == [1, 1, 0]
+
+
+async def test_an_opt_out_does_not_wait() -> None:
+    """Nor what it joins: until it is run, what is queued goes on leaving."""
+    loop = asyncio.get_running_loop()
+    batch = Batch(loop, (Happening("event", "seen", 0, {}), loop.create_future()))
+    assert batch.may_wait
+    engine = thread(GateLog())
+    engine.run(Grown([]))
+    engine._step()
+    engine.run(batch)
+    engine._woken = False
+    assert engine.extend(batch, (Happening("event", "seen", 1, {}), loop.create_future()))
+    assert not engine._woken
+    assert engine.extend(batch, (REFUSAL, loop.create_future()))
+    assert engine._woken
+    engine._step()
+    assert suppressed_contacts(engine._machine.state, "email").tolist() == [2]
+    assert not Batch(loop, (REFUSAL, loop.create_future())).may_wait
 
 
 @pytest.mark.parametrize("reason", ["full", "closing", "work"])

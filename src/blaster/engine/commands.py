@@ -25,3 +25,12 @@ class Growing:
     def is_full(self) -> bool:
         """Whether it takes no more."""
         return len(self.items) >= GATHERED_MAX
+
+    def add(self, item: Any) -> None:
+        """One more."""
+        self.items.append(item)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether it may wait for more."""
+        return not self.is_full

@@ -5,7 +5,7 @@ Owns which of them may stand in one operation. Laws: the inputs of one contact s
 which they came; what a refused one would have done is not done, and the others know nothing of it;
 an operation says of each row what an operation of its own would have said. A batch takes more only
 while no other command was given behind it, so that whoever gives several without waiting for
-their answers has them done in his order.
+their answers has them done in his order. A batch with an opt-out in it is run at once.
 """
 
 from __future__ import annotations
@@ -115,6 +115,17 @@ class Batch(Growing):
     def __init__(self, loop: asyncio.AbstractEventLoop, first: Waiting) -> None:
         super().__init__(first)
         self.loop = loop
+        self._refuses = isinstance(first[0], Refusing)
+
+    def add(self, item: Waiting) -> None:
+        """One more."""
+        super().add(item)
+        self._refuses = self._refuses or isinstance(item[0], Refusing)
+
+    @property
+    def may_wait(self) -> bool:
+        """Not with an opt-out in it: until it is run, what is queued goes on leaving."""
+        return super().may_wait and not self._refuses
 
     def __call__(self, machine: Machine, now: int) -> list[Exception | None]:
         """Takes them all; answers with why each was refused, or None."""

@@ -143,7 +143,7 @@ def named_columns(names: tuple[str, ...], columns: Iterable[Sequence[object]]) -
         return pa.RecordBatch.from_arrays(
             [_attribute(values) for values in columns], names=list(names)
         )
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise InputError(f"this data is neither text nor JSON: {error}") from error
 
 

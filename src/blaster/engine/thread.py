@@ -180,8 +180,11 @@ class EngineThread:
                 raise Busy(f"{COMMANDS_MAX} commands wait already; try again")
             if len(command.items) == 1:
                 self._commands[-1][1].add_done_callback(lambda _: self._leave(command))
-            command.items.append(item)
+            waited = self._grows()
+            command.add(item)
             self._joined += 1
+            if waited and not self._grows():
+                self._wake()
         return True
 
     def _grows(self) -> bool:
@@ -190,10 +193,10 @@ class EngineThread:
         To run it at once would cost another tick and commit for the few that came meanwhile, and
         the log's thread its turns at the interpreter. Beside other work it is not made to wait.
         """
-        if not self._commands or self._closing or self._machine.log.durable >= self._grown:
+        if len(self._commands) != 1 or self._closing or self._machine.log.durable >= self._grown:
             return False
         command = self._commands[0][0]
-        return isinstance(command, Growing) and not command.is_full
+        return isinstance(command, Growing) and command.may_wait
 
     def _leave(self, command: Growing) -> None:
         with self._mutex:
