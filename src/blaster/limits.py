@@ -100,6 +100,9 @@ EVENT_TEXT_BYTES_MAX = 1_024
 FILL_ROWS = 8_192
 """Happenings of one record that fills a column anew; more would hold the engine up for longer."""
 
+FILL_BYTES = 8 * 1024 * 1024
+"""And their attributes, unless a single one has more."""
+
 LOOKUP_ROWS_MAX = 100_000
 """Rows of one look-up table; they are published with the definitions and held in memory."""
 

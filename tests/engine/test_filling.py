@@ -7,11 +7,13 @@ them at the end, after others. What the log is by then (whole, moved to history,
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import blaster
@@ -19,7 +21,7 @@ from blaster.core import unfilled
 from blaster.definitions import check
 from blaster.engine import filling, snapshotting, verify_folder
 from blaster.engine.filling import counted
-from blaster.errors import LogCorrupt
+from blaster.errors import Busy, LogCorrupt
 from blaster.testing import FakeClock, ScriptedTransport, workspace
 from tests.engine.test_sweeping import found_in
 from tests.volume import cases
@@ -271,11 +273,8 @@ def workspace_of(folder: Path, types: dict[str, str]) -> Any:
     return checked.workspace
 
 
-async def test_explain_and_what_is_left_of_an_erased_contact(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_explain_and_what_is_left_of_an_erased_contact(tmp_path: Path) -> None:
     """Explain folds the filled as the account does; a sweep leaves none of it."""
-    monkeypatch.setattr("tests.engine.test_sweeping.FORBIDDEN", (b"secret",))
     journey = """
         journey: seek
         enter: {on: event "go", again: each time}
@@ -306,12 +305,84 @@ async def test_explain_and_what_is_left_of_an_erased_contact(
         for contact, count in (("p0", 1), ("p1", 2)):
             told = [line for item in await engine.explain(contact) for line in item.details]
             assert f'    event("ordered", a1 > 7).count = {count}' in told
-        assert found_in(tmp_path)
+        assert found_in(tmp_path, (b"secret",))
         await engine.contacts.erase(["p0", "p1"])
         await engine.sweep()
-        assert found_in(tmp_path) == []
+        assert found_in(tmp_path, (b"secret",)) == []
     finally:
         await engine.close()
+
+
+async def test_a_busy_engine_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was filled by then is not thrown away."""
+    account = Account(tmp_path, FakeClock("2026-03-01 10:00"))
+    workspace(tmp_path, {"events.yaml": declared({"a1": "boolean"})})
+    await account.open()
+    try:
+        engine = account.engine
+        await engine.publish()
+        await engine.contacts.upsert([{"id": "p0"}])
+        for _ in range(3):
+            await engine.events.send("ordered", "p0", {"a1": "7.50"})
+        workspace(tmp_path, {"events.yaml": declared({"a1": "{type: number, scale: 2}"})})
+        run, calls = engine._run, itertools.count()
+
+        async def busy(command: Any) -> Any:
+            if next(calls) % 2:
+                raise Busy("try again", retry_after_s=0.0)
+            return await run(command)
+
+        monkeypatch.setattr(engine, "_run", busy)
+        await engine.publish()
+        monkeypatch.setattr(engine, "_run", run)
+        assert next(calls) > 4
+        assert await account.members('event("ordered", a1 > 7).count == 3') == ["p0"]
+    finally:
+        await engine.close()
+
+
+def test_pieces_have_few_rows_and_few_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Together they are what was asked for, each with what came with it."""
+    monkeypatch.setattr(filling, "FILL_ROWS", 16)
+    monkeypatch.setattr(filling, "FILL_BYTES", 2_000)
+    count, draw = 90, np.random.default_rng(3)
+    texts = ["x" * int(size) for size in draw.integers(0, 600, count)]
+    texts[41] = "y" * 5_000
+    batches = [pa.record_batch({"a": texts[first : first + 30]}) for first in (0, 30, 60)]
+    everyone = draw.permutation(count)
+    found = filling.Recorded(
+        "ordered", everyone, everyone, everyone, everyone // 30, everyone % 30, batches
+    )
+    rows = np.flatnonzero(everyone % 7)
+    chosen = np.arange(len(rows))[::2]
+    seen = []
+    for some, columns in filling._pieces(found, rows, chosen):
+        assert len(some) <= 16
+        assert columns.nbytes <= 2_000 or len(some) == 1
+        assert columns["a"].to_pylist() == [texts[each] for each in everyone[rows[some]]]
+        seen += some.tolist()
+    assert seen == chosen.tolist()
+
+
+def test_what_came_one_by_one_is_put_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "GATHERED", 4)
+    gathered = filling._Gathered()
+    assert not gathered
+    schemas = [{"a": ["x"]}, {"b": [1]}, {}]
+    for number in range(20):
+        here = np.array([number])
+        batch = pa.record_batch(schemas[number % 3] or {"c": ["y"]}).select(
+            list(schemas[number % 3])
+        )
+        gathered.add(here, here, here, batch)
+    rows, batches = gathered.all()
+    contacts, _, _, batch, place = (np.concatenate(each) for each in zip(*rows, strict=True))
+    assert contacts.tolist() == list(range(20))
+    assert len(batches) == 6
+    for number in range(20):
+        columns = batches[batch[number]]
+        assert columns.schema.names == list(schemas[number % 3])
+        assert not columns.num_columns or place[number] < columns.num_rows
 
 
 def test_which_recorded_ones_are_known() -> None:

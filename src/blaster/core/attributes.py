@@ -88,14 +88,20 @@ class Attributes:
         if self.fields.pop(name, self) is not self:
             self._table.drop((self._word, name))
 
-    def take_over(self, name: str, other: Attributes) -> None:
-        """The other's column of this name, of the same table, is the one here from now on."""
+    def take_over(self, name: str, other: Attributes, field: Field) -> None:
+        """The other's column of this name, of the same table, is the one here from now on.
+
+        If only erased contacts had one it is empty, but there: it counts among the names.
+        """
+        known = name in self.fields
         self.drop(name)
         if name in other.fields:
-            column, field = other._column(name), other.fields[name]
+            column, read_as = other._column(name), other.fields[name]
             other.drop(name)
             self._table.adopt((self._word, name), column)
-            self.fields[name] = field
+            self.fields[name] = read_as
+        elif known:
+            self._add(name, field.kind, field)
 
     def digest_into(self, hasher: Hasher) -> None:
         """How the columns are read; the table digests the columns."""

@@ -107,7 +107,7 @@ def take_filled(state: State) -> None:
         declared = state.declared(space, event)
         for name, field in happenings.wanted.items():
             if declared.get(name) == field:
-                happenings.attributes.take_over(name, happenings.filling)
+                happenings.attributes.take_over(name, happenings.filling, field)
     _end(state)
 
 

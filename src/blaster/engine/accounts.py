@@ -109,7 +109,7 @@ class Contacts:
             )
             typed = await asyncio.to_thread(_typed_parts, fields, place, parts)
             totals = [
-                await _patiently(self._run, partial(_upsert, columns=part, source=source))
+                await patiently(self._run, partial(_upsert, columns=part, source=source))
                 for part in typed
             ]
         return Upserts(
@@ -268,7 +268,7 @@ class Contacts:
             if batch is None:
                 break
             take = partial(_take_import, batch=batch, list_name=list, source=source)
-            counts, conflicts = await _patiently(self._run, take, waiting)
+            counts, conflicts = await patiently(self._run, take, waiting)
             for name, count in counts.items():
                 totals[name] += count
             rejects = sorted((*batch.rejects, *conflicts), key=lambda reject: reject.row)
@@ -305,7 +305,7 @@ def _parts(rows: Given) -> list[Any]:
     return [rows[i : i + BATCH_ROWS] for i in range(0, len(rows), BATCH_ROWS)]
 
 
-async def _patiently(
+async def patiently(
     run: Run,
     command: Callable[[Machine, int], Any],
     waiting: Callable[[str], None] | None = None,

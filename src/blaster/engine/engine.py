@@ -32,7 +32,7 @@ from blaster.core import (
     unfilled,
 )
 from blaster.definitions import check, to_json
-from blaster.engine.accounts import Contacts, Lists
+from blaster.engine.accounts import Contacts, Lists, patiently
 from blaster.engine.archiving import Archiver, HistoryStatus
 from blaster.engine.campaigning import Campaigns
 from blaster.engine.engineclock import EngineClock, TimeStatus
@@ -314,8 +314,9 @@ class Engine:
             task: Task | None = await self._run(command)
             try:
                 while task is not None:  # again, if meanwhile something came that asks for more
-                    await fill(self._run, self._past(), task, partial(self._prepare, progress))
-                    task = await self._run(partial(command, filled=True))
+                    tell = partial(self._prepare, progress)
+                    await fill(partial(patiently, self._run), self._past(), task, tell)
+                    task = await patiently(self._run, partial(command, filled=True))
             finally:
                 self._preparing = None
         return len(made.journeys)

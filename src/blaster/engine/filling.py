@@ -22,10 +22,13 @@ from blaster.core import Chains, Wanted, chains_of, hash_pairs
 from blaster.engine.machine import Machine
 from blaster.engine.past import Past
 from blaster.errors import LogCorrupt
-from blaster.limits import FILL_ROWS, HISTORY_SLICE_ROWS
+from blaster.limits import FILL_BYTES, FILL_ROWS, HISTORY_SLICE_ROWS
+from blaster.model.fields import BATCH_ROWS
 from blaster.model.records import Array, Filled, Happened
 
 Run = Callable[[Callable[[Machine, int], Any]], Awaitable[Any]]
+GATHERED = 1_024
+"""Operations whose rows are put together while the past is read."""
 _HAPPENED = frozenset({Happened.KIND})
 
 
@@ -106,8 +109,7 @@ class Recorded(NamedTuple):
 
 def recorded(past: Past, task: Task, low: int, high: int) -> list[Recorded]:
     """What is recorded of these contacts (both ends in) and the task's events."""
-    parts: dict[str, list[tuple[Array, ...]]] = {event: [] for event in task.wanted}
-    batches: dict[str, list[pa.RecordBatch]] = {event: [] for event in task.wanted}
+    found = {event: _Gathered() for event in task.wanted}
     for at, _, operation, mine in _happened(past, task, low, high):
         event, count = operation.name, len(mine)
         keys = np.zeros(count, np.uint64)
@@ -116,15 +118,52 @@ def recorded(past: Past, task: Task, low: int, high: int) -> list[Recorded]:
         names = {each.name for each in task.wanted[event]}
         names &= set(operation.columns.schema.names)
         batch = operation.columns.select(sorted(names))
-        if batch.num_columns:
+        if batch.num_columns and count < len(operation.contacts):
             batch = batch.take(pa.array(mine))
-        number = len(batches[event])
-        batches[event].append(batch)
-        parts[event].append((
-            operation.contacts[mine], np.full(count, at, np.uint32), keys,
-            np.full(count, number, np.int64), np.arange(count),
-        ))  # fmt: skip
-    return [_in_order(event, found, batches[event]) for event, found in parts.items() if found]
+        found[event].add(operation.contacts[mine], np.full(count, at, np.uint32), keys, batch)
+    return [_in_order(event, *each.all()) for event, each in found.items() if each]
+
+
+class _Gathered:
+    """Rows of one event, those of GATHERED operations in a batch."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Array, ...]] = []
+        self._few: list[tuple[Array, ...]] = []
+        self._batches: list[pa.RecordBatch] = []
+        self._open: dict[pa.Schema, tuple[int, list[pa.RecordBatch], list[int]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._rows or self._few)
+
+    def add(self, contacts: Array, at: Array, keys: Array, batch: pa.RecordBatch) -> None:
+        if batch.schema not in self._open:
+            self._open[batch.schema] = (len(self._batches), [], [0])
+            self._batches.append(batch)
+        number, parts, size = self._open[batch.schema]
+        places = np.arange(size[0], size[0] + len(contacts))
+        self._few.append((contacts, at, keys, np.full(len(contacts), number), places))
+        parts.append(batch)
+        size[0] += len(contacts)
+        if len(parts) == GATHERED or size[0] >= BATCH_ROWS:
+            self._close(batch.schema)
+        if len(self._few) == GATHERED:
+            self._join()
+
+    def _close(self, schema: pa.Schema) -> None:
+        number, parts, _ = self._open.pop(schema)
+        self._batches[number] = pa.concat_batches(parts) if schema.names else parts[0]
+
+    def _join(self) -> None:
+        self._rows.append(tuple(np.concatenate(each) for each in zip(*self._few, strict=True)))
+        self._few = []
+
+    def all(self) -> tuple[list[tuple[Array, ...]], list[pa.RecordBatch]]:
+        for schema in list(self._open):
+            self._close(schema)
+        if self._few:
+            self._join()
+        return self._rows, self._batches
 
 
 def _happened(
@@ -290,9 +329,7 @@ async def _record(run: Run, found: Recorded, rows: Array, places: Array) -> None
     )
     for schema in range(len(schemas)):
         alike = np.flatnonzero(of_batch[found.batch[rows]] == schema)
-        for first in range(0, len(alike), FILL_ROWS):
-            some = alike[first : first + FILL_ROWS]
-            columns = _columns(found, rows[some])
+        for some, columns in _pieces(found, rows, alike):
             filled = Filled(found.event, found.contacts[rows[some]], places[some], columns)
 
             def command(machine: Machine, now: int, filled: Filled = filled) -> None:
@@ -307,11 +344,29 @@ async def _record(run: Run, found: Recorded, rows: Array, places: Array) -> None
             await run(command)
 
 
+def _pieces(found: Recorded, rows: Array, chosen: Array) -> Iterator[tuple[Array, pa.RecordBatch]]:
+    """The chosen of the rows, some at a time, with their attributes.
+
+    FILL_ROWS and FILL_BYTES at most, unless a single row has more.
+    """
+    firsts = range(0, len(chosen), FILL_ROWS)
+    waiting = [chosen[first : first + FILL_ROWS] for first in firsts][::-1]
+    while waiting:
+        some = waiting.pop()
+        columns = _columns(found, rows[some])
+        if columns.nbytes > FILL_BYTES and len(some) > 1:
+            waiting += np.array_split(some, 2)[::-1]
+        else:
+            yield some, columns
+
+
 def _columns(found: Recorded, rows: Array) -> pa.RecordBatch:
-    """Their attributes, row by row, out of batches of one schema."""
-    used = np.unique(found.batch[rows])
-    batches = [found.batches[number] for number in used.tolist()]
-    firsts = np.r_[0, np.cumsum([batch.num_rows for batch in batches])][:-1]
-    joined = pa.concat_batches(batches)
-    here = firsts[np.searchsorted(used, found.batch[rows])] + found.place[rows]
-    return joined.take(pa.array(here))
+    """Their attributes, row by row, out of batches of one schema; of each only what is asked."""
+    of_batch = found.batch[rows]
+    order = np.argsort(of_batch, kind="stable")
+    used, firsts = np.unique(of_batch[order], return_index=True)
+    parts = [
+        found.batches[number].take(pa.array(found.place[rows[mine]]))
+        for number, mine in zip(used.tolist(), np.split(order, firsts[1:]), strict=True)
+    ]
+    return pa.concat_batches(parts).take(pa.array(np.argsort(order)))

@@ -153,6 +153,7 @@ def _without_history(log: LogSeen) -> Choice:
         f"what is in the history alone: all before entry {log.first:,}{KNOWN}",
         "explain and lists of journeys, since no past is told without its beginning",
         "room on the disk: the log is not trimmed any more",
+        "publishing an attribute of events that came before it: it could not be filled",
     )
     return Choice(LOSE, "takes what is history away; it cannot begin anew", loses, history=False)
 
