@@ -180,7 +180,16 @@ def test_the_snapshots(club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_history(club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = club / "data" / "history"
     assert list(history(club)) == []
+    log = club / "data" / "log"
+    log.mkdir(parents=True)
+    (log / "000007.log.sqlite").touch()
+    gone = (
+        "there is none, and the log begins with 000007.log.sqlite: its entries before that are gone"
+    )
+    assert states(history(club)) == [("warning", gone)]
     made = History(folder)
+    assert states(history(club)) == [("warning", gone)]
+    (log / "000001.log.sqlite").touch()
     assert states(history(club)) == [("ok", "there is none yet")]
     who = np.arange(3, dtype=np.int64)
     draft = made.begin()

@@ -14,6 +14,8 @@ from blaster.cli.output import counted, shown
 from blaster.errors import LogError
 
 NAME = "history"
+FIRST_FILE = "000001.log.sqlite"
+"""Of a log that was never trimmed."""
 
 
 def history(folder: Path) -> Iterator[Check]:
@@ -26,6 +28,12 @@ def history(folder: Path) -> Iterator[Check]:
     except (LogError, OSError) as error:
         yield unreadable(NAME, place, error, _again(place))
         return
+    files = seen.files if seen is not None else 0
+    first = min((path.name for path in (folder / DATA / "log").glob("*.log.sqlite")), default="")
+    if not files and first > FIRST_FILE:
+        said = f"there is none, and the log begins with {first}: its entries before that are gone"
+        yield Check(NAME, "warning", said, _again(place))
+        return
     if seen is None:
         return
     for name, why in seen.damaged:
@@ -33,7 +41,7 @@ def history(folder: Path) -> Iterator[Check]:
     if not seen.damaged:
         whole = f"it is whole: up to entry {seen.sequence:,} of the log"
         size = f"{seen.rows:,} rows in {counted(seen.files, 'file')}, {seen.nbytes / 1e6:,.1f} MB"
-        yield Check(NAME, "ok", f"{whole}, {size}" if seen.files else "there is none yet")
+        yield Check(NAME, "ok", f"{whole}, {size}" if files else "there is none yet")
 
 
 def _again(place: str) -> str:
