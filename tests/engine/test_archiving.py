@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 
 import blaster
+from blaster.engine import archiving, snapshotting
 from blaster.engine import archiving as module
-from blaster.engine import snapshotting
 from blaster.engine.archiving import Archiver, move, trim
 from blaster.engine.machine import Machine
 from blaster.engine.past import Past
@@ -23,7 +24,16 @@ from blaster.limits import HISTORY_RETRY_S
 from blaster.log import EmbeddedLog, GivenUp, History, Snapshots
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Joined, Outcomes, Postponed
-from tests.engine.support import START, FakeClock, drain, people, published, workspace, write
+from tests.engine.support import (
+    START,
+    WAIT_S,
+    FakeClock,
+    drain,
+    people,
+    published,
+    workspace,
+    write,
+)
 from tests.log.support import HastyDisk
 
 ALL = np.arange(2, dtype=np.int64)
@@ -48,7 +58,7 @@ class Rig:
         found = recover(self.log, self.snapshots)
         self.machine: Machine = found.machine
         self.archiver = Archiver(self.folder / "history", self.snapshots, self.log, self.clock)
-        self.snapshots.prune(self.archiver.needed())
+        self.snapshots.prune(*self.archiver.needed())
         self.snapshotter = Snapshotter(
             self.snapshots, found, self.log, self.clock, self.archiver.needed
         )
@@ -108,7 +118,8 @@ def test_the_log_becomes_history_and_goes(rig):
         rig.live()
         before = rig.pasts()
         assert rig.archive() == ""
-        assert rig.archiver.status.sequence == rig.archiver.needed() == sequence
+        assert rig.archiver.status.sequence == sequence
+        assert rig.archiver.needed() == (sequence, sequence)
         assert rig.pasts() == before
         assert (rig.log.first > 1) == (turn > 0)
     assert len({item.text for past in before for item in past}) > 8
@@ -192,6 +203,31 @@ def test_nothing_is_trimmed_before_a_snapshot_is_there_to_go_on_from(rig):
     assert rig.pasts() == before
 
 
+def test_the_snapshot_up_to_which_history_is_moved_is_kept(rig, monkeypatch):
+    """Newer ones come while the move is under way; history goes on from its own after it."""
+    rig.live(3)
+    first = rig.snapshot()
+    goes_on = threading.Event()
+
+    def slow(*given):
+        assert goes_on.wait(WAIT_S)
+        move(*given)
+
+    monkeypatch.setattr(archiving, "move", slow)
+    rig.archiver.begin(first)
+    for _ in range(3):
+        rig.live(3)
+        rig.snapshot()
+    before = rig.pasts()
+    goes_on.set()
+    rig.archiver.wait()
+    assert (rig.archiver.status.sequence, rig.archiver.status.warning) == (first, "")
+    assert rig.log.first > 1
+    assert rig.archive() == ""
+    assert rig.archiver.status.sequence > first
+    assert rig.pasts() == before
+
+
 def test_a_damaged_base_leaves_the_log_alone(rig):
     rig.live(3)
     rig.snapshot()
@@ -259,7 +295,7 @@ def test_damaged_history_does_not_keep_the_account_closed(rig):
     path.write_bytes(b"x" + path.read_bytes()[1:])
     rig.open()
     assert "the log is not trimmed any more: the manifest" in rig.archiver.status.warning
-    assert rig.archiver.needed() is None
+    assert rig.archiver.needed() == ()
     rig.archive()
     with pytest.raises(LogCorrupt, match="fails its checksum"):
         rig.pasts()

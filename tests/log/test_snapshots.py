@@ -29,7 +29,7 @@ def publish(
     contents: list[bytes],
     before: Manifest | None = None,
     kept: int = 0,
-    needed: int | None = None,
+    needed: tuple[int, ...] = (),
 ) -> Manifest:
     """A snapshot of pieces: the first `kept` of the one before, and new ones."""
     draft = made.begin()
@@ -40,7 +40,7 @@ def publish(
         table[row] = draft.put(row % 5 + 1, content)
     table = draft.seal(table)
     manifest = draft.publish(draft.number * 10, AT, table, b"root %d" % draft.number)
-    made.prune(needed)
+    made.prune(*needed)
     return manifest
 
 
@@ -135,7 +135,7 @@ def test_the_one_that_history_goes_on_from_is_not_dropped(tmp_path):
     made = snapshots(tmp_path)
     needed = publish(made, [b"a"]).sequence
     for content in (b"b", b"c", b"d"):
-        publish(made, [content], needed=needed)
+        publish(made, [content], needed=(needed,))
     assert made.numbers() == [4, 3, 1]
     made.drop_before(1, needed)
     assert made.numbers() == [4, 3, 1]

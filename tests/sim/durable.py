@@ -230,7 +230,7 @@ class World:
         """As the engine does."""
         archiver = Archiver(self.folder / HISTORY, snapshots, log, clock, self.disk)
         assert archiver.status.warning == ""
-        snapshots.prune(archiver.needed())
+        snapshots.prune(*archiver.needed())
         snapshotter = Snapshotter(snapshots, recovered, log, clock, archiver.needed)
         self.sweeper = Sweeper(self.folder, snapshots, snapshotter, log, clock, archiver, self.disk)
         self.archiver, self.snapshotter, snapshotter.sweeper = archiver, snapshotter, self.sweeper

@@ -75,6 +75,7 @@ class Archiver:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._retry = clock.monotonic()
+        self._target = 0
         self._work = threading.Lock()  # whoever changes history
         self._seconds = 0.0
         self._warning = ""
@@ -102,9 +103,15 @@ class Archiver:
             self._history.sequence, len(files), nbytes, self._seconds, self._warning
         )
 
-    def needed(self) -> int | None:
-        """Up to which entry a snapshot must be kept, so that history can go on from there."""
-        return self._history.sequence if self._history is not None else None
+    def needed(self) -> tuple[int, ...]:
+        """Up to which entries snapshots must be kept, so that history can go on from there.
+
+        Where it ends, and where it will when what is under way is done.
+        """
+        if self._history is None:
+            return ()
+        target = self._target  # before the other: that may become it meanwhile
+        return self._history.sequence, target
 
     def look(self, snapshot: int) -> None:
         """Begins to move entries up to that of the newest snapshot, if there are any."""
@@ -117,7 +124,8 @@ class Archiver:
             self.begin(snapshot)
 
     def begin(self, snapshot: int) -> None:
-        """Has the entries up to that one moved, with no move under way."""
+        """Has the entries up to that one, a snapshot's, moved, with no move under way."""
+        self._target = snapshot
         self._thread = threading.Thread(
             target=self._run, args=(snapshot,), name="blaster-history", daemon=True
         )

@@ -205,7 +205,7 @@ class Engine:
         self, snapshots: Snapshots, recovered: Recovered, log: EmbeddedLog
     ) -> Snapshotter:
         archiver = Archiver(self.folder / HISTORY_FOLDER, snapshots, log, self._clock)
-        snapshots.prune(archiver.needed())
+        snapshots.prune(*archiver.needed())
         snapshotter = Snapshotter(snapshots, recovered, log, self._clock, archiver.needed)
         sweeper = Sweeper(self.folder, snapshots, snapshotter, log, self._clock, archiver)
         self._archiver, self._sweeper, snapshotter.sweeper = archiver, sweeper, sweeper

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -78,9 +78,9 @@ class Snapshotter:
         recovered: Recovered,
         log: EmbeddedLog,
         clock: Clock,
-        needed: Callable[[], int | None] = lambda: None,
+        needed: Callable[[], Iterable[int]] = tuple,
     ) -> None:
-        """`needed` says up to which entry a snapshot is kept besides the newest ones."""
+        """`needed` says up to which entries snapshots are kept besides the newest ones."""
         self._needed = needed
         self._snapshots = snapshots
         self._catalogue = recovered.catalogue
@@ -218,7 +218,7 @@ class Snapshotter:
         if clean:
             self.cleaned = self.status
         with self._snapshots.removing, contextlib.suppress(OSError, LogError):
-            self._snapshots.prune(self._needed())  # what is left is removed next time
+            self._snapshots.prune(*self._needed())  # what is left is removed next time
 
     def _put(self, capture: Capture, draft: Draft) -> None:
         for count, (kind, content, settle) in enumerate(capture.pieces()):

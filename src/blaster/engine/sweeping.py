@@ -204,7 +204,7 @@ class Sweeper:
         """On a thread of its own, when the clean snapshot is there."""
         try:
             with self._snapshots.removing:
-                self._snapshots.drop_before(clean.number, self._archiver.needed())
+                self._snapshots.drop_before(clean.number, *self._archiver.needed())
             self._archiver.empty(contacts, clean.sequence, lambda: self._stopping)
             kept = Erasures(done, self._kept.within_s)
             write_erasures(self._folder, kept, self._disk, sync=True)

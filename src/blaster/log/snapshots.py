@@ -98,7 +98,7 @@ class Snapshots:
             self._segment_bytes_max,
         )
 
-    def drop_before(self, number: int, needed: int | None = None) -> None:
+    def drop_before(self, number: int, *needed: int) -> None:
         """Only snapshots from this number on are left, and not even a damaged one is set aside.
 
         Of these as `prune` leaves them. Not while one is written. Raises SnapshotCorrupt, with
@@ -118,13 +118,13 @@ class Snapshots:
         for aside in self.numbers("manifest.damaged"):
             path = manifest_path(self.folder, aside)
             self._disk.remove(path.with_name(f"{path.name}.damaged"))
-        self.prune(needed)
+        self.prune(*needed)
 
-    def prune(self, needed: int | None = None) -> None:
+    def prune(self, *needed: int) -> None:
         """Removes what is not needed: older snapshots, half written ones, and dead segments.
 
-        Not while one is written: nothing names yet what it needs. One that reaches to entry
-        `needed` and no further stays, the newest such.
+        Not while one is written: nothing names yet what it needs. Of those that reach to an entry
+        `needed` and no further the newest stays.
         """
         named: set[int] = set()
         kept: dict[int, int] = {}  # sequences by number
@@ -165,9 +165,9 @@ class Snapshots:
         self._disk.sync_folder(self.folder)
 
 
-def _is_newest_up_to(needed: int | None, manifest: Manifest, newer: Iterable[int]) -> bool:
-    """Whether it reaches to that entry and no further, and all the newer ones do."""
-    return needed is not None and manifest.sequence <= needed < min(newer)
+def _is_newest_up_to(needed: Iterable[int], manifest: Manifest, newer: Iterable[int]) -> bool:
+    """Whether it reaches to one of these entries and no further, and all the newer ones do."""
+    return any(manifest.sequence <= entry < min(newer) for entry in needed)
 
 
 class Draft:
