@@ -547,7 +547,7 @@ def test_slices_follow_what_the_last_ones_cost(tmp_path):
 
 
 def test_what_a_command_costs_says_nothing_of_slices(tmp_path):
-    rig = Rig(tmp_path, 300)
+    rig = Rig(tmp_path, 300, transport=HeldTransport({"email": 0}))  # no slice of its own follows
     limit = rig.thread._limit
     rig.clock.pace = 1.0
     rig.join()
