@@ -467,6 +467,7 @@ def test_every_order_has_one_answer_and_one_place(data):
     for worker in (0, 1):
         if worker not in up:
             bench.up(worker, now)
+    take()
     for _ in range(1_000):
         if bench.broker.held == 0:
             break
