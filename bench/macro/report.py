@@ -63,4 +63,7 @@ def table(lines):
 
 def _cell(found, name):
     values = [run[name] for run in found if name in run]
-    return f"{statistics.median(values):,}" if values else ""
+    if not values:
+        return ""
+    middle = statistics.median(values)
+    return f"{middle:,.0f}" if middle >= 1_000 else f"{round(middle, 2):,}"
