@@ -27,7 +27,6 @@ cdef class Index:
     cdef int insert_one(self, uint64_t slot) except -1 nogil
     cdef bint remove_one(self, uint64_t slot) noexcept nogil
     cdef int rebuild(self, uint64_t capacity, uint64_t tail) except -1 nogil
-    cdef int lay(self, const uint64_t[::1] sorted_slots) except -1
     cdef int change(self, Keys keys, object rows, bint adding) except -1
     cdef void fetch(
         self, const KeyView* view, Py_ssize_t start, Py_ssize_t count, uint64_t* tags

@@ -14,6 +14,7 @@ shows. Laws:
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
 import numpy as np
 
@@ -24,6 +25,8 @@ from blaster.core.keys cimport (
 cdef enum:
     CAPACITY_MIN = 16
     TAIL_MIN = 16
+    PARTS = 2048        # of a table that is built at once
+    PART_SHIFT = 21     # a tag's bits below those that number its part
 
 cdef uint64_t ROW_MAX = 0xFFFFFFFE  # row + 1 must fit 32 bits
 
@@ -114,48 +117,39 @@ cdef class Index:
 
         The same table as inserting them gives, up to its size. It lets other threads run.
         """
-        cdef Py_ssize_t row, size = 0, count = 0
+        cdef uint64_t[PARTS + 1] starts
+        cdef Py_ssize_t row, size = 0, count = 0, at
         cdef const uint8_t* key
         cdef uint64_t tag
+        cdef int part
         if self.used:
             raise ValueError("an index that has keys cannot be built")
         if rows < 0 or <uint64_t>rows > ROW_MAX:
             raise ValueError(f"{rows} rows are out of range")
-        slots = np.empty(rows, np.uint64)
-        cdef uint64_t[::1] out = slots
+        cdef uint64_t[::1] slots = np.empty(rows, np.uint64)
+        memset(starts, 0, sizeof(starts))
         with nogil:
             for row in range(rows):
                 key = self.reader.key_of(row, &size)
                 if key != NULL:
                     tag = hash_key(key, size, self.seed, self.fold) >> 32
-                    out[count] = (tag << 32) | <uint64_t>(row + 1)
+                    slots[count] = (tag << 32) | <uint64_t>(row + 1)
+                    starts[(tag >> PART_SHIFT) + 1] += 1
                     count += 1
-        slots = np.sort(slots[:count])
-        self.lay(slots)
-
-    cdef int lay(self, const uint64_t[::1] sorted_slots) except -1:
-        cdef uint64_t count = <uint64_t>sorted_slots.shape[0], tail = self.tail
-        # Room for a sixteenth more before the table grows.
-        cdef uint64_t capacity = max(<uint64_t>CAPACITY_MIN, count + (count >> 2) + (count >> 4))
-        cdef uint64_t at, home, free_at
-        cdef bint placed = False
+        # Slots of one part of the table after those of the part before: what is being filled is
+        # then small enough to stay in a processor's cache.
+        cdef uint64_t[::1] by_part = np.empty(count, np.uint64)
         with nogil:
-            while not placed:
-                free(self.slots)
-                self.slots = NULL
-                self.rebuild(capacity, tail)
-                placed, free_at = True, 0
-                for at in range(count):
-                    home = _home(sorted_slots[at], capacity)
-                    if home > free_at:
-                        free_at = home
-                    if free_at >= capacity + tail - 1:
-                        placed, tail = False, tail * 2
-                        break
-                    self.slots[free_at] = sorted_slots[at]
-                    free_at += 1
-        self.used = count
-        return 0
+            for part in range(PARTS):
+                starts[part + 1] += starts[part]
+            for at in range(count):
+                part = <int>(slots[at] >> (32 + PART_SHIFT))
+                by_part[<Py_ssize_t>starts[part]] = slots[at]
+                starts[part] += 1
+            # Room for a sixteenth more before the table grows.
+            self.rebuild(<uint64_t>max(CAPACITY_MIN, count + (count >> 2) + (count >> 4)), TAIL_MIN)
+            for at in range(count):
+                self.insert_one(by_part[at])
 
     cdef int change(self, Keys keys, object rows, bint adding) except -1:
         cdef const int64_t[::1] numbers = np.ascontiguousarray(rows, np.int64)
