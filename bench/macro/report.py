@@ -11,7 +11,10 @@ SHOWN = {
         "log_bytes_per_contact", "replay_us_per_contact", "memory_bytes_per_contact",
         "send_us_per_contact",
     ),
-    "coldstart": ("contacts_per_s", "pause_ms", "second_pause_ms", "second_written_bytes"),
+    "coldstart": (
+        "contacts_per_s", "open_s", "open_user_s", "open_system_s", "fresh_memory_s", "pause_ms",
+        "second_pause_ms", "second_written_bytes",
+    ),
     "explain": ("explain_s", "of_which_history_s", "operations", "history_rows", "tail_entries"),
     "importing": (
         "parquet_rows_per_s_core", "csv_rows_per_s_core", "parquet_read_alone_rows_per_s",

@@ -23,7 +23,7 @@ from blaster.errors import LogCorrupt, LogError, LogVersionError
 from blaster.limits import HISTORY_RETRY_S
 from blaster.log import EmbeddedLog, GivenUp, History, Snapshots
 from blaster.model.outcomes import OutcomeCode
-from blaster.model.records import Joined, Outcomes, Postponed
+from blaster.model.records import Joined, Outcomes, Postponed, Published
 from tests.engine.support import (
     START,
     WAIT_S,
@@ -124,6 +124,18 @@ def test_the_log_becomes_history_and_goes(rig):
         assert (rig.log.first > 1) == (turn > 0)
     assert len({item.text for past in before for item in past}) > 8
     assert len(rig.snapshots.numbers()) == 2
+
+
+def test_history_of_nobody_in_particular(rig):
+    """A ledger is listed also where all that was moved concerns no contact."""
+    rig.snapshot()
+    assert rig.archive() == ""
+    assert rig.archiver.status.sequence
+    past = Past(rig.log, rig.archiver.history)
+    for kinds in (frozenset([Published.KIND]), frozenset[int]()):
+        found = [(within, list(told)) for within, told in past.slices(kinds, None)]
+        assert [within for within, _ in found] == [None]
+        assert bool(found[0][1]) == bool(kinds)
 
 
 def test_it_goes_on_after_a_restart(rig):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import resource
@@ -22,6 +23,7 @@ from blaster.log.embedded import EmbeddedLog
 from blaster.log.files import log_path, payload_path
 from blaster.log.mark import MARK_NAME
 from blaster.log.seals import seal_of
+from tests.log.disks import WeakDisk
 from tests.log.support import HastyDisk, numbered
 from tests.log.test_embedded import LARGE, WAIT_S, check, fill
 
@@ -75,6 +77,46 @@ def test_a_failed_write_or_sync_is_for_good(tmp_path, where):
         assert log.last == 3
         fill(log, 2)
         check(log, 5)
+
+
+class HidingDisk(WeakDisk):
+    """Refuses one call for a file, where SQLite may keep silent about it."""
+
+    def refuse(self, number: int, call: int) -> None:
+        asked = iter(range(1, 1000))
+
+        def trouble(_: int, about: str) -> None:
+            if f"{number:06d}.log.sqlite" in about and next(asked) == call:
+                raise apsw.IOError("disk I/O error")
+
+        self.trouble = trouble
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # apsw, of the same
+@pytest.mark.parametrize("call", range(1, 21))
+def test_a_new_file_that_sqlite_cannot_make_as_told(tmp_path, call):
+    """It is refused, or whole: what was durable outlives a loss of power, whichever call fails."""
+    disk = HidingDisk(tmp_path)
+    with contextlib.suppress(LogError), EmbeddedLog.open(tmp_path / "log", disk=disk) as log:
+        fill(log, 2)
+        log.roll()
+        disk.refuse(2, call)
+        fill(log, 4)
+    disk.trouble = lambda call, about: None
+    with EmbeddedLog.open(tmp_path / "log", disk=disk) as log:
+        fill(log, 6)
+        kept = log.durable
+        disk.picture().lay_out(tmp_path / "lost", "lost", random.Random(0))
+        with EmbeddedLog.open(tmp_path / "lost" / "log") as left:
+            assert left.last == kept
+
+
+def test_a_file_in_another_journal_mode_is_written_ahead_again(folder):
+    """As some ways of copying an SQLite file leave it."""
+    apsw.Connection(str(log_path(folder, 3))).execute("PRAGMA journal_mode=DELETE").fetchall()
+    with EmbeddedLog.open(folder) as log:
+        fill(log, 1)
+        assert Path(f"{log_path(folder, 3)}-wal").stat().st_size
 
 
 def test_a_waiter_is_woken_by_the_failure(tmp_path):

@@ -55,7 +55,11 @@ class Trouble:
         raise OSError(errno.ENOSPC if full else errno.EIO, "the disk says no")
 
     def caused(self, error: BaseException | None) -> bool:
-        return any(isinstance(each, apsw.Error | OSError) for each in causes(error))
+        """SQLite does not say why it stays in a journal mode."""
+        return any(
+            isinstance(each, apsw.Error | OSError) or "stays in journal mode" in str(each)
+            for each in causes(error)
+        )
 
 
 def play(world: World) -> None:

@@ -80,7 +80,8 @@ class Past:
         with self._history.view() as view:
             chosen = [file for file in view.files if file.kind in kinds]
             count = max(1, -(-sum(file.rows for file in chosen) // HISTORY_SLICE_ROWS))
-            size = -(-(max((file.high for file in chosen), default=0) + 1) // count)
+            highest = max((file.high for file in chosen), default=0)
+            size = max(1, -(-(highest + 1) // count))  # 0 where all of it is of nobody
             for low in range(0, count * size, size):
                 high = low + size - 1 if low + size < count * size else MOST
 

@@ -82,7 +82,7 @@ class LogFile:
         """A new, empty file; it is durable, name and head, when this returns."""
         file = cls(folder, number, disk, create=True)
         try:
-            file._connection.execute("PRAGMA journal_mode=WAL")
+            file._write_ahead()
             file._connection.execute(f"BEGIN IMMEDIATE;{SCHEMA}")
             file._connection.execute("INSERT INTO head VALUES(?, ?, ?)", (number, first, born))
             disk.commit(file._connection)
@@ -130,6 +130,7 @@ class LogFile:
         syncs it. Raises LogCorrupt when the newest payload is not there whole.
         """
         with reading(self.path):
+            self._write_ahead()  # who copied the file may have left it in another mode
             run = self._connection.execute
             run("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
             inline: Any = run("SELECT total(length(frame)) FROM entries").fetchall()[0][0]
@@ -150,6 +151,20 @@ class LogFile:
             self._disk.sync(self._payload)
         self._payload_end = end
         self.nbytes = int(inline) + end
+
+    def _write_ahead(self) -> None:
+        """From now on a commit is there for good when it returns. Raises LogError.
+
+        In any other mode the removal of a journal ends a commit, and `synchronous=FULL` does not
+        make that durable (https://sqlite.org/pragma.html#pragma_synchronous). SQLite answers with
+        the mode that it stays in where it could not change it, and raises nothing.
+        """
+        ((mode,),) = self._connection.execute("PRAGMA journal_mode=WAL").fetchall()
+        if mode != "wal":
+            raise LogError(
+                f"{self.path.name}: SQLite stays in journal mode {mode} where it should write"
+                " ahead: the disk refused a write, or its file system shares no memory"
+            )
 
     def _open_payload(self, *, create: bool) -> None:
         self._payload = self._disk.open(payload_path(self.folder, self.number), create=create)
