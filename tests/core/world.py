@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import ARROW_TYPES, Handover, fit, next_tries
+from blaster.core import ARROW_TYPES, Handover, State, fit, next_tries
 from blaster.engine.intake import attributes
 from blaster.engine.machine import Machine
 from blaster.log import Log, MemoryLog
@@ -366,6 +366,14 @@ def positions(state: Any) -> list[tuple[int, str, str, int]]:
             source = version.plan.steps[int(steps[run])].source
             found.append((int(contacts[run]), version.plan.name, source, int(entered[run])))
     return sorted(found)
+
+
+def wakes_as(made: State, before: State) -> bool:
+    """Whether a state that was made again is due when it should be.
+
+    Its queues name nobody who left, and orders whose next try has come are looked for anew.
+    """
+    return made.next_due() >= before.next_due() or made.next_due() <= before.now
 
 
 def plain(column: Any, row: int) -> Any:

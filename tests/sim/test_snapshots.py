@@ -12,7 +12,7 @@ from blaster.engine.machine import Machine
 from blaster.log import MemoryLog
 from blaster.model import definitions as model
 from tests.core.box import Box, catalogue
-from tests.core.world import DAY, Play
+from tests.core.world import DAY, Play, wakes_as
 from tests.sim.worlds import (
     END,
     LIMITS,
@@ -40,11 +40,12 @@ def restored(play: Play, box: Box, shelves: Catalogue) -> tuple[Play, Catalogue]
     """Captured and restored: the same as what it was captured from, and as a full capture."""
     state, known = box.restored(*box.commit(shelves.capture(play.state)))
     assert state.digest() == play.state.digest()
-    assert state.next_due() == play.state.next_due()
+    assert wakes_as(state, play.state)
     assert set(state.readers) == set(play.state.readers)
     full = Box()
     whole, _ = full.restored(*full.commit(catalogue().capture(play.state)))
     assert whole.digest() == state.digest()
+    assert whole.next_due() == state.next_due()
     return twin(play, state), known
 
 

@@ -21,7 +21,7 @@ from blaster.engine.timekeeping import HELD
 from blaster.model import definitions as model
 from blaster.model import records
 from tests.core.box import Box, catalogue
-from tests.core.world import DAY, HOUR, ZONE, journey, on_date, send, wait
+from tests.core.world import DAY, HOUR, ZONE, journey, on_date, send, wait, wakes_as
 from tests.sim.test_order_life import Story
 from tests.volume import cases
 
@@ -126,7 +126,7 @@ class World(Story):
         before = self.play.state
         machine = self.disk.recover(self.play.machine)
         assert machine.state.digest() == before.digest()
-        assert machine.state.next_due() >= before.next_due()  # queues name also who left
+        assert wakes_as(machine.state, before)
         assert set(machine.state.readers) == set(before.readers)
         assert set(machine.unanswered().tolist()) == set(self.play.machine.unanswered().tolist())
         if self.dice.random() < 0.3:

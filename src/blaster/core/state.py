@@ -315,7 +315,10 @@ class State:
     # --- the whole ----------------------------------------------------------------------------
 
     def next_due(self) -> int:
-        """The next instant at which something is due by time; NEVER when nothing is."""
+        """The next instant at which something may be due by time; NEVER when nothing is.
+
+        Never too late; too soon where a queue still names somebody who left it.
+        """
         due = self.orders.next_due()
         for campaign in self.campaigns.values():
             due = min(due, self._next_try_end(campaign), campaign.next_due(self.now))
