@@ -23,6 +23,7 @@ from blaster.engine.erasures import Erasures, Pending, encode_erasures, write_er
 from blaster.engine.timefile import TIME_FILE, encode
 from blaster.errors import LogCorrupt, LogError, LogVersionError
 from blaster.log import Disk, EmbeddedLog, FolderLock, History, Part, Snapshots
+from blaster.log.mark import Mark
 from blaster.log.segments import PLACE
 from blaster.model.records import Entry, Joined
 from tests.cli.support import Cli, edit
@@ -195,6 +196,12 @@ def test_the_history(club: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draft = made.begin()
     draft.put(Part(7, 0, 0, 2, who, Joined("club", who, False, "test")))
     draft.publish(9, 2)
+    behind = "the log's mark says entry 8, and history goes up to 9"
+    mark = Mark(log, Disk())
+    mark.write(1, 8)
+    assert states(history(club))[1:] == [("warning", behind)]
+    mark.write(1, 9)
+    mark.close()
     (found,) = history(club)
     assert found.state == "ok"
     assert found.said.startswith("it is whole: up to entry 9 of the log, 3 rows in 1 file, 0.0 MB")

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from blaster.core import next_tries, orders_in_flight
+from blaster.core import keep_doubt, next_tries, orders_in_flight
 from blaster.core.retries import FIRST_WAIT_S, LIFE_S, WAIT_MAX_S
 from blaster.model import records
 from blaster.model.outcomes import IN_DOUBT, OutcomeCode
@@ -149,6 +149,29 @@ def test_an_order_in_doubt_that_is_not_tried_again_is_unknown() -> None:
     assert play.fact(0, "message", "email", "m", "reason") == IN_DOUBT
     assert play.fact(0, "message", "email", "m", "failed") is None
     assert play.recovered().state.digest() == play.state.digest()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(OutcomeCode.FAILED, "550 5.1.1 nobody"), (OutcomeCode.SUPPRESSED, "suppressed_opt_out"),
+     (OutcomeCode.EXPIRED, ""), (OutcomeCode.UNKNOWN, "in doubt: no answer"),
+     (OutcomeCode.ACCEPTED, "250 ok")],
+)  # fmt: skip
+def test_doubt_stays_whatever_a_later_try_says(code: OutcomeCode, said: str) -> None:
+    """Only that it was taken is known for sure."""
+    play = deferred("marketing", contacts=2)
+    play.answer = lambda contact, name: (OutcomeCode.DEFERRED, f"{IN_DOUBT}: the worker ended")
+    play.now = play.state.next_due()
+    play.settle()
+    codes, reasons = np.array([code, OutcomeCode.FAILED], np.uint8), [said, "552 full"]
+    keep_doubt(play.state, np.array([1, 77], np.uint64), codes, reasons)
+    sent = code is OutcomeCode.ACCEPTED
+    assert codes.tolist() == [code if sent else OutcomeCode.UNKNOWN, OutcomeCode.FAILED]
+    whys = {"": IN_DOUBT, "250 ok": "250 ok", "in doubt: no answer": "in doubt: no answer"}
+    assert reasons == [whys.get(said, f"in doubt: {said}"), "552 full"]
+    play.outcome(1, codes[0], reasons[0])
+    assert play.fact(0, "message", "email", "m", "reason") == (None if sent else IN_DOUBT)
+    assert not play.fact(0, "suppressed", "email")
 
 
 def test_an_order_whose_run_left_is_not_tried_again() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from blaster.model import definitions as model
@@ -27,6 +29,7 @@ from tests.core.world import (
     wait,
     workspace,
 )
+from tests.volume import cases
 
 ELSE = model.End("else")
 
@@ -133,16 +136,86 @@ def test_a_new_address_is_written_to_and_found() -> None:
     assert created.tolist() == [True]
 
 
-def test_an_address_that_is_another_s_does_not_break_the_directory() -> None:
-    """Both contacts may hold it; nobody else gets lost."""
+def test_an_address_that_is_another_s_takes_else() -> None:
+    """One address has one owner: else what he asked for would not hold for it."""
     space = workspace(
-        journey("j", on_event("go"), put("s", "m", email="c1@example.com"), send("m"))
-    )
+        journey("j", on_event("go"), put("s", "yes", "no", city="Haifa", email="=event.address"),
+                send("yes"), send("no")),
+    )  # fmt: skip
     play = Play(space)
+    play.create(2)
+    play.do(records.Suppressed(numbers(1), "email", "all", "asked"))
+    play.event("go", 0, address="C1@EXAMPLE.com")
+    assert (play.value(0, "email"), play.value(0, "city")) == ("c0@example.com", None)
+    assert play.messages() == ["no"]
+    assert [batch.addresses.to_pylist() for batch in play.batches] == [["c0@example.com"]]
+    play.event("go", 0, address="C0@example.com")
+    assert (play.value(0, "email"), play.messages()[1:]) == ("C0@example.com", ["yes"])
+    assert play.recovered().state.digest() == play.state.digest()
+
+
+@pytest.mark.parametrize(
+    ("field", "theirs", "free"),
+    [("email", "c3@Example.com", "new@example.com"), ("phone", "054-412-3456", "054-412-3457"),
+     ("id", "card-3", "card-9")],
+)  # fmt: skip
+def test_of_several_rows_the_first_gets_what_was_free(field: str, theirs: str, free: str) -> None:
+    """What an earlier row of the step took is its own; a row that did not fit took nothing."""
+    writes = {field: "=event.new", "points": "=event.points"}
+    play = Play(workspace(journey("j", on_event("go"), put("s", "yes", "no", **writes),
+                                  send("yes"), send("no"))))  # fmt: skip
+    play.create(4)
+    play.set(3, email="c3@example.com")
+    play.set(3, phone="+972544123456")
+    play.set(3, id="card-3")
+    before = play.value(0, field)
+    play.event("go", 0, 1, 2, 3, new=[free, free, free, theirs], points=["x", "1", "2", "3"])
+    assert [play.messages(contact) for contact in range(4)] == [["no"], ["yes"], ["no"], ["yes"]]
+    assert [play.value(contact, "points") for contact in range(4)] == [None, 1, None, 3]
+    assert play.value(0, field) == before
+    play.event("go", 0, new=theirs, points="1")
+    assert (play.value(0, field), play.messages(0)) == (before, ["no", "no"])
+
+
+def test_a_row_takes_all_its_addresses_or_none() -> None:
+    """Whose e-mail address is another's leaves the phone to the next."""
+    steps = put("s", "yes", "no", email="=event.mail", phone="=event.number"), send("yes")
+    play = Play(workspace(journey("j", on_event("go"), *steps, send("no"))))
     play.create(3)
-    play.event("go", 0)
+    play.event("go", 0, 1, mail=["c2@example.com", "n@example.com"], number=["054-412-3456"] * 2)
+    assert (play.value(0, "phone"), play.value(1, "phone")) == ("+972500000000", "+972544123456")
+    assert (play.messages(0), play.messages(1)) == (["no"], ["yes"])
+
+
+@pytest.mark.parametrize("seed", range(cases(20)))
+def test_one_address_has_one_owner(seed: int) -> None:
+    """Whoever asks for whatever together with whomever, beside a plain book of who has what."""
+    draw = random.Random(seed)
+    play = Play(workspace(journey("j", on_event("go"), put("s", email="=event.address"))))
+    play.create(5)
+    book = [f"c{contact}@example.com" for contact in range(5)]
+    pool = [*book[:3], "C1@example.com", "n@example.com", "N@example.com", "m@example.com", "odd"]
+    for _ in range(30):
+        who = sorted(draw.sample(range(5), draw.randint(1, 5)))
+        asked = [draw.choice(pool) for _ in who]
+        play.event("go", *who, address=asked)
+        before, taken = {address.lower(): c for c, address in enumerate(book)}, set[str]()
+        for contact, address in zip(who, asked, strict=True):
+            key = address.lower()
+            if before.get(key, contact) == contact and key not in taken and key != "odd":
+                taken.add(key)
+                book[contact] = address
+        assert [play.value(contact, "email") for contact in range(5)] == book
+        found, _, _ = play.state.directory.resolve(None, book, None)
+        assert found.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_an_address_of_two_in_an_old_log_does_not_break_the_directory() -> None:
+    """Records apply as they stand: both contacts hold it; nobody else gets lost."""
+    play = Play(workspace(journey("j", on_event("go"), send("m"))))
+    play.create(3)
+    play.set(0, email="c1@example.com")
     assert play.value(0, "email") == play.value(1, "email") == "c1@example.com"
-    assert play.messages() == ["m"]
     play.set(0, email="c0@example.com")
     found, _, _ = play.state.directory.resolve(
         None, ["c0@example.com", "c1@example.com", "c2@example.com"], None

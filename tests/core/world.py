@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import ARROW_TYPES, Handover, State, fit, next_tries
+from blaster.core import ARROW_TYPES, Handover, State, fit, keep_doubt, next_tries
 from blaster.engine.intake import attributes
 from blaster.engine.machine import Machine
 from blaster.log import Log, MemoryLog
@@ -301,6 +301,8 @@ class Play:
         found = np.array(codes, np.uint8)
         again = (found == OutcomeCode.DEFERRED) & ~expired
         found[(found == OutcomeCode.DEFERRED) & expired] = OutcomeCode.EXPIRED
+        reasons = list(reasons)
+        keep_doubt(self.state, orders, found, reasons)
         texts = np.array(reasons, object)
         if not again.all():
             kept = tuple(texts[~again].tolist())

@@ -13,7 +13,7 @@ import pytest
 import blaster
 from blaster.engine import archiving, snapshotting
 from blaster.engine import archiving as module
-from blaster.engine.archiving import Archiver, move, trim
+from blaster.engine.archiving import Archiver, HistoryStatus, move, trim
 from blaster.engine.machine import Machine
 from blaster.engine.past import Past
 from blaster.engine.recovery import recover
@@ -311,6 +311,35 @@ def test_damaged_history_does_not_keep_the_account_closed(rig):
     rig.archive()
     with pytest.raises(LogCorrupt, match="fails its checksum"):
         rig.pasts()
+
+
+def test_an_older_log_beside_newer_history_is_refused(rig):
+    """It would grow past the end of history, and nobody could tell any more that it is another."""
+    rig.live()
+    rig.close()
+    for name in ("log", "history"):
+        shutil.copytree(rig.folder / name, rig.folder / f"older-{name}")
+    rig.open()
+    rig.live()
+    upto = rig.snapshot()
+    assert rig.archive() == ""
+    before = rig.log.last
+    rig.close()
+    shutil.rmtree(rig.folder / "snapshots")
+    put_back(rig.folder, "log")
+    with pytest.raises(LogError, match=f"history holds everything up to entry {upto}: the log was"):
+        rig.open()
+    rig.log.close()
+    put_back(rig.folder, "history")
+    rig.open()
+    assert rig.archiver.status == HistoryStatus()
+    assert rig.log.last < before
+    assert rig.pasts()
+
+
+def put_back(folder: Path, name: str) -> None:
+    shutil.rmtree(folder / name)
+    (folder / f"older-{name}").rename(folder / name)
 
 
 def test_history_of_a_newer_release_is_refused(rig, monkeypatch):

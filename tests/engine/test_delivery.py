@@ -109,8 +109,9 @@ async def test_a_bad_site_beside_a_good_one(tmp_path, clock, how):
                 assert words in told[-1]
                 clock.time = START + 2 * DAY_S
                 assert await settled(engine, clock) is None
-                end, words = ("unknown", "in doubt") if "doubt" in words else ("expired", "expired")
-                assert f"not sent: {words}" in (await facts(engine, "a@bad.example"))[-1]
+                why = "in doubt" if "doubt" in words else "expired"
+                assert f"not sent: {why}" in (await facts(engine, "a@bad.example"))[-1]
+                end, words = ("unknown", "in doubt: expired") if "doubt" in words else (why, why)
             last = await line(engine)
             found = (await notes.end())[worse]
         assert found == [(end, words)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from blaster.core import ledger_of
 from blaster.engine import Machine
 from blaster.errors import EngineClosed
 from blaster.model.orders import OutcomeBatch
@@ -107,5 +108,51 @@ def test_doubt_that_runs_out_of_time_stays_doubt(tmp_path):
         answer = OutcomeBatch(numbers, codes, ("in doubt: the worker ended", "451 later"))
         rig.transport.outcomes(answer)
         rig.log.until(lambda: not rig.machine.state.orders.in_flight)
-    last = [o for _, e in rig.log.read() for o in e.operations if isinstance(o, Outcomes)][-1]
-    assert last.codes.tolist() == [OutcomeCode.UNKNOWN, OutcomeCode.EXPIRED]
+    assert ends(rig)[-1].codes.tolist() == [OutcomeCode.UNKNOWN, OutcomeCode.EXPIRED]
+
+
+def ends(rig) -> list[Outcomes]:
+    return [o for _, e in rig.log.read() for o in e.operations if isinstance(o, Outcomes)]
+
+
+def in_doubt(rig, again: int) -> np.ndarray:
+    """All orders were tried and are in doubt; `again` of them are under way once more."""
+    rig.join().result(WAIT_S)
+    rig.transport.until(rig.count)
+    numbers = np.array(rig.transport.numbers(), np.uint64)
+    codes = np.full(len(numbers), OutcomeCode.DEFERRED, np.uint8)
+    why = "in doubt: the worker ended"
+    rig.transport.outcomes(OutcomeBatch(numbers, codes, (why,) * len(numbers)))
+    rig.log.until(lambda: rig.machine.state.orders.waiting == rig.count)
+    rig.transport.rooms = {} if again else {"email": 0}
+    rig.clock.time += 3600
+    rig.ask(lambda m: None)
+    rig.transport.until(rig.count + again)
+    return numbers
+
+
+def test_doubt_stays_when_a_later_try_ends_the_order(tmp_path):
+    """Refused, stopped, out of time: an earlier try may have arrived. The log says both."""
+    with Rig(tmp_path, 4) as rig:
+        numbers = in_doubt(rig, 4)
+        stopped = Suppressed(numbers[1:2].astype(np.int64) - 1, "email", "all", "asked")
+        rig.ask(lambda m: m.accept(START, (stopped,)))
+        rig.clock.time += 4 * 86_400
+        codes = [OutcomeCode.FAILED, OutcomeCode.SUPPRESSED, OutcomeCode.DEFERRED]
+        whys = ("550 5.1.1 nobody", "suppressed_opt_out", "451 later", "250 ok")
+        answer = np.array([*codes, OutcomeCode.ACCEPTED], np.uint8)
+        rig.transport.outcomes(OutcomeBatch(numbers, answer, whys))
+        rig.log.until(lambda: not rig.machine.state.orders.in_flight)
+        (line,) = rig.ask(lambda m: ledger_of(m.state, "welcome"))
+    assert (line.unknown, line.accepted, line.audience) == (3, 1, 4)
+    assert ends(rig)[-1].reasons == (*(f"in doubt: {why}" for why in whys[:3]), "250 ok")
+
+
+def test_doubt_stays_where_an_earlier_owner_s_order_expires(tmp_path):
+    with Rig(tmp_path, 1) as first:
+        in_doubt(first, 1)
+    with Rig(tmp_path, 1, transport=HeldTransport({"email": 0}), log=first.log) as rig:
+        rig.clock.time += 2 * 86_400
+        rig.ask(lambda m: None)
+        rig.log.until(lambda: not rig.machine.state.orders.in_flight)
+    assert [o.codes.tolist() for o in ends(rig)] == [[OutcomeCode.UNKNOWN]]

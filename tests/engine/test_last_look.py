@@ -28,12 +28,19 @@ class Table(HeldTransport):
             self.table.update(zip(addresses.to_pylist(), scopes.tolist(), strict=True))
             self.changed.notify_all()
 
-    def look(self, batch) -> None:
-        """The worker's last look at each order of a batch, and what comes of it."""
-        stopped = [self.table.get(a, 0) & batch.mask != 0 for a in batch.addresses.to_pylist()]
+    def look(self, batch, *numbers: int) -> None:
+        """The worker's last look at orders of a batch (default: all), and what comes of it."""
+        mine = np.isin(batch.numbers, numbers or batch.numbers)
+        addresses = batch.addresses.filter(pa.array(mine)).to_pylist()
+        stopped = [self.table.get(a, 0) & batch.mask != 0 for a in addresses]
         codes = [OutcomeCode.SUPPRESSED if s else OutcomeCode.ACCEPTED for s in stopped]
         reasons = tuple(LAST_LOOK if s else "" for s in stopped)
-        self.outcomes(OutcomeBatch(batch.numbers, np.array(codes, np.uint8), reasons))
+        self.outcomes(OutcomeBatch(batch.numbers[mine], np.array(codes, np.uint8), reasons))
+
+    def defer(self, number: int) -> None:
+        """Not taken this time."""
+        orders, codes = np.array([number], np.uint64), np.array([OutcomeCode.DEFERRED], np.uint8)
+        self.outcomes(OutcomeBatch(orders, codes, ("451 later",)))
 
 
 def moved(contact: int, address: str) -> FieldsSet:
@@ -86,6 +93,59 @@ def test_an_opt_out_after_another_address_stops_what_goes_to_the_old_one(tmp_pat
     assert counts["message", "email", "bill", "sent"] == 1
     assert counts["message", "email", "bill", "not_sent", LAST_LOOK] == 1
     assert len(transport.numbers()) == 2
+
+
+def test_an_address_that_was_closed_for_its_last_owner_only_delays_the_next(tmp_path):
+    """Contact 1 takes what contact 0 left, while an order of contact 0 to it is under way."""
+    transport = Table()
+    with Rig(tmp_path, 2, transport=transport) as rig:
+        rig.join().result(WAIT_S)
+        transport.until(2)
+        (batch,) = transport.handed
+        old = batch.addresses.to_pylist()
+        rig.ask(lambda m: m.accept(START, (moved(0, "new@example.com"),)))
+        rig.ask(lambda m: m.accept(START, (moved(1, old[0]),)))
+        rig.ask(lambda m: None)
+        transport.look(batch, 2)  # to the address that contact 1 left: at once to where he is
+        transport.until(3)
+        transport.look(transport.handed[-1])  # closed for contact 0's order
+        rig.log.until(lambda: rig.machine.state.orders.waiting == 1)
+        transport.look(batch, 1)
+        transport.until(4)
+        assert transport.table[old[0]] == 0
+        rig.clock.time += 3600
+        rig.ask(lambda m: None)
+        transport.until(5)
+        last = transport.handed[-1]
+        assert (last.numbers.tolist(), last.addresses.to_pylist()) == ([2], old[:1])
+        transport.look(transport.handed[-2])
+        transport.look(last)
+        rig.log.until(lambda: not rig.machine.state.orders.in_flight)
+        assert rig.sent() == 2
+
+
+def test_only_the_newest_hand_over_of_an_order_counts(tmp_path):
+    """What an earlier try had as its address is not closed when the contact is written again."""
+    transport = Table()
+    with Rig(tmp_path, 2, transport=transport) as rig:
+        rig.join().result(WAIT_S)
+        transport.until(2)
+        (batch,) = transport.handed
+        old = batch.addresses[0].as_py()
+        transport.defer(1)
+        rig.log.until(lambda: rig.machine.state.orders.waiting == 1)
+        rig.ask(lambda m: m.accept(START, (moved(0, "new@example.com"),)))
+        rig.clock.time += 3600
+        rig.ask(lambda m: None)
+        transport.until(3)
+        assert transport.handed[-1].addresses.to_pylist() == ["new@example.com"]
+        rig.ask(lambda m: m.accept(START, (moved(0, "new@example.com"),)))
+        rig.ask(lambda m: None)
+        assert transport.table.get(old, 0) == 0
+        transport.defer(1)
+        rig.log.until(lambda: rig.machine.state.orders.waiting == 1)
+        due = rig.machine.state.orders.find(np.array([1], np.uint64))["due"][0]
+        assert due > rig.clock.time + 900, "not at once: it was where its contact is"
 
 
 def test_what_an_earlier_owner_left_is_read_again_when_it_is_handed_over(tmp_path):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from blaster.core import State, apply_entry
-from blaster.engine.archiving import move
+from blaster.engine.archiving import Archiver, HistoryStatus, move
 from blaster.engine.recovery import recover
 from blaster.engine.repairing import Damage, find_damage, repair
 from blaster.engine.snapshotting import Snapshotter
@@ -19,7 +20,7 @@ from tests.engine.support import START, FakeClock, published, workspace
 from tests.engine.test_recovery import damage, live
 from tests.log.support import HastyDisk
 
-LOG, SNAPSHOTS = Path("data/log"), Path("data/snapshots")
+LOG, SNAPSHOTS, HISTORY = Path("data/log"), Path("data/snapshots"), Path("data/history")
 NOW = START + 86_400.0
 
 
@@ -257,39 +258,49 @@ def refuses(folder: Path) -> bool:
     return False
 
 
-@pytest.mark.parametrize("stop", range(1, 30, 4))
-def test_a_repair_that_stops_half_way(folder, lived, monkeypatch, stop):
-    """What it left is refused, or repaired; with the backup put back it is as it was before."""
-    sequence = lived.taken[1] + 2
-    spoil(folder, lived, sequence)
-    left = [stop]
+class Stopping(HastyDisk):
+    """Takes so many calls, and then says that it is full; `seen` is told before each."""
 
-    def count(name: str) -> None:
-        left[0] -= 1
-        if left[0] == 0:
+    def __init__(self, calls: int, seen: Callable[[], None] = lambda: None) -> None:
+        self.left = calls
+        self.seen = seen
+
+    def count(self) -> None:
+        self.seen()
+        self.left -= 1
+        if self.left == 0:
             raise OSError(28, "No space left on device")
 
-    class Stops(HastyDisk):
-        def rename(self, source, target):
-            count("rename")
-            super().rename(source, target)
+    def rename(self, source, target):
+        self.count()
+        super().rename(source, target)
 
-        def remove(self, path):
-            count("remove")
-            super().remove(path)
+    def remove(self, path):
+        self.count()
+        super().remove(path)
 
-        def write(self, descriptor, data, offset):
-            count("write")
-            super().write(descriptor, data, offset)
+    def write(self, descriptor, data, offset):
+        self.count()
+        super().write(descriptor, data, offset)
 
-        def sync(self, descriptor):
-            count("sync")
+    def sync(self, descriptor):
+        self.count()
 
-    monkeypatch.setattr("blaster.engine.repairing.Disk", Stops)
+
+def stop_and_repair_again(
+    folder: Path, lived: Lived, sequence: int, monkeypatch: pytest.MonkeyPatch, disk: Stopping
+) -> bool:
+    """The log is cut at a damaged entry, some calls of it; whether there was more to do.
+
+    What that left is refused, or repaired; with the backup put back it is as it was before.
+    """
+    monkeypatch.setattr("blaster.engine.repairing.Disk", lambda: disk)
+    stopped = False
     try:
         repair(folder, "cut", NOW)
     except OSError:
-        monkeypatch.undo()
+        stopped = True
+    monkeypatch.undo()
     if refuses(folder):
         backup = (folder / "data" / "repaired-20270116-080000" / "log").iterdir()
         kept = [path for path in backup if path.suffix != ".part"]
@@ -298,13 +309,23 @@ def test_a_repair_that_stops_half_way(folder, lived, monkeypatch, stop):
                 part.unlink()
         for path in kept:
             shutil.copyfile(path, folder / LOG / path.name)
-        assert ways(find_damage(folder)) == {"cut": (sequence - 1, (1, sequence - 1))}
+    found = ways(find_damage(folder))
+    if found:
+        assert found["cut"] == (sequence - 1, (1, sequence - 1))
         repair(folder, "cut", NOW + 1)
-    elif stop < 10:
-        pytest.fail("it was stopped before it had done anything, and is not refused")
     with EmbeddedLog.open(folder / LOG, disk=HastyDisk()) as log:
-        found = recover(log, Snapshots(folder / SNAPSHOTS, disk=HastyDisk()))
-        assert found.machine.state.digest() == lived.digests[sequence - 2]
+        recovered = recover(log, Snapshots(folder / SNAPSHOTS, disk=HastyDisk()))
+        assert recovered.machine.state.digest() == lived.digests[sequence - 2]
+    return stopped
+
+
+@pytest.mark.parametrize("stop", range(1, 30, 4))
+def test_a_repair_that_stops_half_way(folder, lived, monkeypatch, stop):
+    sequence = lived.taken[1] + 2
+    spoil(folder, lived, sequence)
+    assert refuses(folder)
+    stopped = stop_and_repair_again(folder, lived, sequence, monkeypatch, Stopping(stop))
+    assert stopped or stop > 10
 
 
 # --- history --------------------------------------------------------------------------------------
@@ -314,7 +335,7 @@ def test_a_repair_that_stops_half_way(folder, lived, monkeypatch, stop):
 def told(folder: Path, lived: Lived) -> Path:
     """The account with what came up to its first snapshot in history."""
     with EmbeddedLog.open(folder / LOG, disk=HastyDisk()) as log:
-        history = History(folder / "data/history", disk=HastyDisk())
+        history = History(folder / HISTORY, disk=HastyDisk())
         move(history, Snapshots(folder / SNAPSHOTS), log, lived.taken[0])
         assert history.sequence == lived.taken[0]
     return folder
@@ -329,15 +350,67 @@ def test_what_is_history_is_not_lost_with_the_log(told, lived):
     assert (other.name, other.history) == ("cut", False)
     assert other.loses[-1] == f"the history, which goes up to entry {lived.taken[0]}"
     went(told, lived, "snapshot")
-    assert survey_history(told / "data/history").sequence == lived.taken[0]
+    assert survey_history(told / HISTORY).sequence == lived.taken[0]
 
 
 def test_history_of_what_was_cut_off_goes_with_it(told, lived):
     spoil(told, lived, lived.taken[0] - 1)
     went(told, lived, "cut")
-    assert not (told / "data/history").exists()
+    assert not (told / HISTORY).exists()
     aside = told / "data" / "repaired-20270116-080000" / "history"
     assert survey_history(aside).sequence == lived.taken[0]
+
+
+@pytest.mark.parametrize("stop", [*range(1, 30, 4), 1000])
+def test_a_repair_that_stops_takes_history_away_before_all_else(told, lived, monkeypatch, stop):
+    """History ahead of a log that was cut would tell of what is not to have been."""
+    sequence = lived.taken[0] - 1
+    spoil(told, lived, sequence)
+
+    def content() -> dict[Path, bytes]:
+        paths = [path for part in (LOG, SNAPSHOTS) for path in (told / part).glob("0*[!lm]")]
+        return {path: path.read_bytes() for path in paths}
+
+    before = content()
+    is_as_it_was: list[bool] = []
+
+    def seen() -> None:
+        if (told / HISTORY).exists():
+            is_as_it_was.append(content() == before)
+
+    stop_and_repair_again(told, lived, sequence, monkeypatch, Stopping(stop, seen))
+    assert is_as_it_was
+    assert all(is_as_it_was)
+    assert find_damage(told) == Damage((), ())
+    opened(told)
+
+
+def opened(folder: Path) -> HistoryStatus:
+    """Of the history of an account that opens."""
+    with EmbeddedLog.open(folder / LOG, disk=HastyDisk()) as log:
+        snapshots = Snapshots(folder / SNAPSHOTS, disk=HastyDisk())
+        return Archiver(folder / HISTORY, snapshots, log, FakeClock()).status
+
+
+def test_history_that_is_ahead_of_the_log(told, lived):
+    """An older log and no snapshot were put here, or a repair by an older release was killed."""
+    assert opened(told).sequence == lived.taken[0]
+    number = max(n for n, first in lived.files.items() if first <= lived.taken[0])
+    for later in range(number, max(lived.files) + 1):
+        remove_file(told / LOG, later, HastyDisk())
+    (told / LOG / "mark").unlink()
+    shutil.rmtree(told / SNAPSHOTS)
+    end, upto = lived.files[number] - 1, lived.taken[0]
+    with pytest.raises(LogError, match=f"ends at entry {end}, but history .* to entry {upto}: "):
+        opened(told)
+    found = find_damage(told)
+    assert found.said == (f"history: it goes up to entry {upto}, the log to {end}",)
+    (choice,) = found.choices
+    assert (choice.name, choice.history) == ("history", False)
+    assert choice.loses == (f"what history alone has of entries {end + 1} to {upto}",)
+    assert repair(told, "history", NOW).upto == end
+    assert find_damage(told) == Damage((), ())
+    assert opened(told).sequence == 0
 
 
 def test_history_that_the_log_does_not_join(told, lived):
@@ -347,12 +420,12 @@ def test_history_that_the_log_does_not_join(told, lived):
     assert (best.name, best.history) == ("snapshot", False)
     assert best.loses[0].startswith(f"entries 1 to {lived.taken[0] + 2} of the log, of which")
     went(told, lived, "snapshot")
-    assert not (told / "data/history").exists()
+    assert not (told / HISTORY).exists()
 
 
 @pytest.mark.parametrize("name", ["manifest", "*.parquet"])
 def test_damaged_history(told, lived, name):
-    path = min((told / "data/history").glob(name))
+    path = min((told / HISTORY).glob(name))
     damage(path, "flip", 30)
     found = find_damage(told)
     assert found.said[0].startswith("history: ")

@@ -25,7 +25,7 @@ from blaster.engine.snapshotting import Snapshotter
 from blaster.engine.sweeping import _told
 from blaster.errors import LogError, LogVersionError
 from blaster.limits import SWEEP_WAIT_S
-from blaster.log import Snapshots, survey
+from blaster.log import Disk, Snapshots, survey
 from tests.engine.support import WAIT_S, FakeClock, write
 from tests.log.support import HastyDisk
 
@@ -295,6 +295,30 @@ def test_a_sweep_that_is_refused_anything_is_made_again(tmp_path, calls):
 
     asyncio.run(again(*asyncio.run(begin())))
     assert found_in(folder) == []
+
+
+def test_a_file_of_the_log_that_the_disk_kept_goes_with_the_next_sweep(tmp_path, monkeypatch):
+    folder, clock = write(tmp_path), FakeClock()
+    remove, kept = Disk.remove, []
+
+    def keeping(self: Disk, path: Path) -> None:
+        if path.name.endswith(".log.sqlite") and not kept:
+            kept.append(path)
+            raise OSError(5, "Input/output error")
+        remove(self, path)
+
+    async def main() -> None:
+        async with opened(folder, clock) as engine:
+            await engine.contacts.erase(await live(engine))
+            with pytest.raises(LogError, match="Input/output error"):
+                await engine.sweep()
+            assert kept[0].exists()
+            await engine.sweep()
+            assert engine.erasures == ()
+            assert found_in(folder) == []
+
+    monkeypatch.setattr(Disk, "remove", keeping)
+    asyncio.run(main())
 
 
 # --- the file -------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from blaster.log.embedded import EmbeddedLog
 from blaster.log.files import log_path, payload_path
 from blaster.log.mark import MARK_NAME
 from blaster.log.seals import seal_of
-from tests.log.disks import WeakDisk
+from tests.log.disks import WAYS, WeakDisk
 from tests.log.support import HastyDisk, numbered
 from tests.log.test_embedded import LARGE, WAIT_S, check, fill
 
@@ -482,14 +482,60 @@ def test_a_trimmed_file_is_gone_for_good_before_its_payload_goes(folder):
     assert calls[-1] == "synced"
 
 
-def test_a_trim_that_the_disk_refuses(folder, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
+TRIM_CALLS = [
+    "remove log/000001.log.sqlite", "sync folder", "remove log/000001.log.sqlite-wal",
+    "remove log/000001.payload", "sync folder",
+    "remove log/000002.log.sqlite", "sync folder", "sync folder",
+]  # fmt: skip
 
-    with EmbeddedLog.open(folder) as log:
-        monkeypatch.setattr("blaster.log.chain.remove_file", refuse)
-        with pytest.raises(LogError, match="denied"):
+
+@pytest.mark.parametrize("then", [1, 30])
+@pytest.mark.parametrize("call", range(len(TRIM_CALLS)))
+def test_a_trim_that_the_disk_refuses(folder, tmp_path, call, then):
+    """Whichever call: the log has the files that it names, and the next trim, of however much,
+
+    removes what is left of the one that was begun; a lost power in between leaves a log that opens.
+    """
+    disk = WeakDisk(tmp_path)
+    for path in folder.iterdir():
+        disk.seen(disk.name(path))
+    with EmbeddedLog.open(folder, disk=disk) as log:
+        Path(f"{log_path(folder, 1)}-wal").touch()
+        begun = disk.calls
+        told: list[bool] = []
+
+        def trouble(at: int, about: str) -> None:
+            told.append(all(log_path(folder, number).exists() for number in log._chain.files))
+            if at == begun + 1 + call:
+                raise OSError(5, "Input/output error")
+
+        disk.trouble = trouble
+        with pytest.raises(LogError, match="Input/output error"):
             log.trim(30)
+        assert disk.heard[begun:] == TRIM_CALLS[: call + 1]
+        assert all(told)
+        disk.trouble = lambda at, about: None
+        assert files_of(folder) == log._chain.files
+        assert [number for number, _ in log.read(log.first)] == list(range(log.first, 31))
+        for turn, way in enumerate(WAYS):
+            disk.picture().lay_out(tmp_path / way, way, random.Random(turn))
+            whole(tmp_path / way / "log")
+        log.trim(then)
+        kept = (3,) if then == 30 else tuple(range(1 + (call > 0) + (call > 5), 4))
+        assert files_of(folder) == log._chain.files == kept
+        assert {int(path.name[:6]) for path in folder.glob("0*")} == set(kept)
+    whole(folder)
+
+
+def files_of(folder: Path) -> tuple[int, ...]:
+    return tuple(sorted(int(path.name[:6]) for path in folder.glob("*.log.sqlite")))
+
+
+def whole(folder: Path) -> None:
+    """It opens, with the newest entry and all since the first, and nothing is left of a trim."""
+    with EmbeddedLog.open(folder, disk=HastyDisk()) as log:
+        assert [number for number, _ in log.read(log.first)] == list(range(log.first, 31))
+        assert {int(path.name[:6]) for path in folder.glob("0*")} == set(log._chain.files)
 
 
 def test_other_errors_while_opening_release_the_lock(folder, monkeypatch):

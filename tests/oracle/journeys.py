@@ -13,6 +13,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from blaster.model import definitions as model
+from blaster.model.fields import BUILT_IN_FIELDS
 from tests.oracle.journey_facts import Meaning, Person, Run, Sending
 from tests.oracle.journey_times import add_months, after, instant_of, local
 
@@ -21,18 +22,23 @@ INT64 = 2**63
 
 
 class Model:
-    """One contact in a workspace; `log` is what was sent or withheld: (instant, what, why)."""
+    """One contact in a workspace; `log` is what was sent or withheld: (instant, what, why).
+
+    `taken` says of a field and its value whether somebody else has it, whom this model cannot see.
+    """
 
     def __init__(
         self,
         workspace: model.Workspace,
         meanings: dict[str, Meaning],
         fails: Callable[[str], bool] = lambda name: False,
+        taken: Callable[[str, Any], bool] = lambda name, value: False,
     ) -> None:
         self.space = workspace
         self.meanings = meanings
         self.fails = fails
-        self.types = {f.name: f for f in workspace.fields}
+        self.taken = taken
+        self.types = {f.name: f for f in (*BUILT_IN_FIELDS, *workspace.fields)}
         self.messages = {(m.channel, m.name): m for m in workspace.messages}
         self.person = Person()
         self.now = 0
@@ -471,7 +477,7 @@ class Model:
                 values[write.field] = self.meanings[text].truth(self.person, run, self.now)
             else:
                 values[write.field] = fitted(self.types[write.field].type, write.value or "")
-        if any(value is None for value in values.values()):
+        if any(value is None or self.taken(name, value) for name, value in values.items()):
             self.go(run, step.otherwise)
             return
         self.set_fields(values)

@@ -79,7 +79,10 @@ class Life:
             for order, code, why in zip(
                 given.orders.tolist(), given.codes.tolist(), reasons, strict=True
             ):
-                self._end(order, FINAL.get(code, ""), why)
+                term = FINAL.get(code, "")
+                if order in self.by_order and self.by_order[order].doubt:
+                    assert term in ("accepted", "unknown", ""), "what may have left is not unsent"
+                self._end(order, term, why)
         elif isinstance(given, records.Postponed):
             reasons = given.reasons or ("",) * len(given.orders)
             for order, due, why in zip(

@@ -16,7 +16,6 @@ from blaster.model import records
 from blaster.model.outcomes import OutcomeCode
 from tests.core.world import (
     DAY,
-    FIELDS,
     HOUR,
     Play,
     add,
@@ -50,6 +49,7 @@ EVENTS = ("x", "y")
 LISTS = ("a", "b", "c")
 CITIES = ("Haifa", "Eilat", None)
 MESSAGES = ("m0", "m1", "m2", "m3")
+SHOWN = ("city", "visits", "points", "due", "email")
 LIMITS = (1, 2, 7, 1 << 40)
 STEP_KINDS = (
     "send", "send", "wait", "wait", "until", "until", "branch", "set", "add", "reset", "member",
@@ -209,6 +209,7 @@ class Maker:
 
     def __init__(self, seed: int) -> None:
         self.draw = random.Random(seed)
+        self.owned = owned(seed)
 
     def workspace(self, caps: tuple[model.Cap, ...] = ()) -> model.Workspace:
         count = self.draw.choice([1, 1, 2, 3])
@@ -293,6 +294,7 @@ class Maker:
                 values = draw.choice([
                     {"city": "Eilat"}, {"points": "=visits + 1"}, {"points": "=points * 2"},
                     {"points": "7", "city": "Haifa"}, {"points": "seven"}, {"due": "2026-03-29"},
+                    {"city": "Haifa", "email": (self.owned or "no address").capitalize()},
                 ])  # fmt: skip
                 return put(name, then, otherwise, **values)
             case "add":
@@ -396,6 +398,12 @@ def first_fields(seed: int, contact: int) -> dict[str, Any]:
     }
 
 
+def owned(seed: int) -> str | None:
+    """The first contact's e-mail address; nobody ever gets another one."""
+    address: str | None = first_fields(seed, 0)["email"]
+    return address
+
+
 def fails(seed: int, contact: int, name: str) -> bool:
     return random.Random(f"{seed} {contact} {name}").random() < 0.15
 
@@ -458,11 +466,7 @@ def run_engine(seed: int, contacts: int, history: list[Deed], **options: Any) ->
 def engine_summary(play: Play, contact: int) -> dict[str, Any]:
     return {
         "sent": sorted((at, name) for at, who, name in play.sent if who == contact),
-        "fields": {
-            f.name: play.value(contact, f.name)
-            for f in FIELDS
-            if f.name in ("city", "visits", "points", "due")
-        },
+        "fields": {name: play.value(contact, name) for name in SHOWN},
         "lists": [n for n in LISTS if play.fact(contact, "list", n, "member")],
         "where": [where[1:] for where in positions(play.state) if where[0] == contact],
     }
@@ -472,7 +476,11 @@ def engine_summary(play: Play, contact: int) -> dict[str, Any]:
 
 
 def run_model(seed: int, contact: int, history: list[Deed]) -> Model:
-    plain = Model(Maker(seed).workspace(), BOOK, lambda name: fails(seed, contact, name))
+    own = owned(seed) if contact == 0 else None
+    plain = Model(
+        Maker(seed).workspace(), BOOK, lambda name: fails(seed, contact, name),
+        lambda name, value: name == "email" and value.lower() != own,
+    )  # fmt: skip
     fields = first_fields(seed, contact)
     if fields["due"] is not None:
         fields["due"] = (date.fromisoformat(fields["due"]) - date(1970, 1, 1)).days
@@ -514,7 +522,7 @@ def _fact(plain: Model, deed: Deed) -> Any:
 def model_summary(plain: Model) -> dict[str, Any]:
     return {
         "sent": sorted((at, name) for at, name, why in plain.log if why == "sent"),
-        "fields": {name: plain.read(name) for name in ("city", "visits", "points", "due")},
+        "fields": {name: plain.read(name) for name in SHOWN},
         "lists": [n for n in LISTS if n in plain.person.members],
         "where": sorted((r.journey.name, r.step, r.entered) for r in plain.person.runs),
     }

@@ -33,6 +33,10 @@ FREE_BYTES_MIN = 512 * 1024**2
 """The log closes its files at 256 MB; a checkpoint needs the same again."""
 
 BITS_USUAL = 2048
+MARK_BEHIND = (
+    "after a power cut the mark may be behind: start the account, which reads the log"
+    " itself and says what is missing, if anything is"
+)
 
 State = Literal["ok", "warning", "error"]
 

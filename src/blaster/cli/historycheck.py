@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from blaster.cli.checkup import Check, unreadable
+from blaster.cli.checkup import MARK_BEHIND, Check, unreadable
 from blaster.cli.folders import DATA, from_here
 from blaster.cli.output import counted, shown
 from blaster.errors import LogError
@@ -20,7 +20,7 @@ FIRST_FILE = "000001.log.sqlite"
 
 def history(folder: Path) -> Iterator[Check]:
     """Its size, and each file of it that is not as it was written."""
-    from blaster.log import survey_history
+    from blaster.log import read_mark, survey_history
 
     place = shown(from_here(folder, f"{DATA}/history"))
     try:
@@ -42,6 +42,10 @@ def history(folder: Path) -> Iterator[Check]:
         whole = f"it is whole: up to entry {seen.sequence:,} of the log"
         size = f"{seen.rows:,} rows in {counted(seen.files, 'file')}, {seen.nbytes / 1e6:,.1f} MB"
         yield Check(NAME, "ok", f"{whole}, {size}" if files else "there is none yet")
+    durable = read_mark(folder / DATA / "log")[1]
+    if durable < seen.sequence:
+        said = f"the log's mark says entry {durable:,}, and history goes up to {seen.sequence:,}"
+        yield Check(NAME, "warning", said, MARK_BEHIND)
 
 
 def _again(place: str) -> str:

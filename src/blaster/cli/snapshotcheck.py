@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blaster.cli.checkup import Check, unreadable
+from blaster.cli.checkup import MARK_BEHIND, Check, unreadable
 from blaster.cli.folders import DATA, from_here, typed
 from blaster.cli.output import counted, lasting, shown
 from blaster.errors import LogVersionError
@@ -58,11 +58,7 @@ def _one(seen: Seen, folder: Path, now: float) -> Check:
 def _tail(newest: int, durable: int) -> Check:
     if durable < newest:  # the mark is not synced: a lost power leaves an older one, or none
         said = f"the log's mark says entry {durable:,}, and the newest snapshot holds {newest:,}"
-        advice = (
-            "after a power cut the mark may be behind: start the account, which reads the log"
-            " itself and says what is missing, if anything is"
-        )
-        return Check(NAME, "warning", said, advice)
+        return Check(NAME, "warning", said, MARK_BEHIND)
     if not newest:
         said = f"none yet: all {durable:,} entries of the log are read at a start"
         return Check(NAME, "ok", said)

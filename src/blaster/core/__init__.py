@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from blaster.core.orderstates import SendState as SendState
     from blaster.core.orderstates import Transition as Transition
     from blaster.core.outcomes import bare_reason as bare_reason
+    from blaster.core.outcomes import keep_doubt as keep_doubt
     from blaster.core.outcomes import verdict_of as verdict_of
     from blaster.core.ownership import Base as Base
     from blaster.core.ownership import Owners as Owners
@@ -164,6 +165,7 @@ _HOMES = {
     "format_of": "picture",
     "has_work": "ticks",
     "is_role": "normalise",
+    "keep_doubt": "outcomes",
     "lateness_of": "lateness",
     "ledger_of": "ledger",
     "make_plan": "plan",
@@ -248,6 +250,7 @@ __all__ = [
     "hash_pairs",
     "is_filling",
     "is_role",
+    "keep_doubt",
     "lateness_of",
     "ledger_of",
     "make_plan",

@@ -195,10 +195,10 @@ class Orders:
 
     # --- looking --------------------------------------------------------------------------------
 
-    def is_in_flight(self, numbers: Array) -> Array:
-        """bool[]: the orders that the transport has."""
+    def is_in_flight(self, numbers: Array, tries: Array) -> Array:
+        """bool[]: the orders that the transport has, in these tries of theirs (from 1)."""
         found = self.find(numbers)
-        mine: Array = found["open"] & (found["due"] == NEVER)
+        mine: Array = found["open"] & (found["due"] == NEVER) & (found["tries"] == tries)
         return mine
 
     def numbers(self) -> Array:

@@ -122,7 +122,7 @@ EXPIRED = Transition(
 )  # fmt: skip
 LOST = Transition(
     "lost", "Outcomes, Revoked", (_F, _W), SendState.UNKNOWN, "kept", "not_sent", "goes `else`",
-    "it may have been taken, nobody knows, and it is not tried again",
+    "it may have been taken, in this try or an earlier one, and is not tried again",
 )  # fmt: skip
 RETRIED = Transition(
     "retried", "Steered `retry`", (SendState.FAILED,), _W, "untouched", "", "(campaigns only)",

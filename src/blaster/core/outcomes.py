@@ -59,15 +59,32 @@ def take_postponed(
 
 
 def verdict_of(state: State, operation: records.Revoked) -> tuple[Array, Array]:
-    """What becomes of orders that are taken back: codes (uint8[]) and reasons (text[]).
-
-    One that may have been taken before is not known to be unsent, whyever it is not tried again.
-    """
-    doubt = state.orders.find(operation.orders)["doubt"]
+    """What becomes of orders that are taken back: codes (uint8[]) and reasons (text[])."""
     expired = operation.reason == records.EXPIRED
     code = OutcomeCode.EXPIRED if expired else OutcomeCode.SUPPRESSED
-    codes = np.where(doubt, OutcomeCode.UNKNOWN, code).astype(np.uint8)
-    return codes, np.where(doubt, IN_DOUBT, operation.reason).astype(object)
+    codes = np.full(len(operation.orders), code, np.uint8)
+    reasons = [operation.reason] * len(codes)
+    keep_doubt(state, operation.orders, codes, reasons)
+    return codes, np.array(reasons, object)
+
+
+def keep_doubt(state: State, numbers: Array, codes: Array, reasons: list[str]) -> None:
+    """Changes codes (uint8[]) and reasons of orders that have their end, where one is in doubt.
+
+    What may have been taken in some try is not known to be unsent, whyever it is not tried again,
+    and also when a later try was refused for good: it is unknown.
+    """
+    unsent = np.flatnonzero(np.isin(codes, _UNSENT))
+    doubt = state.orders.find(numbers[unsent])["doubt"]
+    for row, before in zip(unsent.tolist(), doubt.tolist(), strict=True):
+        now = reasons[row].startswith(IN_DOUBT)
+        if before and not now:
+            reasons[row] = f"{IN_DOUBT}: {reasons[row]}" if reasons[row] else IN_DOUBT
+        if before or now:
+            codes[row] = OutcomeCode.UNKNOWN
+
+
+_UNSENT = (OutcomeCode.FAILED, OutcomeCode.SUPPRESSED, OutcomeCode.EXPIRED)
 
 
 def settle_orders(

@@ -1,6 +1,7 @@
 """The steps that change something and go on at once: set, add, reset, lists, end.
 
 Two runs of one contact never take such a step together: the second sees what the first did.
+Law: a step gives nobody an address, a number or an id that is another contact's.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from blaster.core.plan import (
 )
 from blaster.core.rows import rounds_of
 from blaster.core.runs import JourneyState
-from blaster.core.state import State, default_of
+from blaster.core.state import ADDRESSES, State, default_of
 from blaster.model import records
 from blaster.model.fields import Field, Kind
 from blaster.rules import Value
@@ -98,11 +99,12 @@ def _set(tick: Decisions, journey: JourneyState, step: SetStep, runs: Array) -> 
         values = _values(tick, field, text, value, rows)
         fits &= np.fromiter((v is not None for v in values), bool, len(values))
         worked_out.append((field, values))
-    contacts = journey.contacts(runs[fits])
-    if len(contacts):
+    contacts = journey.contacts(runs)
+    fits = _without_taken(tick.state, contacts, worked_out, fits)
+    if fits.any():
         for field, values in worked_out:
             kept = [v for v, keep in zip(values, fits.tolist(), strict=True) if keep]
-            _write(tick, field, contacts, kept)
+            _write(tick, field, contacts[fits], kept)
     tick.go(journey, step.then, runs[fits])
     tick.go(journey, step.otherwise if step.otherwise != UNSET else step.then, runs[~fits])
 
@@ -138,6 +140,32 @@ def _addresses(state: State, field: Field, values: list[Any]) -> list[Any]:
         return values
     addresses: list[Any] = normal.to_pylist()
     return addresses
+
+
+def _without_taken(
+    state: State, contacts: Array, worked_out: list[tuple[Field, list[Any]]], fits: Array
+) -> Array:
+    """`fits` (bool[]) without the rows that would get what is another contact's.
+
+    That is what somebody else had before the step, and what an earlier row of it takes.
+    """
+    keys: list[list[tuple[str, bytes]]] = []
+    for field, values in worked_out:
+        if field.name in ADDRESSES:
+            index = state.directory.indexes[ADDRESSES.index(field.name)]
+            owners = index.find(pa.array(values, pa.string()))
+            fits = fits & ((owners < 0) | (owners == contacts))
+            texts = [b"" if value is None else value.encode() for value in values]
+            keys.append([(field.name, t.lower() if index.fold else t) for t in texts])
+    if not keys:
+        return fits
+    left, taken = fits.copy(), set[tuple[str, bytes]]()
+    for row in np.flatnonzero(fits).tolist():
+        mine = {column[row] for column in keys}
+        left[row] = taken.isdisjoint(mine)
+        if left[row]:
+            taken |= mine
+    return left
 
 
 def _number_of(state: State, field: Field, contacts: Array) -> Array:

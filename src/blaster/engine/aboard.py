@@ -38,9 +38,12 @@ class Piece(NamedTuple):
 
 
 class _Part(NamedTuple):
+    """Orders handed over together, each in one of its tries: `tries` is which."""
+
     at: int
     channel: str
     numbers: Array
+    tries: Array
     contacts: Array
     addresses: pa.Array
 
@@ -55,7 +58,8 @@ class Aboard:
 
     def add(self, state: State, batch: OrderBatch, now: int) -> None:
         """This batch is handed over, or will be as soon as it is durable."""
-        part = _Part(now, batch.channel, batch.numbers, batch.contacts, batch.addresses)
+        tries = state.orders.find(batch.numbers)["tries"].copy()
+        part = _Part(now, batch.channel, batch.numbers, tries, batch.contacts, batch.addresses)
         self._parts.append(part)
         self._rows += len(batch.numbers)
         if self._rows > 2 * state.orders.in_flight + SPARE_ROWS:
@@ -116,12 +120,11 @@ class Aboard:
     def turned(self, state: State, numbers: Array, codes: Array, reasons: list[str]) -> Array:
         """bool[]: orders that the worker's table stopped and that nothing forbids by now.
 
-        The address is another one, or the opt-out was taken back: the core looks again. Once: two
-        contacts may have one address, and what one of them asked for holds for it.
+        The address is another one, or was closed for somebody who had it before, or the opt-out was
+        taken back: the core looks again, however often that is. The order's life bounds it.
         """
         stopped = np.array([reason == LAST_LOOK for reason in reasons], bool)
         stopped &= codes == OutcomeCode.SUPPRESSED
-        stopped &= (state.orders.find(numbers)["tries"] <= 1) | self.moved(numbers)
         if stopped.any():
             stopped[stopped] = may_still(state, numbers[stopped])
         return stopped
@@ -141,14 +144,16 @@ SPARE_ROWS = 8_192
 
 
 def _under_way(state: State, part: _Part) -> Array:
-    return np.asarray(state.orders.is_in_flight(part.numbers))
+    return np.asarray(state.orders.is_in_flight(part.numbers, part.tries))
 
 
 def _cut(part: _Part, mine: Array) -> _Part:
     if mine.all():
         return part
     addresses = part.addresses.filter(pa.array(mine))
-    return _Part(part.at, part.channel, part.numbers[mine], part.contacts[mine], addresses)
+    return _Part(
+        part.at, part.channel, part.numbers[mine], part.tries[mine], part.contacts[mine], addresses
+    )
 
 
 def readdressed(operations: Iterable[Operation]) -> list[Array]:

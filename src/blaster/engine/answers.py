@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from blaster.core import State, bare_reason, next_tries
+from blaster.core import State, bare_reason, keep_doubt, next_tries
 from blaster.engine.aboard import READDRESSED, Aboard
 from blaster.engine.batches import chosen
 from blaster.model.orders import OutcomeBatch
-from blaster.model.outcomes import IN_DOUBT, OutcomeCode
+from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Array, Operation, Outcomes, Postponed
 
 
@@ -18,7 +18,8 @@ def records_of(
     """The numbers that were answered, and the records of that: final, or to be tried again.
 
     Of two answers for one order the first counts. One that the worker's last look stopped, and that
-    nothing forbids, is looked at again; at once where only the address was another one.
+    nothing forbids, is looked at again; at once where only the address was another one. What may
+    have been taken in an earlier try is never told as not sent.
     """
     numbers = np.concatenate([batch.numbers for batch in batches])
     codes = np.concatenate([batch.codes for batch in batches])
@@ -36,10 +37,9 @@ def records_of(
     due = np.zeros(len(numbers), np.uint32)
     if again.any():
         due[again], over = next_tries(state, numbers[again], waits[again], now, moved[again])
-        for row in np.flatnonzero(again)[over].tolist():
-            doubtful = reasons[row].startswith(IN_DOUBT)
-            codes[row] = OutcomeCode.UNKNOWN if doubtful else OutcomeCode.EXPIRED
+        codes[np.flatnonzero(again)[over]] = OutcomeCode.EXPIRED
         again = codes == OutcomeCode.DEFERRED
+    keep_doubt(state, numbers, codes, reasons)
     _strip(state, numbers, reasons)
     operations: list[Operation] = []
     if not again.all():

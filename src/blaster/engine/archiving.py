@@ -17,7 +17,7 @@ from pathlib import Path
 
 from blaster.clock import Clock
 from blaster.core import PICTURE_FORMAT, PICTURE_OLDEST, Base, Owners, decode_picture, format_of
-from blaster.engine.recovery import decode_operation
+from blaster.engine.recovery import REPAIR, decode_operation
 from blaster.errors import LogCorrupt, LogError, LogVersionError, SnapshotCorrupt
 from blaster.limits import HISTORY_RETRY_S, HISTORY_STRIDE_S
 from blaster.log import (
@@ -66,7 +66,8 @@ class Archiver:
     ) -> None:
         """Damaged history is no reason not to open an account: `status` says so.
 
-        Raises LogVersionError for history that a newer release wrote.
+        Raises LogVersionError for history that a newer release wrote, and LogError for one that
+        goes on behind the end of the log: once that had grown past it, nobody could tell.
         """
         self._history: History | None = None
         self._snapshots = snapshots
@@ -85,6 +86,14 @@ class Archiver:
             raise
         except LogError as error:
             self._warning = f"the log is not trimmed any more: {error}"
+            return
+        if self._history.sequence > log.last:
+            raise LogError(
+                f"the log ends at entry {log.last}, but history holds everything up to entry"
+                f" {self._history.sequence}: the log was lost, or an older copy of it was put here"
+                " without its history. Put the newest copy of data/log back, or data/history from"
+                f" the copy that the log is from; what else there is to choose from, {REPAIR} shows"
+            )
 
     @property
     def history(self) -> History:

@@ -3,7 +3,8 @@
 A way is a state that can still be made: from a whole snapshot, or from the beginning, and the whole
 entries that follow without a gap. What lies behind it was promised to somebody and is lost, so
 nobody but an operator chooses. Laws: finding changes nothing; what a way takes out of the folder is
-kept in `data/repaired-...`, snapshots with the segments that they name.
+kept in `data/repaired-...`, snapshots with the segments that they name; history goes first and the
+end of the log last, so that neither history nor a snapshot is ever ahead of the log.
 """
 
 from __future__ import annotations
@@ -87,21 +88,20 @@ def repair(folder: Path, name: str, now: float) -> Repaired:
         choice = next((each for each in damage.choices if each.name == name), None)
         if choice is None:
             raise LookupError(name)
+        make_folder(backup, disk)
+        if not choice.history:
+            disk.rename(folder / HISTORY, backup / HISTORY.name)
+            disk.sync_folder(backup)
+            disk.sync_folder(folder / "data")
         if name == FORMAT:
             rewrite_format(folder / LOG, backup / "log", disk)
         elif name == FORGET:
             _take_aside(folder, {s.number for s in snapshots if s.state == "set aside"},
                         ".manifest.damaged", backup, disk)  # fmt: skip
-        elif name == LOSE:
-            make_folder(backup, disk)
-        else:
+        elif name != LOSE:
             later = {seen.number for seen in snapshots if seen.sequence > choice.upto}
             _take_aside(folder, later, ".manifest", backup, disk)
             keep_entries(folder / LOG, log, choice.run, now, backup / "log", disk)
-        if not choice.history:
-            disk.rename(folder / HISTORY, backup / HISTORY.name)
-            disk.sync_folder(backup)
-            disk.sync_folder(folder / "data")
     with EmbeddedLog.open(folder / LOG) as opened:
         recover(opened, Snapshots(folder / SNAPSHOTS))
         return Repaired(opened.last, str(backup))
@@ -112,10 +112,12 @@ def _found(folder: Path) -> tuple[Damage, LogSeen, list[Seen]]:
     said = [log.format] if log.format else []
     said += log.said
     said += [f"snapshot {seen.number}: {seen.said}" for seen in snapshots if seen.said]
+    whole = sorted(seen.sequence for seen in snapshots if seen.state == "whole")
     history, wrong = _history(folder)
+    if history > log.last and not log.format and not _is_damaged(log, whole):
+        wrong.append(f"history: it goes up to entry {history:,}, the log to {log.last:,}")
     said += wrong
     choices: list[Choice] = []
-    whole = sorted(seen.sequence for seen in snapshots if seen.state == "whole")
     if log.format:
         choices.append(Choice(FORMAT, "writes the version of this release into data/log/format"))
     else:
@@ -127,7 +129,7 @@ def _found(folder: Path) -> tuple[Damage, LogSeen, list[Seen]]:
         if _is_damaged(log, whole):
             choices += [_choice(folder, *way, log, snapshots, history) for way in ways]
     if wrong:
-        choices.append(_without_history(log))
+        choices.append(_without_history(log, history))
     if any(seen.state == "set aside" for seen in snapshots):
         does = "takes away the snapshots that were found damaged and set aside"
         choices.append(Choice(FORGET, does))
@@ -145,11 +147,17 @@ def _history(folder: Path) -> tuple[int, list[str]]:
     return seen.sequence, [f"history: {name}: {why}" for name, why in seen.damaged]
 
 
-def _without_history(log: LogSeen) -> Choice:
+def _without_history(log: LogSeen, history: int) -> Choice:
+    later = []
+    if history > log.last:
+        later.append(f"what history alone has of entries {log.last + 1:,} to {history:,}")
     if log.first <= 1:
-        does = "takes what is history away; it is made again of the log, which has all of it"
-        return Choice(LOSE, does, history=False)
+        does = "takes what is history away; it is made again of the log"
+        if not later:
+            does += ", which has all of it"
+        return Choice(LOSE, does, tuple(later), history=False)
     loses = (
+        *later,
         f"what is in the history alone: all before entry {log.first:,}{KNOWN}",
         "explain and lists of journeys, since no past is told without its beginning",
         "room on the disk: the log is not trimmed any more",

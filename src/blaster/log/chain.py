@@ -40,6 +40,7 @@ class Chain:
         self._file_bytes_max = file_bytes_max
         self._since_checkpoint = 0
         self._heads_lock = threading.Lock()  # writers add at the end, trimmers take away
+        self._leaving: tuple[tuple[int, int], ...] = ()  # the head that is being removed
         self._mark = Mark(folder, disk)
         try:
             self._heads, self._newest = self._open()
@@ -206,12 +207,26 @@ class Chain:
                 file.close()
 
     def trim(self, before_sequence: int) -> None:
-        """Remove the files all of whose entries lie before that sequence; never the newest."""
+        """Remove the files all of whose entries lie before that sequence; never the newest.
+
+        Raises OSError when the disk refuses. No file goes before the older one is gone with all
+        that belongs to it: what was left of that one, the next trim removes first.
+        """
         with self._heads_lock:
-            while len(self._heads) > 1 and self._heads[1][1] <= before_sequence:
-                number = self._heads[0][0]
-                self._heads = self._heads[1:]
-                remove_file(self.folder, number, self._disk)
+            while self._leaving or self._ends_before(before_sequence):
+                if not self._leaving:  # before its file goes: nobody is told of one that is gone
+                    self._leaving, self._heads = self._heads[:1], self._heads[1:]
+                ((number, _),) = self._leaving
+                try:
+                    remove_file(self.folder, number, self._disk)
+                except OSError:
+                    if log_path(self.folder, number).exists():  # whole: that went first
+                        self._leaving, self._heads = (), (*self._leaving, *self._heads)
+                    raise
+                self._leaving = ()
+
+    def _ends_before(self, sequence: int) -> bool:
+        return len(self._heads) > 1 and self._heads[1][1] <= sequence
 
     def close(self) -> None:
         """Again is fine. Lets go of everything, whatever it raises (apsw.Error)."""

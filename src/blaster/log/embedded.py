@@ -348,7 +348,8 @@ class EmbeddedLog:
     def trim(self, before_sequence: int) -> None:
         """Remove whole files that hold nothing from `before_sequence` on. Not while one is read.
 
-        Raises LogError if the disk refuses; what was removed stays removed, the rest stays whole.
+        Raises LogError if the disk refuses; what was removed stays removed, the rest stays whole,
+        and the next trim goes on where this one stopped.
         """
         try:
             self._chain.trim(before_sequence)

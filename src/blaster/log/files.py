@@ -49,6 +49,7 @@ def remove_file(folder: Path, number: int, disk: Disk) -> None:
 
     What a crash then leaves is a payload or a write-ahead file without its SQLite file: litter, and
     never a log file that lacks a part. So the first name is gone from the disk before the others.
+    Raises OSError; then it is to be called again, whichever part is gone already.
     """
     path = log_path(folder, number)
     disk.remove(path)
