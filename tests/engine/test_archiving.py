@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shutil
 import threading
 from pathlib import Path
@@ -35,6 +37,7 @@ from tests.engine.support import (
     write,
 )
 from tests.log.support import HastyDisk
+from tests.log.test_history import event
 
 ALL = np.arange(2, dtype=np.int64)
 
@@ -307,7 +310,7 @@ def test_damaged_history_does_not_keep_the_account_closed(rig):
     path.write_bytes(b"x" + path.read_bytes()[1:])
     rig.open()
     assert "the log is not trimmed any more: the manifest" in rig.archiver.status.warning
-    assert rig.archiver.needed() == ()
+    assert rig.archiver.needed() == (rig.snapshotter.status.sequence,)
     rig.archive()
     with pytest.raises(LogCorrupt, match="fails its checksum"):
         rig.pasts()
@@ -340,6 +343,114 @@ def test_an_older_log_beside_newer_history_is_refused(rig):
 def put_back(folder: Path, name: str) -> None:
     shutil.rmtree(folder / name)
     (folder / f"older-{name}").rename(folder / name)
+def test_history_that_comes_back_goes_on(rig):
+    """Starts that could not read it leave a snapshot that it can go on from, and not ever more."""
+    for _ in range(3):
+        rig.live(2)
+        rig.snapshot()
+        assert rig.archive() == ""
+    assert rig.log.first > 1
+    rig.close()
+    path = rig.folder / "history" / "manifest"
+    whole = path.read_bytes()
+    path.write_bytes(b"x" + whole[1:])
+    for _ in range(3):
+        rig.open()
+        assert "the oldest snapshots are kept" in rig.archiver.status.warning
+        for _ in range(3):
+            rig.live()
+            rig.snapshot()
+        assert len(rig.snapshots.numbers()) == 4
+        rig.close()
+    path.write_bytes(whole)
+    rig.open()
+    before = rig.pasts()
+    assert rig.archive() == ""
+    assert rig.archiver.status.sequence == rig.snapshotter.status.sequence
+    assert rig.pasts() == before
+    rig.snapshots.prune(*rig.archiver.needed())
+    assert len(rig.snapshots.numbers()) == 2
+
+
+def test_an_account_is_not_opened_while_the_machine_keeps_history_closed(rig, monkeypatch):
+    """Too many open files are no damage: nothing is changed, and the next start has all of it."""
+    for _ in range(3):
+        rig.live(2)
+        rig.snapshot()
+        assert rig.archive() == ""
+    before, kept = rig.pasts(), rig.snapshots.numbers()
+    rig.close()
+
+    def refuse(folder: Path) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("blaster.log.history.read_contents", refuse)
+        with pytest.raises(LogError, match=r"Too many open files.*nothing was changed"):
+            rig.open()
+    rig.log.close()
+    rig.open()
+    assert rig.snapshots.numbers() == kept
+    assert rig.pasts() == before
+    assert rig.archive() == ""
+
+
+class Removing(HastyDisk):
+    """Refuses to remove files of history, so often."""
+
+    refused = 0
+
+    def remove(self, path: Path) -> None:
+        if self.refused and path.suffix == ".parquet":
+            self.refused -= 1
+            raise OSError(errno.EIO, "the disk says no")
+        super().remove(path)
+
+
+def test_files_of_history_that_stayed_are_removed_with_the_next_move(rig):
+    rig.live()
+    rig.snapshot()
+    assert rig.archive() == ""
+    history = rig.archiver.history
+    history._disk = disk = Removing()
+    draft = history.begin()
+    draft.put(event(history.sequence + 1, 1))
+    draft._flush()
+    disk.refused = 2
+    draft.drop()
+    assert history.waits
+    rig.live()
+    rig.snapshot()
+    assert "files that were history are still there" in rig.archive()
+    rig.clock.ran += HISTORY_RETRY_S
+    rig.live()
+    rig.snapshot()
+    assert rig.archive() == ""
+    assert not history.waits
+
+
+def test_nothing_is_over_while_a_file_of_history_is_there(rig, monkeypatch):
+    """Whoever read it could not get rid of it; the erasing that waited for him does."""
+    rig.live(2)
+    upto = rig.snapshot()
+    assert rig.archive() == ""
+    history = rig.archiver.history
+    history._disk = disk = Removing()
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(history.view())
+
+        def empty_history(*given: Any) -> None:
+            archiving_empty(*given)
+            disk.refused = 1
+            stack.close()
+            assert history.waits
+
+        archiving_empty = archiving.empty_history
+        monkeypatch.setattr(archiving, "empty_history", empty_history)
+        rig.archiver.empty(ALL, upto, lambda: False)
+    assert not history.waits
+    here = {path.name for path in history.folder.glob("*.parquet")}
+    assert here == {file.name for file in history.files}
 
 
 def test_history_of_a_newer_release_is_refused(rig, monkeypatch):

@@ -321,6 +321,38 @@ def test_a_file_of_the_log_that_the_disk_kept_goes_with_the_next_sweep(tmp_path,
     asyncio.run(main())
 
 
+class Keeping(HastyDisk):
+    """Once, it does not remove a file of history."""
+
+    kept = False
+
+    def remove(self, path: Path) -> None:
+        if not self.kept and path.suffix == ".parquet":
+            self.kept = True
+            raise OSError(5, "Input/output error")
+        super().remove(path)
+
+
+def test_it_is_not_over_while_a_file_of_history_is_there(tmp_path):
+    """Which could not be removed; the next sweep does, and until then the erasure is pending."""
+    folder, clock = write(tmp_path), FakeClock()
+
+    async def main() -> None:
+        async with opened(folder, clock) as engine:
+            await engine.contacts.erase(await live(engine))
+            engine._archiver.history._disk = disk = Keeping()
+            with pytest.raises(LogError, match="Input/output error"):
+                await engine.sweep()
+            assert disk.kept
+            assert found_in(folder) != []
+            assert [each.contacts for each in engine.erasures] == [1]
+            await engine.sweep()
+            assert engine.erasures == ()
+            assert found_in(folder) == []
+
+    asyncio.run(main())
+
+
 # --- the file -------------------------------------------------------------------------------------
 
 

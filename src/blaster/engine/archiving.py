@@ -66,8 +66,9 @@ class Archiver:
     ) -> None:
         """Damaged history is no reason not to open an account: `status` says so.
 
-        Raises LogVersionError for history that a newer release wrote, and LogError for one that
-        goes on behind the end of the log: once that had grown past it, nobody could tell.
+        Raises LogVersionError for history that a newer release wrote, and LogError where the
+        machine does not let it be read, or where it goes on behind the end of the log: once that
+        had grown past it, nobody could tell.
         """
         self._history: History | None = None
         self._snapshots = snapshots
@@ -80,12 +81,15 @@ class Archiver:
         self._work = threading.Lock()  # whoever changes history
         self._seconds = 0.0
         self._warning = ""
+        self._oldest: tuple[int, ...] = ()
         try:
             self._history = History(folder, disk=disk)
-        except LogVersionError:
-            raise
-        except LogError as error:
-            self._warning = f"the log is not trimmed any more: {error}"
+        except LogCorrupt as error:
+            self._oldest = _oldest(snapshots, log)
+            self._warning = (
+                f"the log is not trimmed any more: {error}; the oldest snapshots are kept, so that"
+                " history can go on when it is back"
+            )
             return
         if self._history.sequence > log.last:
             raise LogError(
@@ -115,10 +119,11 @@ class Archiver:
     def needed(self) -> tuple[int, ...]:
         """Up to which entries snapshots must be kept, so that history can go on from there.
 
-        Where it ends, and where it will when what is under way is done.
+        Where it ends, and where it will when what is under way is done. Of history that cannot be
+        read the oldest snapshots do for wherever it ends.
         """
         if self._history is None:
-            return ()
+            return self._oldest
         target = self._target  # before the other: that may become it meanwhile
         return self._history.sequence, target
 
@@ -160,6 +165,7 @@ class Archiver:
                 if strides():
                     raise GivenUp("stopped while somebody read the past")
                 threading.Event().wait(REST_S)
+                self.history.tidy()  # whoever was through with a file may not have got rid of it
             self._log.trim(upto + 1)
 
     def close(self) -> None:
@@ -183,6 +189,9 @@ class Archiver:
             what = "files of history are not merged"
             while self.history.merge(stop):
                 pass
+            what = "files that were history are still there"
+            self.history.settle()
+            self.history.tidy()
         except GivenUp:
             return
         except Exception as error:  # noqa: BLE001 - said, and tried again later
@@ -232,6 +241,19 @@ def move(
         f"whose the runs and orders were at entry {history.sequence} stands in no whole snapshot"
         f" ({why}), and the log begins at entry {log.first}"
     )
+
+
+def _oldest(snapshots: Snapshots, log: EmbeddedLog) -> tuple[int, ...]:
+    """Up to which entries the oldest snapshots reach from which history can go on.
+
+    Wherever it ends: as long as it was there, the newest snapshot up to its end was kept, and it
+    can go on from any that is older. Two, should one be damaged; newer starts find the same two.
+    """
+    found = []
+    for number in snapshots.numbers()[::-1]:
+        with contextlib.suppress(SnapshotCorrupt, LogVersionError):
+            found.append(snapshots.load(number).sequence)
+    return tuple(sequence for sequence in found if sequence >= log.first - 1)[:SNAPSHOTS_MIN]
 
 
 def _bases(sequence: int, snapshots: Snapshots, log: EmbeddedLog) -> Iterator[Manifest | None]:

@@ -5,9 +5,9 @@
 
 A draft writes new files and publishes them with the sequence up to which everything is there then;
 merging puts a month's many files of a kind into one. Whoever reads takes a view, whose files stay
-until he lets it go. Laws: the manifest names a file only when it is on disk, whole; what it does
-not name is removed; nobody but the owner of the account's folder changes anything. The durable
-states are listed in README.md.
+until he lets it go. Laws: whichever manifest a crash may leave, the files that it names are on
+disk, whole; what none names is removed, and known until it is gone; nobody but the owner of the
+account's folder changes anything. The durable states are listed in README.md.
 """
 
 from __future__ import annotations
@@ -83,21 +83,27 @@ class History:
     """The history of one engine, whose owner alone may change the folder."""
 
     def __init__(self, folder: Path | str, *, disk: Disk | None = None) -> None:
-        """Makes it if it is missing, and removes what a crash left.
+        """Makes it if it is missing, and removes what a crash left, as far as the disk lets it.
 
-        Raises LogCorrupt, LogVersionError, or LogError; then nothing was changed.
+        Raises LogCorrupt when it is damaged, LogVersionError, or LogError where the machine does
+        not let it be read, which says nothing of it; then nothing was changed.
         """
         self.folder = Path(folder)
         self._disk = disk or Disk()
         self._mutex = threading.Lock()
         self._views: list[HistoryView] = []
-        self._doomed: set[str] = set()
+        self._doomed: set[str] = set()  # named by no manifest that a crash may leave
+        self._unsure: set[str] = set()  # not history, but the manifest on disk may name them
         try:
             make_folder(self.folder, self._disk)
             self._contents = self._read()
+            self._next = self._contents.next
             self._sweep()
         except OSError as error:
-            raise LogError(f"{folder}: {error}") from error
+            raise LogError(
+                f"history cannot be opened now: {error}. That says nothing of it: nothing was"
+                " changed; open the account again when the machine lets it be"
+            ) from error
 
     def _read(self) -> Contents:
         found = _contents_of(self.folder)
@@ -108,12 +114,11 @@ class History:
 
     def _sweep(self) -> None:
         """Removes what no manifest names: of a draft or a merging that did not come to its end."""
-        self._disk.remove(self.folder / f"{NAME}.new")
-        named = {file.name for file in self._contents.files}
-        for path in self.folder.glob("*.parquet"):
-            if path.name not in named:
-                self._disk.remove(path)
-        self._disk.sync_folder(self.folder)
+        self._doomed = _parquets(self.folder) - _names(self._contents)
+        self._disk.sync_folder(self.folder)  # the manifest that was read may not have got there
+        with contextlib.suppress(OSError):  # tried again with every `tidy`
+            self._disk.remove(self.folder / f"{NAME}.new")
+            self.tidy()
 
     @property
     def sequence(self) -> int:
@@ -161,34 +166,73 @@ class History:
         """What follows. One at a time, and not while files are merged."""
         return HistoryDraft(self, self._disk)
 
+    def new_name(self, begin: str) -> str:
+        """A name for a file, which none has had since history was opened."""
+        name = ""
+        while not name or name in self._doomed:
+            name = f"{begin}-{self._next:06d}.parquet"
+            self._next += 1
+        return name
+
     def commit(self, contents: Contents) -> None:
-        """This is history from now on. Raises OSError."""
+        """This is history from now on. Raises OSError; then `discard` what is new in it."""
+        contents = msgspec.structs.replace(contents, next=self._next)
         write_contents(self.folder, contents, self._disk)
-        kept = {file.name for file in contents.files}
         with self._mutex:
-            self._doomed |= {file.name for file in self._contents.files} - kept
+            self._doomed |= (_names(self._contents) | self._unsure) - _names(contents)
+            self._unsure = set()
             self._contents = contents
+
+    def discard(self, names: set[str]) -> None:
+        """Removes those of these files that are not history. Raises OSError.
+
+        What the disk does not let be removed goes with a later `tidy`.
+        """
+        with self._mutex:
+            self._unsure |= names - _names(self._contents)
+        self.settle()
+        self._disk.remove(self.folder / f"{NAME}.new")
+        self.tidy()
+
+    def settle(self) -> None:
+        """Puts the manifest back, and durably, where a `commit` failed. Raises OSError.
+
+        It may have been renamed already: until then nothing that it names may be removed.
+        """
+        if not self._unsure:
+            return
+        found = None
+        with contextlib.suppress(LogCorrupt):
+            found = read_contents(self.folder)
+        if found == self._contents:
+            self._disk.sync_folder(self.folder)
+        else:
+            write_contents(self.folder, self._contents, self._disk)
+        with self._mutex:
+            self._doomed |= self._unsure
+            self._unsure = set()
 
     def tidy(self) -> None:
         """Removes the files that were replaced and that nobody reads, for good. Raises OSError."""
         with self._mutex:
-            held = {file.name for view in self._views for file in view.files}
-            free = self._doomed - held
-            self._doomed -= free
+            free = self._doomed - {file.name for view in self._views for file in view.files}
+        if not free:
+            return
         for name in sorted(free):
             self._disk.remove(self.folder / name)
-        if free:
-            self._disk.sync_folder(self.folder)
+        self._disk.sync_folder(self.folder)
+        with self._mutex:
+            self._doomed -= free
 
     @property
     def waits(self) -> bool:
-        """Whether files that were replaced are still there, since somebody reads them."""
-        return bool(self._doomed)
+        """Whether files that are not history any more are still there, or may be after a crash."""
+        return bool(self._doomed or self._unsure)
 
     def merge(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Puts the many files of one month and kind into one; False: there are none too many.
 
-        Raises OSError or LogError; then all is as before.
+        Raises OSError or LogError; then all that it was can be read as before.
         """
         for files in self._crowds():
             with contextlib.ExitStack() as stack:
@@ -235,9 +279,20 @@ class History:
 def _contents_of(folder: Path) -> Contents | None:
     """None: there is no history. Raises as `read_contents`, and LogCorrupt for files without it."""
     found = read_contents(folder)
-    if found is None and any(folder.glob("*.parquet")):
+    if found is None and _parquets(folder):
         raise LogCorrupt("the manifest of the history is missing, and its files are there")
     return found
+
+
+def _parquets(folder: Path) -> set[str]:
+    """The names of all that may be files of history. Raises OSError."""
+    if not folder.is_dir():
+        return set()
+    return {path.name for path in folder.iterdir() if path.suffix == ".parquet"}
+
+
+def _names(contents: Contents) -> set[str]:
+    return {file.name for file in contents.files}
 
 
 def _group_of(file: HistoryFile) -> Group:
@@ -274,9 +329,8 @@ class HistoryDraft:
         self._history = history
         self._disk = disk
         self._contents = history._contents
-        self._next = self._contents.next
         self._made: list[HistoryFile] = []
-        self._begun: list[Path] = []
+        self._begun: set[str] = set()
         self._waiting: dict[Group, list[Part]] = defaultdict(list)
         self._rows = self._bytes = 0
         self._months: dict[int, str] = {}
@@ -305,10 +359,10 @@ class HistoryDraft:
     def write(self, group: Group, tables: Iterable[pa.Table], schema: pa.Schema) -> None:
         """A file of tables that are sorted."""
         month, kind, version = group
-        name = f"{month}-{PLANS[kind].make.__name__.lower()}-{self._next:06d}.parquet"
-        self._next += 1
-        self._begun.append(self._history.folder / name)
-        found = msgspec.structs.asdict(write_file(self._begun[-1], tables, schema, self._disk))
+        name = self._history.new_name(f"{month}-{PLANS[kind].make.__name__.lower()}")
+        self._begun.add(name)
+        path = self._history.folder / name
+        found = msgspec.structs.asdict(write_file(path, tables, schema, self._disk))
         self._made.append(HistoryFile(**found, name=name, kind=kind, version=version, month=month))
 
     def publish(self, sequence: int, inputs: int) -> None:
@@ -329,16 +383,12 @@ class HistoryDraft:
 
     def _commit(self, contents: Contents) -> None:
         self._disk.sync_folder(self._history.folder)
-        self._history.commit(msgspec.structs.replace(contents, next=self._next))
+        self._history.commit(contents)
 
     def drop(self) -> None:
         """Removes what was written of it, as far as the disk lets it, unless it is history."""
-        named = {file.name for file in self._history.files}
         with contextlib.suppress(OSError):
-            self._disk.remove(self._history.folder / f"{NAME}.new")
-            for path in self._begun:
-                if path.name not in named:
-                    self._disk.remove(path)
+            self._history.discard(self._begun)
 
 
 def _weight(part: Part) -> int:

@@ -40,6 +40,7 @@ def empty_history(history: History, contacts: Array, stop: Callable[[], bool]) -
         with HistoryReader(history.folder / file.name, file) as reader:
             if _holds(reader, near, stop):
                 _rewrite(history, file, reader, near, stop)
+    history.settle()
     history.tidy()
 
 
