@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -11,9 +13,12 @@ from blaster.core import Sites
 from blaster.core.column import Column
 from blaster.core.sites import Room
 from blaster.model import definitions as model
-from blaster.model.fields import Kind
+from blaster.model import records
+from blaster.model.fields import BATCH_ROWS, Kind
 from blaster.model.orders import gate
-from tests.core.world import HOUR, Play, journey, mail, on_event, send, workspace
+from blaster.model.outcomes import OutcomeCode
+from tests.core.world import HOUR, Play, journey, mail, on_event, rule, send, workspace
+from tests.volume import TRACED, cases
 
 SMTP: dict[str, Any] = {
     "transports": {"email": {"kind": "smtp", "smarthost": "relay:25"}},
@@ -165,3 +170,96 @@ def test_each_category_has_its_gate(category: str) -> None:
     play.room = {gate("email", "marketing", "mxa:25"): 0}
     play.event("go", 0)
     assert len(play.sent) == (category == "operational")
+
+
+RELAYED: dict[str, Any] = {"transports": {"email": {"kind": "smtp", "smarthost": "relay:25"}}}
+BARE: dict[str, Any] = {"transports": {"email": {"kind": "smtp"}}, "routes": SMTP["routes"]}
+CLASSES = ("operational", "marketing")
+MORE_THAN_A_BATCH = BATCH_ROWS + 6
+
+
+def any_room(draw: random.Random, *, broker: bool) -> dict[str, int]:
+    """What a transport may say: the channel, perhaps categories that are held, and gates.
+
+    A broker names each site, and has much room for who has no route.
+    """
+    sites = ("mxa:25", "mxb:25", "relay:25", "forgotten:25")
+    gates = [gate("email", category, site) for category in CLASSES for site in sites]
+    chosen = gates if broker else draw.sample(gates, draw.randrange(len(gates)))
+    room = {name: draw.choice((0, 0, 1, 3)) for name in ["email", *chosen]}
+    if broker:
+        room |= {"email": 200_000} | {gate("email", category, ""): 200_000 for category in CLASSES}
+    return room | {name: 0 for name in CLASSES if draw.random() < 0.1}
+
+
+@pytest.mark.parametrize("account", [{}, RELAYED, BARE, SMTP])
+@pytest.mark.parametrize("rate", [None, model.Rate(2, 1)])
+def test_there_is_work_only_where_a_tick_gets_on(
+    account: dict[str, Any], rate: model.Rate | None
+) -> None:
+    """Whatever room there is, for campaigns whose people are in no queue yet, too.
+
+    Each tick that `settle` takes has to decide something, or to leave other queues behind.
+    """
+    draw = random.Random(f"{account} {rate}")
+    campaign = model.Campaign("spring", rule("visits >= 0"), "email", "ad", rate=rate)
+    space = workspace(
+        journey("j", on_event("go"), send("m"), send("n")),
+        messages=[mail("ad"), mail("n", category="marketing")],
+        account=account,
+    )
+    play = Play(msgspec.structs.replace(space, campaigns=(campaign,)))
+    domains = ["a.example", "b.example", "c.example"]
+    people = play.create(
+        MORE_THAN_A_BATCH, email=[f"p{n}@{domains[n % 3]}" for n in range(MORE_THAN_A_BATCH)]
+    )
+    play.consent(0, 1, 2)
+    play.room = dict.fromkeys(("email", *CLASSES), 0)
+    play.do(records.Steered("spring", "start", ""))
+    deferred = (OutcomeCode.DEFERRED, "451 later")
+    play.answer = lambda contact, name: draw.choice((deferred, (OutcomeCode.ACCEPTED, "")))
+
+    def use() -> None:
+        play.room = {name: max(0, count - 1) for name, count in play.room.items()}
+
+    play.look = use
+    for _ in range(cases(30)):
+        play.room = any_room(draw, broker=bool(account) and draw.random() < 0.7)
+        play.limit = draw.choice((1, 7, 1 << 40))
+        match draw.randrange(4):
+            case 0:
+                play.event("go", *range(6))
+            case 1:
+                play.set(draw.randrange(6), email=f"q@{draw.choice(domains)}")
+            case 2:
+                play.state.rebuild_caches()
+        play.now += draw.choice((0, 1, HOUR))
+        play.settle()
+    assert play.sent or TRACED
+    assert len(play.sent) < len(people)
+
+
+def test_the_next_try_of_any_order_goes_where_its_contact_is_by_then() -> None:
+    """Each once: of a journey and of two campaigns, found before he moved or after it."""
+    ads = [model.Campaign(name, rule("visits >= 0"), "email", name) for name in ("ad", "bd")]
+    space = workspace(
+        journey("j", on_event("go"), send("m")), messages=[mail("ad"), mail("bd")], account=SMTP
+    )
+    play = Play(msgspec.structs.replace(space, campaigns=tuple(ads)))
+    play.create(3, email=["x@a.example", "y@a.example", "z@b.example"])
+    play.answer = lambda contact, name: (
+        (OutcomeCode.DEFERRED, "451 later") if contact < 2 else (OutcomeCode.ACCEPTED, "")
+    )
+    play.event("go", *range(3))
+    play.do(*(records.Steered(name, "start", "") for name in ("ad", "bd")))
+    play.set(1, email="y@b.example")
+    play.room, play.hold = {A: 0, B: 0}, True
+    play.after(HOUR)
+    play.set(0, email="x@b.example")
+    play.batches.clear()
+    play.room = {A: 0, B: 9}
+    play.settle()
+    assert {batch.site for batch in play.batches} == {"mxb:25"}
+    found = [(who, batch.name) for batch in play.batches for who in batch.contacts.tolist()]
+    assert sorted(found) == [(who, name) for who in (0, 1) for name in ("ad", "bd", "m")]
+    assert not play.state.orders.waiting

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.core import ARROW_TYPES, Handover, State, fit, keep_doubt, next_tries
+from blaster.core.campaigns import CampaignState
 from blaster.engine.intake import attributes
 from blaster.engine.machine import Machine
 from blaster.log import Log, MemoryLog
@@ -273,11 +274,13 @@ class Play:
     # --- time -------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Ticks until nothing is left to do at this instant."""
+        """Ticks until nothing is left to do at this instant; each tick gets on."""
         for _ in range(BIG):
             if not self.machine.has_work(self.now, self.room):
                 return
+            before = who_waits(self.state)
             _, entry, batches = self.machine.tick(self.now, self.room, self.limit)
+            assert entry.operations or who_waits(self.state) != before, self.room
             self.entries.append(entry)
             self.look()
             self.take(batches)
@@ -376,6 +379,17 @@ def wakes_as(made: State, before: State) -> bool:
     Its queues name nobody who left, and orders whose next try has come are looked for anew.
     """
     return made.next_due() >= before.next_due() or made.next_due() <= before.now
+
+
+def who_waits(state: State) -> list[Any]:
+    """How many lie in each queue, and how far the campaigns are read: caches, no state."""
+    found: list[Any] = [state.next_due()]
+    for sender in state.senders():
+        for queues in (sender.queues, sender.tries):
+            found.append([(place, queues.count(place)) for place in queues.places()])
+            found.append({step: sum(map(len, rows)) for step, rows in queues.fresh.items()})
+        found.append(sender.cursor if isinstance(sender, CampaignState) else 0)
+    return found
 
 
 def plain(column: Any, row: int) -> Any:

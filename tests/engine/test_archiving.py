@@ -343,6 +343,8 @@ def test_an_older_log_beside_newer_history_is_refused(rig):
 def put_back(folder: Path, name: str) -> None:
     shutil.rmtree(folder / name)
     (folder / f"older-{name}").rename(folder / name)
+
+
 def test_history_that_comes_back_goes_on(rig):
     """Starts that could not read it leave a snapshot that it can go on from, and not ever more."""
     for _ in range(3):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from blaster.core import ledger_of
@@ -10,8 +11,16 @@ from blaster.engine import Machine
 from blaster.errors import EngineClosed
 from blaster.model.orders import OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
-from blaster.model.records import Outcomes, Postponed, Suppressed
-from tests.engine.support import START, WAIT_S, HeldTransport, drain
+from blaster.model.records import FieldsSet, Outcomes, Postponed, Suppressed
+from tests.engine.support import (
+    START,
+    TOML,
+    WAIT_S,
+    HeldTransport,
+    drain,
+    published,
+    workspace,
+)
 from tests.engine.test_thread import Rig
 
 
@@ -78,6 +87,50 @@ def test_who_does_not_deliver_says_nothing_of_orders_in_flight(tmp_path):
     rig.ask(lambda m: None)
     assert rig.machine.state.orders.in_flight == 3
     rig.thread.close()
+
+
+SITES = TOML.replace('[transports.email]\nkind = "stub"', '[transports.email]\nkind = "smtp"')
+ROUTED = f'{SITES}[routes]\n"example.com" = "a:25"\n"b.example" = "b:25"\n'
+
+
+@pytest.mark.parametrize("how", ["address", "route"])
+def test_what_an_earlier_owner_left_goes_where_its_contact_is_by_now(tmp_path, how):
+    """The site that it stood at is closed; whose contact stays there waits on, and then goes."""
+    files = {"blaster.toml": ROUTED}
+    with Rig(tmp_path, 3, files=files) as first:
+        first.join().result(WAIT_S)
+        first.transport.until(3)
+    gates = {name: f"email/operational/{name}:25" for name in "ab"}
+    transport = HeldTransport({"email": 9, gates["a"]: 0, gates["b"]: 9})
+    with Rig(tmp_path, 3, transport=transport, log=first.log) as rig:
+        rig.ask(lambda m: None)
+        assert not transport.handed
+        if how == "address":
+            texts = pa.RecordBatch.from_arrays([pa.array(["x@b.example"])], names=["email"])
+            change, moved = FieldsSet(np.array([1]), texts), [1]
+        else:
+            files["blaster.toml"] = ROUTED.replace("a:25", "b:25")
+            change, moved = published(workspace(tmp_path, files)), [0, 1, 2]
+        rig.ask(lambda m: m.accept(START, (change,)))
+        transport.until(len(moved))
+        assert {batch.site for batch in transport.handed} == {"b:25"}
+        assert [c for batch in transport.handed for c in batch.contacts.tolist()] == moved
+        transport.rooms = {"email": 9}
+        transport.until(3)
+        assert sorted(transport.numbers()) == [1, 2, 3]
+
+
+def test_what_may_not_be_sent_to_the_new_address_is_answered_at_once(tmp_path):
+    """An address taken away: it waits for no room."""
+    with Rig(tmp_path, 2) as first:
+        first.join().result(WAIT_S)
+        first.transport.until(2)
+    transport = HeldTransport({"email": 0})
+    with Rig(tmp_path, 2, transport=transport, log=first.log) as rig:
+        none = pa.RecordBatch.from_arrays([pa.array([None], pa.string())], names=["email"])
+        rig.ask(lambda m: m.accept(START, (FieldsSet(np.array([1]), none),)))
+        rig.log.until(lambda: rig.machine.state.orders.in_flight == 1)
+        assert not transport.handed
 
 
 def test_a_fault_in_a_slice_ends_the_engine_whoever_it_ran_for(tmp_path):

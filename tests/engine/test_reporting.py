@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import blaster
 from blaster.errors import DefinitionError, InputError
+from blaster.reports import retried_order, retry_keys
 from blaster.testing import FakeClock, ScriptedTransport, run_until, workspace
 
 MAIL = (
@@ -25,6 +27,8 @@ FILES = {
         "steps:\n  - {id: s, send: email bill}\n"
     ),
 }
+
+NAMES = ("j", "j 1", 'j" 1', '"j"', "j\\", 'j\\" 1', "חיפה 7", "j\n1")
 
 
 @asynccontextmanager
@@ -270,6 +274,46 @@ async def test_another_key_tries_nobody_again_whose_retry_went_out(tmp_path):
         assert await engine.reports.retry("j", "second") == 1
         await engine.settled()
         assert [order.contact for order in transport.sent("email", "bill")] == [0, 1]
+
+
+async def test_two_retries_at_once_send_once(tmp_path):
+    """Whatever their keys: the later one finds what the other asked for under way."""
+    async with opened(tmp_path) as (engine, transport, _):
+        await people(engine, "Haifa")
+        transport.fail("email", "bill", times=1, reason="552 full")
+        await engine.events.send("go", 0)
+        await engine.settled()
+        retries = (engine.reports.retry("j", key) for key in ("x", "y", "x"))
+        assert sorted(await asyncio.gather(*retries)) == [0, 0, 1]
+        await engine.settled()
+        assert [order.contact for order in transport.handed] == [0, 0]
+
+
+async def test_the_retries_of_one_journey_are_not_another_ones(tmp_path):
+    """Order 2 of "j 1" is not order 1 of "j", with the key "2"."""
+    other = FILES["journeys/j.yaml"].replace("journey: j", 'journey: "j 1"')
+    files = FILES | {"journeys/k.yaml": other.replace('"go"', '"went"')}
+    async with opened(tmp_path, files=files) as (engine, transport, _):
+        await people(engine, "Haifa", "Haifa")
+        transport.fail("email", "bill", contacts=[0], times=1, reason="552 full")
+        transport.fail("email", "bill", contacts=[1], times=1, reason="552 full")
+        await engine.events.send("go", 0)
+        await engine.settled()
+        await engine.events.send("went", 1)
+        await engine.settled()
+        assert await engine.reports.retry("j 1") == 1
+        await engine.settled()
+        assert await engine.reports.retry("j") == 1
+        await engine.settled()
+        assert [order.contact for order in transport.sent("email", "bill")] == [1, 0]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_retry_key_is_of_one_journey(name):
+    for key in ("", "2", '" 2'):
+        (made,) = retry_keys(name, [17], key)
+        assert retried_order(name, made) == 17
+        assert not any(retried_order(each, made) for each in NAMES if each != name)
 
 
 async def test_a_retry_that_nothing_comes_of_is_refused(tmp_path):

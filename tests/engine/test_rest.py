@@ -29,3 +29,16 @@ def test_rest_waits_for_the_rate_of_a_campaign_where_it_is_asked_to(tmp_path):
         rig.clock.time += 3600
         assert rig.thread.rest(settled=True, rates=True).result(WAIT_S) == NEVER
         assert rig.sent() == 4
+
+
+def test_who_waits_no_more_for_rest_is_forgotten(tmp_path):
+    """Else the engine would go on looking for room as often as for somebody who waits."""
+    with Rig(tmp_path, 1) as rig:
+        rig.join().result(WAIT_S)
+        rig.transport.until(1)
+        given_up, waits = rig.thread.rest(settled=True), rig.thread.rest(settled=True)
+        given_up.cancel()
+        rig.ask(lambda m: None)
+        assert [future for future, *_ in rig.thread._resting] == [waits]
+        rig.transport.answer(rig.transport.handed[0])
+        assert waits.result(WAIT_S) == NEVER

@@ -322,11 +322,22 @@ class CampaignState:
         self.tries.clear()
         self.cursor = 0
 
-    def refile(self, contacts: Array, channel: str) -> None:
-        """These contacts have another address on this channel, and perhaps another queue."""
-        if channel == self.plan.steps[0].outgoing.channel:
-            known = contacts[contacts < self.cursor * BATCH_ROWS]
-            self.queues.add(0, known[self.column("waiting").take(known)])
+    def refile(self, contacts: Array, channel: str, tried: Callable[[Array], Array]) -> None:
+        """These contacts have another address on this channel, and perhaps another queue.
+
+        `tried` gives this campaign's orders to such contacts that wait for their next try.
+        """
+        if channel != self.plan.steps[0].outgoing.channel:
+            return
+        known = contacts[contacts < self.cursor * BATCH_ROWS]
+        self.queues.add(0, known[self.column("waiting").take(known)])
+        if self.tries:
+            ordered = self.column("audience").take(contacts) & ~self.column("waiting").take(
+                contacts
+            )
+            ordered &= ~self.column("accepted").take(contacts)
+            if ordered.any():
+                self.tries.add(0, tried(contacts[ordered]).astype(np.int64))
 
     # --- the whole --------------------------------------------------------------------------------
 

@@ -7,13 +7,13 @@ brought on itself (bounces); opt-outs are the person's and stay.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from blaster.core.campaigns import CampaignState
 from blaster.core.column import Column
 from blaster.core.consent import opt_out
 from blaster.core.plan import Key
@@ -80,9 +80,12 @@ def _readdress(
     if channel is None:
         return
     if state.sites.differ(channel):
-        for sender in state.senders():
-            if isinstance(sender, CampaignState) or sender.running:
-                sender.refile(contacts, channel)
+        for journey in state.versions:
+            if journey.running:
+                journey.refile(contacts, channel)
+        for campaign in state.campaigns.values():
+            number = state.number_of(campaign)
+            campaign.refile(contacts, channel, partial(state.orders.waiting_for, version=number))
     had = old.is_valid().to_numpy(zero_copy_only=False)
     bounced = state.find(("bounced", channel))
     if bounced is not None and had.any():

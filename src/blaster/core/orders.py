@@ -266,11 +266,20 @@ class Orders:
             found.append(near.astype(np.uint64) + np.uint64(block * BATCH_ROWS + 1))
         return np.concatenate(found)
 
-    def waiting_for(self, contacts: Array) -> Array:
-        """The orders of these contacts that wait for their next try, ascending."""
-        return self._where(
-            lambda rows: rows["open"] & (rows["due"] != NEVER) & np.isin(rows["contact"], contacts)
-        )
+    def waiting_for(self, contacts: Array, version: int | None = None) -> Array:
+        """The orders to these contacts that wait for their next try, ascending.
+
+        With `version` those of one sender alone.
+        """
+
+        def mine(rows: Array) -> Array:
+            waiting: Array = rows["open"] & (rows["due"] != NEVER)
+            if version is not None:
+                waiting &= rows["version"] == version
+            waiting[waiting] = np.isin(rows["contact"][waiting], contacts)
+            return waiting
+
+        return self._where(mine)
 
     def _where(self, chosen: Any) -> Array:
         parts = [_numbers(block, chosen(rows)) for block, rows in sorted(self._blocks.items())]

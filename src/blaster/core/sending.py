@@ -52,7 +52,10 @@ Taker = Callable[[Sender, SendStep, Place, int], Array]
 
 
 def may_send(state: State, room: Room, now: int) -> bool:
-    """Whether there is room for anybody who waits."""
+    """Whether there is room for anybody who waits.
+
+    Law: only then does `send` get on: it decides something, or the queues are other ones after it.
+    """
     for sender in state.senders():
         for queues in _open_queues(sender, now):
             _file(state, sender)
@@ -78,8 +81,17 @@ def _may_feed(state: State, sender: Sender, room: Room, now: int) -> bool:
     """Whether a campaign has people that are in no queue yet, and room for some of them."""
     if not isinstance(sender, CampaignState) or not sender.gives or sender.is_fed:
         return False
-    outgoing = state.outgoing_of(sender.plan.steps[0])
-    return sender.allowance(now) > 0 and room.of_channel(outgoing.channel, outgoing.category)
+    keys = _keys_of_unfed(state, sender, room)
+    return sender.allowance(now) > 0 and any(room.at(key, 1) > 0 for key in keys)
+
+
+def _keys_of_unfed(state: State, campaign: CampaignState, room: Room) -> list[str]:
+    """All that those who are in no queue yet may be counted by."""
+    outgoing = state.outgoing_of(campaign.plan.steps[0])
+    if state.sites.differ(outgoing.channel):
+        return room.keys_of(outgoing.channel, outgoing.category)
+    site = state.sites.of_everybody(outgoing.channel)
+    return [room.key(outgoing.channel, outgoing.category, site)]
 
 
 def waits_for_room(state: State) -> bool:
@@ -193,11 +205,7 @@ def _feed(tick: Decisions, sender: Sender, room: Room, limit: int) -> None:
         for place in sender.queues.places():
             key = room.key(outgoing.channel, outgoing.category, place[1])
             queued[key] += sender.queues.count(place)
-        if not tick.state.sites.differ(outgoing.channel):
-            site = tick.state.sites.of_everybody(outgoing.channel)
-            keys = [room.key(outgoing.channel, outgoing.category, site)]
-        else:
-            keys = room.keys_of(outgoing.channel, outgoing.category)
+        keys = _keys_of_unfed(tick.state, sender, room)
         if all(queued[key] >= room.at(key, wanted) for key in keys):
             return
         read += sender.feed()

@@ -116,10 +116,6 @@ class Room:
         self.seen |= {key: self._given[key] for key in keys if key in self._given}
         return keys
 
-    def of_channel(self, channel: str, category: str) -> bool:
-        """Whether any send of this kind may be made at all."""
-        return any(self.at(key, 1) > 0 for key in self.keys_of(channel, category))
-
     def at(self, key: str, most: int) -> int:
         """The room that is left there, `most` at the most."""
         return min(self.left.get(key, most), most)

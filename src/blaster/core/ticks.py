@@ -76,7 +76,10 @@ def tick(
 
 
 def has_work(state: State, now: int, room: Mapping[str, int]) -> bool:
-    """Whether a tick at `now` would have anything to do."""
+    """Whether a tick at `now` would get on: decide something, or move who waits in the queues.
+
+    Law: yes only then. Whoever ticks as long as it says yes comes to an end.
+    """
     return bool(state.inbox) or state.next_due() <= now or may_send(state, Room(room), now)
 
 

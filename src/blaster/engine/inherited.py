@@ -1,13 +1,16 @@
 """Orders that an earlier owner left in flight and no transport knows: they go out again.
 
-Laws: each at its gate, as there is room, with the values and the permission of that moment; an
-order whose time runs out while it waits for room expires.
+Laws: each at its gate, also when its contact or its domain leads elsewhere meanwhile, as there is
+room, with the values and the permission of that moment; an order whose time runs out while it waits
+for room expires.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
+
+import numpy as np
 
 from blaster.core import Handover, State, orders_in_flight, overdue
 from blaster.engine.aboard import Piece, answered
@@ -33,6 +36,22 @@ class Inherited:
         handovers, refused = orders_in_flight(self._state, numbers)
         self._pieces.extend(Piece(h.channel, h.category, h.site, h.numbers) for h in handovers)
         return [suppressed(part, reason) for reason, part in refused.items()]
+
+    def refile(self, contacts: Array | None = None) -> list[OutcomeBatch]:
+        """These contacts have another address, or (None) other definitions are in force.
+
+        Answers as `adopt` does.
+        """
+        moved = []
+        for _ in range(len(self._pieces)):
+            piece = self._pieces.popleft()
+            mine = np.ones(len(piece.numbers), bool)
+            if contacts is not None:
+                mine = np.isin(self._state.orders.find(piece.numbers)["contact"], contacts)
+            moved.append(piece.numbers[mine])
+            if not mine.all():
+                self._pieces.append(piece._replace(numbers=piece.numbers[~mine]))
+        return self.adopt(np.concatenate(moved)) if any(map(len, moved)) else []
 
     def fits(self, room: Mapping[str, int]) -> bool:
         """Whether there is room for any of them."""

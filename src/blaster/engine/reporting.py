@@ -62,6 +62,7 @@ class Reports:
     def __init__(self, run: Run, past: Callable[[], Past]) -> None:
         self._run = run
         self._past = past
+        self._retrying = asyncio.Lock()
 
     async def sends(
         self, name: str, terms: Collection[str] = TERMS
@@ -99,6 +100,10 @@ class Reports:
         """
         one_text(name, _NAME)
         one_text(key, "the key of a retry")
+        async with self._retrying:  # each knows what the one before it asked for
+            return await self._retry(name, key)
+
+    async def _retry(self, name: str, key: str) -> int:
         if await self._run(lambda machine, now: name in machine.state.campaigns):
             return int(await self._run(lambda machine, now: _steer_retry(machine, now, name, key)))
         count, any_message, other = 0, False, ""

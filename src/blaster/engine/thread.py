@@ -362,6 +362,7 @@ class EngineThread:
             elif not (has_work or self._woken or commands or self._outcomes):
                 self._news.wait(idle_s)
             self._woken = False
+            self._resting = [each for each in self._resting if not each[0].cancelled()]
             if self._closing and not (self._commands or self._outcomes or self._answers):
                 return False
         if self._machine.log.failed is not None:
@@ -566,8 +567,10 @@ class EngineThread:
     def _tell_transport(self) -> None:
         """Definitions that changed, and whom it may not send to any more."""
         state = self._machine.state
+        left: list[OutcomeBatch] = []
         if state.plan is not self._plan and state.plan is not None:
             self._plan = state.plan
+            left = self._again.refile()
             try:
                 self._transport.configure(state.plan.workspace)
                 self._warning = ""
@@ -580,6 +583,8 @@ class EngineThread:
         contacts, self._touched = union(self._touched), []
         moved, self._moved = union(self._moved), []
         closed = self._aboard.close(state, moved) if len(moved) else []
+        for outcomes in [*left, *(self._again.refile(moved) if len(moved) else [])]:
+            self._bring(outcomes)
         if closed:
             everything = np.full(len(closed), EVERYTHING, np.uint64)
             self._transport.suppress(pa.array(closed, pa.string()), everything)

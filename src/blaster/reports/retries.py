@@ -1,12 +1,14 @@
 """Single sends in the place of failed ones: how they are asked for, and which of them failed too.
 
-What failed in a journey is sent again by a request with the key `retry NAME ORDER [KEY]`, ORDER
-being that of the send that failed first, however often it is tried. What becomes of the request is
-told by the records of another journey, that of the single send.
+What failed in a journey is sent again by a request with the key `retry "NAME" ORDER [KEY]`, ORDER
+being that of the send that failed first, however often it is tried, and NAME a JSON string, so that
+no key is of two journeys. What becomes of the request is told by the records of another journey,
+that of the single send.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -25,13 +27,17 @@ Slices = Callable[[frozenset[int], Named | None], Iterable[tuple[Within | None, 
 def retry_keys(name: str, orders: Iterable[int], key: str) -> tuple[str, ...]:
     """The keys of the requests in the place of these orders of a journey."""
     suffix = f" {key}" if key else ""
-    return tuple(f"retry {name} {order}{suffix}" for order in orders)
+    return tuple(f"{_head(name)}{order}{suffix}" for order in orders)
 
 
 def retried_order(name: str, key: str | None) -> int:
     """In whose place a request with this key is; 0 for one that is no retry of this journey."""
-    found = re.match(rf"retry {re.escape(name)} (\d+)(?: |\Z)", key or "")
+    found = re.match(rf"{re.escape(_head(name))}([0-9]+)(?: |\Z)", key or "")
     return int(found[1]) if found is not None else 0
+
+
+def _head(name: str) -> str:
+    return f"retry {json.dumps(name, ensure_ascii=False)} "
 
 
 def tried_again(slices: Slices, name: str) -> frozenset[int]:
