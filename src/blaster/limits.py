@@ -59,6 +59,9 @@ SWEEP_WAIT_S = 86_400.0
 SWEEP_RETRY_S = 600.0
 """How long after it failed to do that the engine tries again."""
 
+SWEEP_READERS_S = 60.0
+"""How long a sweep waits for those who read the past before it says so; it waits on after that."""
+
 HISTORY_GROUP_ROWS = 16_384
 """Rows of history that are read for one contact's at least; of smaller groups there would be so
 many that finding the right one took longer."""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import blaster
 from blaster.core import State, apply_entry
-from blaster.engine.gathering import Happening, Noting, operations_of
+from blaster.engine import finding, gathering
+from blaster.engine.gathering import Happening, Noting, Refusing, operations_of
 from blaster.engine.machine import Machine
 from blaster.errors import Busy, InputError
 from blaster.limits import COMMANDS_MAX, GATHERED_MAX
@@ -102,6 +105,99 @@ def test_a_refused_one_spoils_no_other() -> None:
     assert sorted(refused) == [1, 2, 3, 5]
     assert all(isinstance(error, InputError) for error in refused.values())
     assert [row for operation in operations for row in rows_of(operation)] == [0, 2]
+
+
+class Broken:
+    """Says nothing, and compares with nothing; neither do others of its kind."""
+
+    class Kind(type):
+        __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        raise StopIteration
+
+    @staticmethod
+    def made() -> object:
+        """One whose kind cannot even be looked up."""
+        return Broken.Kind("Odd", (Broken,), {})()
+
+
+ODD_CONTACTS: list[Any] = [
+        "#" + "9" * 5000, "#" + "9" * 19, 10**5000, -(10**5000), 1 << 63, -1, True, 2.5, None,
+        b"#1", [10**5000], "", "#", "#٣", "\0", "a\ud800b", "@", "+" + "9" * 5000, "9" * 5000,
+        "x@" + "ü" * 400, "x@" + "a." * 5000, "a" * 100_000, Broken(), Broken.made(),
+]  # fmt: skip
+
+
+def test_no_odd_contact_spoils_another() -> None:
+    for contact in ODD_CONTACTS:
+        given = [
+            happened("seen", 0),
+            happened("seen", contact),
+            Refusing(2, "email", "all", "asked"),
+        ]
+        operations, refused = operations_of(machine().state, list(given))
+        assert list(refused) == [1]
+        assert isinstance(refused[1], InputError)
+        assert [rows_of(operation) for operation in operations] == [[0], [2]]
+
+
+def test_no_odd_value_spoils_another() -> None:
+    for value in (Broken(), Broken.made(), 10**5000, {"a": Broken()}):
+        given = [happened("seen", n, a=value if n == 1 else n) for n in range(3)]
+        operations, refused = operations_of(machine().state, list(given))
+        assert list(refused) == [1]
+        assert isinstance(refused[1], InputError)
+        assert sorted(row for operation in operations for row in rows_of(operation)) == [0, 2]
+
+
+def test_what_is_raised_for_one_is_the_answer_of_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is: to look for a contact, or to make an operation, fails for one caller."""
+    state, find, make = machine().state, finding.find_contact, gathering.named_columns
+
+    def spoilt_find(state: State, who: str | int) -> int:
+        if who == "odd":
+            raise StopIteration("odd")
+        return find(state, who)
+
+    def spoilt_make(names: tuple[str, ...], columns: Iterable[Sequence[object]]) -> Any:
+        values = list(columns)
+        if any("odd" in column for column in values):
+            raise KeyError("odd")
+        return make(names, values)
+
+    monkeypatch.setattr(finding, "find_contact", spoilt_find)
+    monkeypatch.setattr(gathering, "named_columns", spoilt_make)
+    given = [happened("seen", "odd", a=""), happened("seen", 0, a="odd"), happened("seen", 1, a="")]
+    operations, refused = operations_of(state, list(given))
+    assert [type(refused[place]) for place in (0, 1)] == [InputError, InputError]
+    assert [rows_of(operation) for operation in operations] == [[1]]
+
+
+def test_a_contact_of_many_digits_is_its_callers_own_mistake(tmp_path: Path) -> None:
+    """Those who are gathered with it, an opt-out among them, are taken."""
+
+    async def main() -> None:
+        async with blaster.open(write(tmp_path), deliver=False) as engine:
+            await engine.publish()
+            await engine.contacts.upsert([{"email": f"p{n}@example.com"} for n in range(3)])
+            done = await asyncio.gather(
+                engine.events.send("seen", 0),
+                engine.contacts.suppress(1, "email", "asked"),
+                engine.events.send("seen", "#" + "9" * 5000),
+                engine.events.send("seen", "#" + "0" * 5000 + "2"),
+                return_exceptions=True,
+            )
+            assert [type(each) for each in done] == [type(None)] * 2 + [InputError, type(None)]
+            with pytest.raises(InputError, match="digits"):
+                await engine.contacts.set(0, {"email": 10**5000})
+            for data in ([1], "ab", {1: 2}, 3):
+                with pytest.raises(InputError, match="data maps names to values"):
+                    await engine.events.send("seen", 0, data)  # type: ignore[arg-type]
+
+    asyncio.run(main())
 
 
 def test_news_of_messages_are_gathered_too() -> None:

@@ -158,7 +158,7 @@ async def test_what_is_no_request_for_a_send(engine):
     await refused(engine, send("sms", "pay", NEW), "no phone number either")
     await refused(engine, send("email", "order", 99), "no contact #99")
     await refused(engine, send("email", "order", None), "into brackets")
-    await refused(engine, send("email", "order", [NEW, None]), "a contact is a text")
+    await refused(engine, send("email", "order", [NEW, None]), "a contact is a number or a text")
     await refused(engine, send("email", "order", DANA, data=3), "maps names")
 
 

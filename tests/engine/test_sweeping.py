@@ -24,8 +24,9 @@ from blaster.engine.erasures import (
 from blaster.engine.snapshotting import Snapshotter
 from blaster.engine.sweeping import _told
 from blaster.errors import LogError, LogVersionError
-from blaster.limits import SWEEP_WAIT_S
+from blaster.limits import SNAPSHOT_AGE_S, SWEEP_WAIT_S
 from blaster.log import Disk, Snapshots, survey
+from blaster.model.records import Happened
 from tests.engine.support import WAIT_S, FakeClock, write
 from tests.log.support import HastyDisk
 
@@ -198,6 +199,43 @@ def test_what_keeps_values_on_disk_is_said(tmp_path):
     manifest.write_bytes(b"damaged")
     asyncio.run(main(who))
     assert found_in(folder) != []
+
+
+def test_who_reads_the_past_keeps_nothing_else_waiting(tmp_path, monkeypatch):
+    """It is said whom the sweep waits for; snapshots go on, and it ends when he is through."""
+    monkeypatch.setattr("blaster.engine.sweeping.SWEEP_READERS_S", 0.0)
+    folder, clock = write(tmp_path), FakeClock()
+
+    async def main() -> None:
+        async with opened(folder, clock) as engine:
+            who = await live(engine)
+            await engine.contacts.erase(3)
+            await engine.sweep()
+            reader = engine._past().between(frozenset({Happened.KIND}), 0, 999)
+            next(reader)
+            await engine.contacts.erase(who)
+            for _ in range(2):
+                with pytest.raises(LogError, match="somebody reads the past"):
+                    await engine.sweep()
+            assert "erased values are still on disk: somebody reads" in engine.warning
+            assert len(engine.erasures) == 1
+            assert found_in(folder) != []
+            await engine.contacts.erase(5)  # the sweep after this one is for him
+            before = engine.snapshot.number
+            move(clock, SNAPSHOT_AGE_S)
+            for _ in range(LOOKS_MAX):
+                await engine.quiet()
+                if engine.snapshot.number > before:
+                    break
+            assert engine.snapshot.number > before
+            reader.close()
+            await engine.sweep()
+            assert engine.erasures == ()
+            assert engine.warning == ""
+            assert found_in(folder) == []
+
+    asyncio.run(main())
+    assert read_erasures(folder) == Erasures(3, 30 * 86_400)
 
 
 def test_nothing_is_removed_while_a_snapshot_is_written(tmp_path, monkeypatch):

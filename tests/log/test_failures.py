@@ -187,6 +187,45 @@ def test_a_failed_checkpoint_fails_the_next_write(tmp_path, monkeypatch):
         check(log, 1)
 
 
+class HeldDisk(HastyDisk):
+    """The keeper's first checkpoint takes as long as it is told."""
+
+    def __init__(self) -> None:
+        self.begun, self.goes_on = threading.Event(), threading.Event()
+
+    def connect(self, path, *, create=False) -> apsw.Connection:
+        if threading.current_thread().name == "blaster-log-keeper" and not self.begun.is_set():
+            self.begun.set()
+            assert self.goes_on.wait(WAIT_S)
+        return super().connect(path, create=create)
+
+
+def test_a_file_that_is_trimmed_ahead_of_its_checkpoints(tmp_path, monkeypatch):
+    """They wait for a slow disk, and so does its closing: then there is nothing left to do."""
+    monkeypatch.setattr(chain_module, "CHECKPOINT_BYTES", 1)
+    disk = HeldDisk()
+    with EmbeddedLog.open(tmp_path, disk=disk, group_ms=0) as log:
+        fill(log, 1)
+        assert disk.begun.wait(WAIT_S)
+        last = fill(log, 3)
+        log.roll()
+        fill(log, 1)
+        for _ in range(1_000_000):
+            if log.begins > last:
+                break
+        log.trim(log.begins)
+        kept = log.first
+        disk.goes_on.set()
+        fill(log, 3)
+        log._chain._keeper.close()  # all its jobs are over
+        assert log._chain._keeper.error is None
+        assert log.failed is None
+        assert not list(tmp_path.glob("000001.*"))
+    with EmbeddedLog.open(tmp_path) as log:
+        assert (log.first, log.last) == (kept, last + 4)
+        assert [sequence for sequence, _ in log.read(kept)] == list(range(kept, last + 5))
+
+
 def test_a_real_full_disk(tmp_path):
     """A process that may not write files beyond 300 KB: a clear error, and nothing lost."""
     program = """

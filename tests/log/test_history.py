@@ -206,6 +206,34 @@ def test_who_reads_keeps_his_files(tmp_path):
 # --- damage ---------------------------------------------------------------------------------------
 
 
+def test_a_replaced_file_that_cannot_be_removed_is_removed_later(tmp_path):
+    class Refusing(HastyDisk):
+        refuses = True
+
+        def remove(self, path):
+            if self.refuses and path.suffix == ".parquet":
+                raise OSError(5, "Input/output error")
+            super().remove(path)
+
+    disk = Refusing()
+    history = made(tmp_path, *[[event(n, 3)] for n in range(1, HISTORY_MERGE_FILES + 1)], disk=disk)
+    old = frozenset(file.name for file in history.files)
+    with history.view():
+        assert history.merge()
+        assert history.replaced == old
+        assert history.is_read(old, 0)
+        assert not history.is_read(frozenset(), history.sequence)
+        assert history.is_read(frozenset(), history.sequence + 1)
+    assert not history.is_read(old, history.sequence + 1)
+    assert history.replaced == old
+    with pytest.raises(OSError, match="Input"):
+        history.tidy()
+    disk.refuses = False
+    history.tidy()
+    assert history.replaced == frozenset()
+    assert {path.name for path in tmp_path.glob("*.parquet")} == {f.name for f in history.files}
+
+
 def test_what_a_crash_left_is_removed(tmp_path):
     history = made(tmp_path, [event(1, 1)])
     (tmp_path / "2027-01-received-000077.parquet").write_bytes(b"half")

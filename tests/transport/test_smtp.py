@@ -15,7 +15,9 @@ from blaster.errors import BlasterError, InputError
 from blaster.model.definitions import DkimKey, Shaping
 from blaster.model.orders import OutcomeBatch, gate
 from blaster.model.outcomes import OutcomeCode
+from blaster.transport import frames
 from blaster.transport.answers import Answers
+from blaster.transport.processes import _Life
 from blaster.transport.rings import DONE, ENDED
 from blaster.transport.smtp import CHANGED, SmtpTransport
 from tests.transport.fake_ring import FakeRing
@@ -190,6 +192,36 @@ def test_new_definitions_while_it_runs(make, tmp_path):
     transport.configure(msgspec.structs.replace(changed, account=account))
     wait_for(lambda: transport.sites()[0].limit == 10.0)
     wait_for(lambda: transport.room()[MARKETING] == 20)
+
+
+def test_new_keys_are_told_to_all_workers_that_run(make, tmp_path, monkeypatch):
+    """Also where there will be fewer, or more, after a restart."""
+    (tmp_path / "key.pem").write_bytes(b"pem")
+    told = []
+    tell = _Life.tell
+
+    def noted(life, frame):
+        if isinstance(frame, frames.Keys) and frame.keys:
+            told.append((life.worker, frame.keys[0][1]))
+        tell(life, frame)
+
+    def changed(workers: str, selector: str):
+        new = workspace(ROW, workers=workers)
+        key = DkimKey("shop.example", selector, "key.pem")
+        return msgspec.structs.replace(
+            new, account=msgspec.structs.replace(new.account, dkim=(key,))
+        )
+
+    monkeypatch.setattr(_Life, "tell", noted)
+    transport = make(workers=None)
+    transport.configure(workspace(ROW, workers="3"))
+    transport.reclaim(NONE, np.empty(0, bool))
+    transport.start(Heard())
+    transport.configure(workspace(ROW, workers="1"))
+    transport.configure(changed("1", "s1"))
+    transport.configure(changed("5", "s2"))
+    wait_for(lambda: len(told) >= 6)
+    assert sorted(told) == [(worker, key) for worker in range(3) for key in ("s1", "s2")]
 
 
 def test_what_cannot_be_started_says_why(make, tmp_path):

@@ -27,6 +27,7 @@ from blaster.engine.intake import (
     one_text,
     plain,
     resolve,
+    shown,
     typed_batch,
     typed_rows,
     upserted,
@@ -301,7 +302,7 @@ def _parts(rows: Given) -> list[Any]:
         raise InputError("rows are a list of mappings, a pyarrow.Table or a RecordBatch")
     for position, row in enumerate(rows):
         if not isinstance(row, Mapping) or not all(isinstance(name, str) for name in row):
-            raise InputError(f"row {position}: {row!r:.80} does not map field names to values")
+            raise InputError(f"row {position}: {shown(row)} does not map field names to values")
     return [rows[i : i + BATCH_ROWS] for i in range(0, len(rows), BATCH_ROWS)]
 
 

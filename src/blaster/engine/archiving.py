@@ -151,21 +151,29 @@ class Archiver:
             self._thread.join()
             self._thread = None
 
-    def empty(self, contacts: Array, upto: int, stop: Stop) -> None:
-        """Nothing that these contacts told stays in history or in the log up to that entry.
+    def empty(self, contacts: Array, stop: Stop) -> frozenset[str]:
+        """Nothing that these contacts told stays in history; answers with files that are replaced.
 
-        On any thread; waits for what is under way, and for those who read the past. All up to that
-        entry must be history, and no older snapshot kept. Raises GivenUp when it is to stop,
-        LogError or OSError.
+        Whoever reads the past may hold some of these: see `is_held`. On any thread; waits for what
+        is under way. Raises GivenUp when it is to stop, LogError or OSError.
         """
-        strides = _Strides(lambda: self._stopping or stop())
         with self._work:
-            empty_history(self.history, contacts, strides)
-            while self.history.waits or self.history.needed < upto:
-                if strides():
-                    raise GivenUp("stopped while somebody read the past")
-                threading.Event().wait(REST_S)
-                self.history.tidy()  # whoever was through with a file may not have got rid of it
+            empty_history(self.history, contacts, _Strides(lambda: self._stopping or stop()))
+            return self.history.replaced
+
+    def is_held(self, files: frozenset[str], upto: int) -> bool:
+        """Whether somebody reads any of these files, or the log up to that entry."""
+        return self.history.is_read(files, upto)
+
+    def cut(self, upto: int) -> None:
+        """Nothing up to that entry stays in the log, and no replaced file that nobody reads.
+
+        All of that must be history, nobody read it, no older snapshot be kept, and the newest file
+        of the log begin behind it. On any thread; waits for what is under way. Raises LogError or
+        OSError.
+        """
+        with self._work:
+            self.history.tidy()
             self._log.trim(upto + 1)
 
     def close(self) -> None:

@@ -450,7 +450,8 @@ class Engine:
         """Has the values of erased contacts removed from all files now, and waits until they are.
 
         By itself the engine does it later, for many together, and within `erase_within`. All that
-        is kept is written anew. Raises LogError when the disk refuses.
+        is kept is written anew. Raises LogError when the disk refuses, or when somebody reads the
+        past for longer than SWEEP_READERS_S: then it is done when he is through.
         """
         sweeper, done = self._sweeper, Future[None]()
         if sweeper is not None:

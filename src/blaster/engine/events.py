@@ -24,6 +24,7 @@ from blaster.engine.intake import (
     one_text,
     received,
     resolve,
+    shown,
     typed_rows,
     upserted,
 )
@@ -73,9 +74,12 @@ class Events:
     ) -> Awaitable[None]:
         one_name(name, space)
         one_text(key, "a key")
+        given: object = {} if data is None else data
+        if not isinstance(given, Mapping) or not all(isinstance(each, str) for each in given):
+            raise InputError(f"data maps names to values, unlike {shown(given)}")
 
         # A copy: it is read later, on another thread, with the data of others.
-        return self._bring(Happening(space, name, contact, dict(data or ()), key))
+        return self._bring(Happening(space, name, contact, dict(given), key))
 
     async def fill(
         self,

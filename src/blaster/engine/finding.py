@@ -10,11 +10,13 @@ import pyarrow as pa
 
 from blaster.core import State
 from blaster.engine.conversion import Place
-from blaster.engine.intake import one_text
+from blaster.engine.intake import one_text, refusal, shown
 from blaster.errors import InputError
 from blaster.model import definitions as model
 
 Array = np.ndarray[Any, Any]
+
+_NUMBER_MAX = (1 << 63) - 1
 
 
 def account_of(state: State) -> model.Account:
@@ -45,14 +47,16 @@ def look_up(state: State, who: str | int, *, erased: bool = False) -> int | None
     Raises InputError for what is none, and for the number of a contact that there is not (any
     more, unless `erased`).
     """
-    if isinstance(who, str) and who.startswith("#") and who.isascii() and who[1:].isdigit():
-        who = int(who[1:])
-    if isinstance(who, int):
-        if 0 <= who < state.contacts.rows:
-            if not erased and state.erased(np.array([who], np.int64))[0]:
-                raise _was_erased(who)
-            return who
-        raise InputError(f"there is no contact #{who}; there are {state.contacts.rows}")
+    number = _number_of(who)
+    if number is not None:
+        if not 0 <= number < state.contacts.rows:
+            named = f"#{number}" if abs(number) <= _NUMBER_MAX else "of so large a number"
+            raise InputError(f"there is no contact {named}; there are {state.contacts.rows}")
+        if not erased and state.erased(np.array([number], np.int64))[0]:
+            raise _was_erased(number)
+        return number
+    if not isinstance(who, str):
+        raise InputError(f"a contact is a number or a text, not {shown(who)}")
     one_text(who, "a contact")
     keys = ([who.strip()], _email(who), _phone(state, who))
     for index, normal in zip(state.directory.indexes, keys, strict=True):
@@ -61,6 +65,19 @@ def look_up(state: State, who: str | int, *, erased: bool = False) -> int | None
             if row >= 0:
                 return row
     return None
+
+
+def _number_of(who: str | int) -> int | None:
+    """The number that is named, however large; None where none is."""
+    if isinstance(who, int) and not isinstance(who, bool):
+        return who
+    if not isinstance(who, str) or not (who.startswith("#") and who.isascii()):
+        return None
+    digits = who[1:]
+    if not digits.isdigit():
+        return None
+    digits = digits.lstrip("0") or "0"  # Python reads only so many, and raises ValueError
+    return int(digits) if len(digits) < len(str(_NUMBER_MAX)) else _NUMBER_MAX + 1
 
 
 def _email(who: str) -> list[str]:
@@ -83,7 +100,10 @@ def find_all(state: State, contacts: Sequence[str | int]) -> Array:
 
 
 def find_many(state: State, contacts: Sequence[str | int]) -> tuple[Array, dict[int, Exception]]:
-    """The number of each contact (int64[]), and why those that have none (-1) have none."""
+    """The number of each contact (int64[]), and why those that have none (-1) have none.
+
+    Whatever looking for one raises is why that one has none: others are asked for beside it.
+    """
     known = state.contacts.rows
     rows = np.array(
         [who if type(who) is int and 0 <= who < known else -1 for who in contacts], np.int64
@@ -92,8 +112,8 @@ def find_many(state: State, contacts: Sequence[str | int]) -> tuple[Array, dict[
     for place in np.flatnonzero(rows < 0).tolist():
         try:
             rows[place] = find_contact(state, contacts[place])
-        except InputError as error:
-            refused[place] = error
+        except Exception as error:  # noqa: BLE001 - its caller's answer
+            refused[place] = refusal(error)
     for place in np.flatnonzero(state.erased(rows)).tolist():
         refused[place] = _was_erased(int(rows[place]))
         rows[place] = -1

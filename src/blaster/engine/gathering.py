@@ -2,10 +2,11 @@
 log with those before, is one entry of the log, one tick and one answer to the loop.
 
 Owns which of them may stand in one operation. Laws: the inputs of one contact stay in the order in
-which they came; what a refused one would have done is not done, and the others know nothing of it;
-an operation says of each row what an operation of its own would have said. A batch takes more only
-while no other command was given behind it, so that whoever gives several without waiting for
-their answers has them done in his order. A batch with an opt-out in it is run at once.
+which they came; what a refused one would have done is not done, and the others know nothing of it,
+whatever is raised where it is prepared; an operation says of each row what an operation of its own
+would have said. A batch takes more only while no other command was given behind it, so that whoever
+gives several without waiting for their answers has them done in his order. A batch with an opt-out
+in it is run at once.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import pyarrow as pa
 from blaster.core import State
 from blaster.engine.commands import Growing
 from blaster.engine.finding import find_many
-from blaster.engine.intake import named_columns
+from blaster.engine.intake import named_columns, refusal
 from blaster.engine.machine import Machine
 from blaster.engine.thread import EngineThread
 from blaster.errors import InputError
@@ -189,7 +190,11 @@ def operations_of(
     rows, refused = find_many(state, [each.contact for each in arrivals])
     places = [n for n in range(len(arrivals)) if n not in refused]
     operations = []
-    for group in _groups(arrivals, rows, places):
+    try:
+        groups = _groups(arrivals, rows, places)
+    except Exception:  # noqa: BLE001 - of kinds that do not compare, each stands for itself
+        groups = [[place] for place in places]
+    for group in groups:
         operations += _operations(arrivals, rows, group, refused)
     return operations, refused
 
@@ -236,9 +241,9 @@ def _operations(
     alike = [arrivals[place] for place in group]
     try:
         return [alike[0].operation(rows[group], alike)]
-    except InputError as error:
+    except Exception as error:  # noqa: BLE001 - the answer of who brought it, and of nobody else
         if len(group) == 1:
-            refused[group[0]] = error
+            refused[group[0]] = refusal(error)
             return []
     return [
         operation for place in group for operation in _operations(arrivals, rows, [place], refused)

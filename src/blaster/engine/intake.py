@@ -74,6 +74,8 @@ def typed_rows(
         arrays = [_plain_array([row.get(name) for row in rows]) for name in names]
     except UnicodeEncodeError as error:
         raise InputError(f"{error.object[:50]!r} is no text: {error.reason}") from error
+    except ValueError as error:  # a number of too many digits to be written out
+        raise refusal(error) from error
     batch = pa.RecordBatch.from_arrays(arrays, names=names)
     return typed_batch(fields, batch, place, first_row)
 
@@ -108,12 +110,29 @@ def upserted(columns: pa.RecordBatch, found: Resolved, source: str) -> records.U
 def one_text(text: str, what: str) -> str:
     """A text that the log can keep. Raises InputError for anything else."""
     if not isinstance(text, str):
-        raise InputError(f"{what} is a text, not {text!r}")
+        raise InputError(f"{what} is a text, not {shown(text)}")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise InputError(f"{what} {text[:50]!r} is no text: {error.reason}") from error
     return text
+
+
+def shown(value: object) -> str:
+    """A value of any kind for a message; of what cannot be written out, its kind."""
+    try:
+        return f"{value!r:.80}"
+    except Exception:  # noqa: BLE001 - a number of too many digits, or somebody's own `__repr__`
+        return f"a value of {type(value).__name__}"
+
+
+def refusal(error: Exception) -> InputError:
+    """Why one input cannot be taken, from what was raised when it was looked at."""
+    if isinstance(error, InputError):
+        return error
+    refused = InputError(f"this cannot be read: {shown(error)}")
+    refused.__cause__ = error
+    return refused
 
 
 def one_name(name: str, what: str) -> str:

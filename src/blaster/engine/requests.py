@@ -23,7 +23,7 @@ from blaster.core import (
 from blaster.definitions import did_you_mean
 from blaster.engine.accounts import CHANNELS
 from blaster.engine.finding import find_all, look_up, place_of
-from blaster.engine.intake import attributes, one_text, resolve, upserted
+from blaster.engine.intake import attributes, one_text, resolve, shown, upserted
 from blaster.engine.machine import Machine
 from blaster.errors import InputError
 from blaster.model import definitions as model
@@ -128,7 +128,7 @@ def _several(contacts: Sequence[str | int]) -> list[str | int]:
 def _data(data: Mapping[str, object] | None) -> Mapping[str, object]:
     given: Any = {} if data is None else data
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
-        raise InputError(f"data maps names to values, unlike {data!r:.80}")
+        raise InputError(f"data maps names to values, unlike {shown(data)}")
     if REQUEST_KEY in given:
         raise InputError(f"data cannot have {REQUEST_KEY!r}: that is the key of a request")
     attributes([given])  # what the log cannot keep is refused before the command waits

@@ -2,18 +2,21 @@
 
 A sweep ends the newest log file, lets go of words that nobody holds, has a snapshot written that
 shares nothing with an older one, and waits until all before it is history. Then it removes the
-older snapshots, empties the contacts' rows of history, and removes the log's files before the new
-one. What is left was written when the values were gone. Laws: one sweep does for all erasures
-before it; one that fails or is broken off is begun again, from its beginning; nothing is removed
-before what stands for it was read back and found whole.
+older snapshots, empties the contacts' rows of history, and, once nobody reads what was replaced or
+the log before it, removes the log's files before the new one. What is left was written when the
+values were gone. Laws: one sweep does for all erasures before it; one that fails or is broken off
+is begun again, from its beginning; nothing is removed before what stands for it was read back and
+found whole; whoever reads keeps nothing else waiting.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +36,14 @@ from blaster.engine.finding import account_of
 from blaster.engine.machine import Machine
 from blaster.engine.snapshotting import SnapshotStatus, Snapshotter
 from blaster.errors import BlasterError, EngineClosed, LogError
-from blaster.limits import SWEEP_RETRY_S, SWEEP_WAIT_S
+from blaster.limits import SWEEP_READERS_S, SWEEP_RETRY_S, SWEEP_WAIT_S
 from blaster.log import Disk, EmbeddedLog, Snapshots
 from blaster.model.fields import BATCH_ROWS, NEVER
 from blaster.model.records import Array
+
+_READ = (
+    "somebody reads the past (a list, a report, an explanation) and holds files that they are in"
+)
 
 
 class _Failed(LogError):
@@ -70,6 +77,7 @@ class Sweeper:
         self._sweep: Iterator[None] | None = None
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
+        self._replaced = frozenset[str]()  # files of history that the sweep under way replaced
         self._wanted: list[Future[None]] = []
         self._stopping = self._removing = False
         self.warning = ""
@@ -111,7 +119,7 @@ class Sweeper:
         except Exception as error:  # noqa: BLE001 - said, and tried again later
             self._sweep = None
             self._retry = self._clock.monotonic() + SWEEP_RETRY_S
-            self.warning = f"erased values are still on disk: {error}"
+            self.warning = _warning(error)
             self._answer(error)
 
     def _answer(self, error: Exception | None) -> None:
@@ -178,39 +186,63 @@ class Sweeper:
         try:
             while self._snapshotter.is_busy():  # what one is writing, nothing names yet
                 yield
-            self._error = None
-            self._thread = threading.Thread(
-                target=self._finish,
-                args=(clean, total, contacts),
-                name="blaster-sweep",
-                daemon=True,
-            )
-            self._thread.start()
-            while self._thread.is_alive():
-                yield
+            yield from self._beside(partial(self._replace, clean, contacts))
         finally:
             self._removing = False
-        self._raise_if_failed()
+        yield from self._unread(clean.sequence)
+        self._removing = True
+        try:
+            yield from self._beside(partial(self._end, clean, total))
+        finally:
+            self._removing = False
+
+    def _beside(self, work: Callable[[], None]) -> Iterator[None]:
+        """On a thread of its own. Raises what that raised."""
+        self._error = None
+
+        def run() -> None:
+            try:
+                work()
+            except Exception as error:  # noqa: BLE001 - raised below
+                self._error = error
+
+        self._thread = threading.Thread(target=run, name="blaster-sweep", daemon=True)
+        self._thread.start()
+        while self._thread.is_alive():
+            yield
+        if self._error is not None:
+            raise self._error
+
+    def _unread(self, upto: int) -> Iterator[None]:
+        """Until nobody reads what is to go. Who wants the sweep is told if that takes long."""
+        late = time.monotonic() + SWEEP_READERS_S  # readers are on no other clock
+        while self._archiver.is_held(self._replaced, upto):
+            if time.monotonic() >= late:
+                error = _Failed(_READ)
+                self.warning = _warning(error)
+                self._answer(error)
+            yield
 
     def is_removing(self) -> bool:
         """Whether a thread of its own removes snapshots and keeps `pending`, or is about to."""
         return self._removing
 
-    def _raise_if_failed(self) -> None:
-        if self._error is not None:
-            raise self._error
+    def _replace(self, clean: SnapshotStatus, contacts: Array) -> None:
+        """When the clean snapshot is there."""
+        with self._snapshots.removing:
+            self._snapshots.drop_before(clean.number, *self._archiver.needed())
+        self._replaced = self._archiver.empty(contacts, lambda: self._stopping)
 
-    def _finish(self, clean: SnapshotStatus, done: int, contacts: Array) -> None:
-        """On a thread of its own, when the clean snapshot is there."""
-        try:
-            with self._snapshots.removing:
-                self._snapshots.drop_before(clean.number, *self._archiver.needed())
-            self._archiver.empty(contacts, clean.sequence, lambda: self._stopping)
-            kept = Erasures(done, self._kept.within_s)
-            write_erasures(self._folder, kept, self._disk, sync=True)
-            self._kept = kept
-        except Exception as error:  # noqa: BLE001 - the engine thread says it
-            self._error = error
+    def _end(self, clean: SnapshotStatus, done: int) -> None:
+        """When nobody reads what was before."""
+        self._archiver.cut(clean.sequence)
+        kept = Erasures(done, self._kept.within_s)
+        write_erasures(self._folder, kept, self._disk, sync=True)
+        self._kept = kept
+
+
+def _warning(error: Exception) -> str:
+    return f"erased values are still on disk: {error}"
 
 
 def _newest(state: State, count: int) -> tuple[Array, Array]:

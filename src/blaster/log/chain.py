@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+
+import apsw
 
 from blaster.clock import Clock
 from blaster.errors import LogCorrupt, LogError
@@ -172,7 +175,7 @@ class Chain:
         self._since_checkpoint += file.nbytes - before
         if self._since_checkpoint >= CHECKPOINT_BYTES:
             self._since_checkpoint = 0
-            self._keeper.put(file.checkpoint)
+            self._keeper.put(partial(self._keep, file, LogFile.checkpoint))
 
     def roll(self) -> None:
         """Go on in a new file; the old one is closed off the commit path."""
@@ -181,7 +184,15 @@ class Chain:
         with self._heads_lock:
             self._heads = (*self._heads, (self._newest.number, self._newest.first))
         self._since_checkpoint = 0
-        self._keeper.put(old.close)
+        self._keeper.put(partial(self._keep, old, LogFile.close))
+
+    def _keep(self, file: LogFile, work: Callable[[LogFile], None]) -> None:
+        """On the keeper's thread; what goes wrong with a file that was trimmed is no matter."""
+        try:
+            work(file)
+        except (OSError, apsw.Error):
+            if file.number in self.files:  # trimming takes it out of them before it removes it
+                raise
 
     def read(self, from_sequence: int, to_sequence: int) -> Iterator[tuple[int, bytes]]:
         """Frames with their sequences, both ends in, verified; on connections of their own."""

@@ -225,9 +225,18 @@ class History:
             self._doomed -= free
 
     @property
-    def waits(self) -> bool:
-        """Whether files that are not history any more are still there, or may be after a crash."""
-        return bool(self._doomed or self._unsure)
+    def replaced(self) -> frozenset[str]:
+        """The files that were replaced and are still there, as a rule since somebody reads them."""
+        with self._mutex:
+            return frozenset(self._doomed)
+
+    def is_read(self, names: frozenset[str], upto: int) -> bool:
+        """Whether somebody reads any of these files, or the log up to that entry."""
+        with self._mutex:
+            return any(
+                view.sequence < upto or any(file.name in names for file in view.files)
+                for view in self._views
+            )
 
     def merge(self, stop: Callable[[], bool] = lambda: False) -> bool:
         """Puts the many files of one month and kind into one; False: there are none too many.

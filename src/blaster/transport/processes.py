@@ -192,11 +192,15 @@ class Crew:
         if worker in self._lives:
             self._lives[worker][0].tell(frame)
 
+    def tell_all(self, frame: frames.ToWorker) -> None:
+        """To every worker there is; one that is being started has a newer greeting after it."""
+        for life, _ in self._lives.values():
+            life.tell(frame)
+
     async def stop(self) -> None:
         """Has them finish, waits for it, kills who does not; every one is `gone` when it ends."""
         self._stopping.set()
-        for life, _ in self._lives.values():
-            life.tell(frames.Stop())
+        self.tell_all(frames.Stop())
         await asyncio.gather(*self._tasks)
 
     # --- one worker -----------------------------------------------------------------------------

@@ -118,8 +118,7 @@ class Run:
     def configure(self, settings: Settings) -> None:
         """Sites, limits and keys; the number of workers and the time-outs wait for a restart."""
         if settings.keys != self._settings.keys:
-            for worker in range(self._settings.workers):
-                self._crew.tell(worker, frames.Keys(settings.keys))
+            self._crew.tell_all(frames.Keys(settings.keys))
         self._settings = settings
         self._broker.configure(settings.sites, settings.limits_of, self._clock.monotonic())
         self._later()
