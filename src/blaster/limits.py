@@ -66,6 +66,10 @@ HISTORY_GROUP_ROWS = 16_384
 """Rows of history that are read for one contact's at least; of smaller groups there would be so
 many that finding the right one took longer."""
 
+HISTORY_GROUP_BYTES = 8 * 1024 * 1024
+"""And what those rows may hold, unless a single one has more; merging holds some groups of each
+file."""
+
 HISTORY_BUFFER_ROWS_MAX = 500_000
 """Rows on their way from the log to history that wait to be sorted and written together."""
 
@@ -83,6 +87,10 @@ HISTORY_COLUMNS_MAX = 1_000
 
 HISTORY_SLICE_ROWS = 4_000_000
 """Rows of history that a list of many contacts' sends holds at once, about."""
+
+HISTORY_SLICE_BYTES = 128 * 1024 * 1024
+"""Bytes of files of history, packed as they are there, that are filled from at once, about: what
+was told of those rows is in memory."""
 
 HISTORY_RETRY_S = 60.0
 """How long after a failure entries are moved to history again."""

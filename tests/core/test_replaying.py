@@ -85,9 +85,10 @@ def history(seed: int, length: int) -> Machine:
 
 
 @pytest.mark.parametrize("seed", range(cases(30)))
-def test_replaying_is_applying(seed: int) -> None:
+def test_replaying_is_applying(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [entry for _, entry in history(seed, 40).log.read()]
     draw = random.Random(seed)
+    monkeypatch.setattr(module, "HELD_BYTES_MAX", draw.choice([1, 30, 200, 1 << 20]))
     stops = {draw.randrange(len(entries)) for _ in range(3)}
     one, many = State(), State()
     replay = Replay(many)
@@ -103,8 +104,9 @@ def test_replaying_is_applying(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(cases(30)))
-def test_replaying_streaks_is_applying(seed: int) -> None:
+def test_replaying_streaks_is_applying(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     found = history(seed, 60)
+    monkeypatch.setattr(module, "HELD_BYTES_MAX", (1, 30, 200, 1 << 20)[seed % 4])
     one, many = State(), State()
     for _, entry in found.log.read():
         apply_entry(one, entry)
@@ -172,3 +174,25 @@ def test_happenings_are_held_and_applied_together(monkeypatch: pytest.MonkeyPatc
     replay.finish()
     assert state.digest() == found.state.digest()
     assert calls == [20, 20, 10]
+
+
+def test_of_large_texts_few_are_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Joined, they would be longer than an array of texts can be; one alone may have any size."""
+    found = machine(workspace())
+    sizes = [300, 300, 300, 300, 5_000, 300, 300]
+    for number, size in enumerate(sizes):
+        columns = pa.record_batch({"a": ["x" * size]})
+        accept(found, START + number, records.Happened("event", "seen", np.array([0]), columns))
+    joined = []
+    happen = module.happen
+    monkeypatch.setattr(module, "HELD_BYTES_MAX", 1_000)
+    monkeypatch.setattr(
+        module, "happen", lambda *given: joined.append(given[2].columns) or happen(*given)
+    )
+    state = State()
+    replay = Replay(state)
+    for _, entry in found.log.read():
+        replay.apply(entry)
+    replay.finish()
+    assert state.digest() == found.state.digest()
+    assert [batch.num_rows for batch in joined] == [3, 1, 1, 2]

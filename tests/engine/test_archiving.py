@@ -420,7 +420,7 @@ def test_files_of_history_that_stayed_are_removed_with_the_next_move(rig):
     draft._flush()
     disk.refused = 2
     draft.drop()
-    assert history.waits
+    assert history.replaced
     rig.live()
     rig.snapshot()
     assert "files that were history are still there" in rig.archive()
@@ -428,7 +428,7 @@ def test_files_of_history_that_stayed_are_removed_with_the_next_move(rig):
     rig.live()
     rig.snapshot()
     assert rig.archive() == ""
-    assert not history.waits
+    assert not history.replaced
 
 
 def test_nothing_is_over_while_a_file_of_history_is_there(rig, monkeypatch):
@@ -445,12 +445,12 @@ def test_nothing_is_over_while_a_file_of_history_is_there(rig, monkeypatch):
             archiving_empty(*given)
             disk.refused = 1
             stack.close()
-            assert history.waits
+            assert history.replaced
 
         archiving_empty = archiving.empty_history
         monkeypatch.setattr(archiving, "empty_history", empty_history)
         rig.archiver.empty(ALL, upto, lambda: False)
-    assert not history.waits
+    assert not history.replaced
     here = {path.name for path in history.folder.glob("*.parquet")}
     assert here == {file.name for file in history.files}
 

@@ -21,7 +21,9 @@ from blaster.core import unfilled
 from blaster.definitions import check
 from blaster.engine import filling, snapshotting, verify_folder
 from blaster.engine.filling import counted
+from blaster.engine.past import Past
 from blaster.errors import Busy, LogCorrupt
+from blaster.log import MemoryLog
 from blaster.testing import FakeClock, ScriptedTransport, workspace
 from tests.engine.test_sweeping import found_in
 from tests.volume import cases
@@ -383,6 +385,50 @@ def test_what_came_one_by_one_is_put_together(monkeypatch: pytest.MonkeyPatch) -
         columns = batches[batch[number]]
         assert columns.schema.names == list(schemas[number % 3])
         assert not columns.num_columns or place[number] < columns.num_rows
+
+
+def test_large_texts_are_put_together_in_small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filling, "FILL_BYTES", 1_000)
+    sizes = [300, 300, 300, 300, 5_000, 10, 990]
+    gathered = filling._Gathered()
+    for number, size in enumerate(sizes):
+        here = np.array([number])
+        gathered.add(here, here, here, pa.record_batch({"a": ["x" * size]}))
+    rows, batches = gathered.all()
+    _, _, _, batch, place = (np.concatenate(each) for each in zip(*rows, strict=True))
+    found = [len(batches[b]["a"][p].as_py()) for b, p in zip(batch, place, strict=True)]
+    assert found == sizes
+    assert [each.num_rows for each in batches] == [3, 1, 1, 1, 1]
+
+
+def test_a_piece_of_more_texts_than_an_array_holds() -> None:
+    """Each happening has a megabyte: together FILL_ROWS of them would be 8 GiB."""
+    text = pa.record_batch({"a": ["x" * 2**20]})
+    count = filling.FILL_ROWS
+    every, zero = np.arange(count), np.zeros(count, np.int64)
+    found = filling.Recorded("ordered", every, every, every, every, zero, [text] * count)
+    some, columns = next(filling._pieces(found, every, every))
+    assert columns.nbytes <= filling.FILL_BYTES
+    assert some.tolist() == list(range(columns.num_rows))
+
+
+def test_contacts_are_filled_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the rows of history or of the state, and by the bytes of its files."""
+    monkeypatch.setattr(filling, "HISTORY_SLICE_ROWS", 100)
+    monkeypatch.setattr(filling, "HISTORY_SLICE_BYTES", 1_000)
+
+    def count(rows: int, nbytes: int, known: int) -> int:
+        class Sized(Past):
+            def size(self, kinds: frozenset[int]) -> tuple[int, int]:
+                return rows, nbytes
+
+        task = filling.Task({}, 0, 50, {"ordered": known})
+        ranges = filling._ranges(Sized(MemoryLog()), task)
+        assert [contact for low, high in ranges for contact in range(low, high + 1)] == [*range(50)]
+        return len(ranges)
+
+    assert count(0, 0, 0) == count(100, 1_000, 100) == 1
+    assert count(500, 0, 3) == count(3, 0, 500) == count(3, 4_500, 3) == 5
 
 
 def test_which_recorded_ones_are_known() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import blaster
-from blaster.engine import read_erasures
+from blaster.engine import archiving, read_erasures
 from blaster.engine.erasures import (
     PENDING_MAX,
     Erasures,
@@ -236,6 +237,66 @@ def test_who_reads_the_past_keeps_nothing_else_waiting(tmp_path, monkeypatch):
 
     asyncio.run(main())
     assert read_erasures(folder) == Erasures(3, 30 * 86_400)
+
+
+async def until(engine: Any, holds: Callable[[], bool]) -> None:
+    for _ in range(LOOKS_MAX):
+        if holds():
+            return
+        await engine.quiet()
+    raise AssertionError("it never came to that")
+
+
+def test_a_file_that_no_sweep_needs_may_be_damaged(tmp_path, monkeypatch):
+    """Merging stops at it, and what is told of that is no reason for the sweep to fail."""
+    folder, clock = write(tmp_path), FakeClock()
+    monkeypatch.setattr("blaster.log.history.HISTORY_MERGE_FILES", 3)
+
+    async def moved(engine: Any) -> None:
+        await engine._run(lambda machine, now: engine._snapshotter.begin(machine))
+        engine._snapshotter.wait()
+        await until(engine, lambda: engine.history.sequence == engine.snapshot.sequence)
+
+    async def main() -> None:
+        async with opened(folder, clock) as engine:
+            who = await live(engine)
+            await moved(engine)
+            damaged = next((folder / "data" / "history").glob("*took*"))
+            damaged.write_bytes(b"damaged")
+            for number in range(2):
+                await engine.contacts.upsert([{"email": f"later{number}@example.com"}])
+                await moved(engine)
+            await until(engine, lambda: "are not merged" in engine.history.warning)
+            await engine.contacts.erase(who)
+            await engine.sweep()
+            assert engine.erasures == ()
+            assert damaged.name in engine.history.warning
+
+    asyncio.run(main())
+    assert found_in(folder) == []
+
+
+def test_a_move_that_failed_before_is_no_reason_to_fail(tmp_path, monkeypatch):
+    """A sweep has one of its own begun, at once, and fails only if that does."""
+    folder, clock = write(tmp_path), FakeClock()
+    made = archiving.move
+
+    def refused(*_: Any) -> None:
+        raise LogError("no room for it")
+
+    async def main() -> None:
+        async with opened(folder, clock) as engine:
+            await engine.contacts.erase(await live(engine))
+            monkeypatch.setattr(archiving, "move", refused)
+            with pytest.raises(LogError, match="history stays behind: no room for it"):
+                await engine.sweep()
+            assert engine.erasures != ()
+            monkeypatch.setattr(archiving, "move", made)
+            await engine.sweep()
+            assert engine.erasures == ()
+
+    asyncio.run(main())
+    assert found_in(folder) == []
 
 
 def test_nothing_is_removed_while_a_snapshot_is_written(tmp_path, monkeypatch):

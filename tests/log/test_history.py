@@ -14,10 +14,20 @@ import pytest
 from blaster.core.cutting import _cut
 from blaster.errors import LogCorrupt, LogVersionError
 from blaster.limits import HISTORY_MERGE_FILES
-from blaster.log import GivenUp, History, Part, Told, encode_entry, survey_history
+from blaster.log import (
+    GivenUp,
+    History,
+    Part,
+    Told,
+    encode_entry,
+    historyerasing,
+    historytaking,
+    survey_history,
+)
 from blaster.log.codec import DTYPES, PLANS
 from blaster.log.history import HistoryView
-from blaster.log.historymanifest import Contents, read_contents, write_contents
+from blaster.log.historyfile import HistoryReader
+from blaster.log.historymanifest import Contents, HistoryFile, read_contents, write_contents
 from blaster.log.historyrows import NOBODY, PER_ROW
 from blaster.model import records
 from blaster.model.records import Entry, Operation
@@ -179,6 +189,92 @@ def test_one_contact_with_very_many_rows(tmp_path, monkeypatch):
     before = said(history)
     assert history.merge()
     assert said(history) == before
+
+
+def test_texts_beyond_what_one_array_holds():
+    """Five gigabytes of them, which the chunks of a table share: rows of it are taken all the same.
+
+    Arrow itself would lay the chunks end to end.
+    """
+    text = pa.record_batch({"a": ["x" * 2**20], "l": [["y"]]})
+    table = pa.Table.from_batches([text] * 5_000)
+    with pytest.raises(pa.ArrowInvalid, match="overflow"):
+        table.take(pa.array([3, 1]))
+    rows = historytaking.taken(table, np.array([4_999, 0, 77]))
+    assert rows.equals(table.slice(0, 3))
+
+
+def test_rows_beyond_one_array_are_emptied():
+    """As above, of row groups that are read together."""
+    row = {"contact": [3], "keys": ["k"], "a:string": ["x" * 2**20]}
+    table = pa.Table.from_batches([pa.record_batch(row)] * 3_000)
+
+    class Groups:
+        count = 1
+
+        def read(self, groups: range) -> pa.Table:
+            return table
+
+    reader: Any = Groups()
+    emptied = historyerasing._emptied(records.Happened.KIND, reader, np.array([3]), lambda: False)
+    assert next(emptied).to_pylist() == [{"contact": 3, "keys": "", "a:string": None}]
+
+
+@pytest.mark.parametrize("most", [1, 300])
+def test_large_texts_come_back_as_they_were(tmp_path, monkeypatch, most):
+    """Wherever pieces of them end: files, row groups, and what is put in order at once."""
+    monkeypatch.setattr("blaster.log.historytaking.PIECE_BYTES", most)
+    monkeypatch.setattr("blaster.log.historyfile.HISTORY_GROUP_BYTES", most)
+    monkeypatch.setattr("blaster.log.historyfile.GROUPS_AT_ONCE", 1 + most % 2)
+    dice = random.Random(most)
+
+    def large(sequence: int) -> Part:
+        who = np.array(dice.choices(range(6), k=dice.randrange(1, 9)), np.int64)
+        count = len(who)
+        texts = ["x" * dice.randrange(200) for _ in range(count)]
+        columns = {
+            "a": pa.array(texts),
+            "l": pa.array([[text[:5], None] for text in texts]),
+            "n": pa.array([dice.choice([None, each]) for each in range(count)], pa.int64()),
+            "w": pa.array([text[:2] for text in texts]).dictionary_encode(),
+        }
+        keys = tuple(texts) if sequence % 2 else ()
+        happened = records.Happened("event", "x", who, pa.record_batch(columns), keys)
+        return part_of(sequence, happened, who, AT + (sequence == 20) * MONTH)
+
+    parts = [large(number) for number in range(1, 21)]
+    history = made(tmp_path, *(parts[first : first + 5] for first in range(0, 20, 5)))
+
+    def check() -> None:
+        for each, part in zip(told(history, *EVERY), parts, strict=True):
+            order = np.argsort(part.contacts, kind="stable")
+            whole = in_that_order(part.operation, order)
+            assert same(Entry(0, (each.operation,)), Entry(0, (whole,)))
+
+    check()
+    while history.merge():
+        check()
+    assert len(history.files) == 2
+    for file in history.files:
+        groups = sizes_of(tmp_path, file)
+        assert sum(rows for rows, _ in groups) == file.rows
+        assert all(nbytes <= most or rows == 1 for rows, nbytes in groups)
+
+
+def in_that_order(operation: Any, order: Any) -> Operation:
+    """A happening with its rows in that order."""
+    keys = tuple(operation.keys[place] for place in order.tolist()) if operation.keys else ()
+    return msgspec.structs.replace(
+        operation, contacts=operation.contacts[order], keys=keys,
+        columns=operation.columns.take(pa.array(order)),
+    )  # fmt: skip
+
+
+def sizes_of(folder: Path, file: HistoryFile) -> list[tuple[int, int]]:
+    """The rows of each row group, and their bytes."""
+    with HistoryReader(folder / file.name, file) as reader:
+        groups = [reader.read(range(number, number + 1)) for number in range(reader.count)]
+    return [(len(group), historytaking.weight(group)) for group in groups]
 
 
 def test_a_merging_that_is_stopped_leaves_nothing(tmp_path):

@@ -130,7 +130,7 @@ def is_whole(history: History, work: Work) -> bool:
     else:
         right = found == told[0]
     left = {name for name in held(history.folder) - names(history) if name.endswith("parquet")}
-    return right and (history.waits or not left)
+    return right and (history.replaced or not left)
 
 
 def opens(folder: Path, work: Work, least: int) -> bool:
@@ -178,7 +178,7 @@ def test_any_call_is_refused(tmp_path, before, work, count):
             work(history)
         history.settle()
         history.tidy()
-        assert not history.waits
+        assert not history.replaced
         assert is_whole(history, work)
         assert held(history.folder) - {f"{NAME}.new"} == names(history)
         assert said(history) == texts(history, erased=work is erase)
@@ -195,13 +195,13 @@ def test_a_manifest_that_may_be_there_keeps_its_files(before):
     disk.trouble = Refusing(2, 1 << 30, "sync folder")
     with pytest.raises(OSError, match="says no"):
         history.merge()
-    assert history.waits
+    assert history.replaced
     assert names(history) == old
     (new,) = held(folder) - old
     disk.trouble = lambda call, about: None
     move(history)
     assert new not in names(history)
-    assert history.waits
+    assert history.replaced
     history.tidy()
     assert held(folder) == names(history)
     assert max(names(history)) > new  # its number was not given again
@@ -214,7 +214,7 @@ def test_a_manifest_that_was_put_back_is_there_for_good_before_files_go(before):
     disk.trouble = Refusing(2, 2, "sync folder")
     with pytest.raises(OSError, match="says no"):
         history.merge()
-    assert history.waits
+    assert history.replaced
     disk.trouble = lambda call, about: None
     tried = len(disk.heard)
     history.settle()
@@ -231,15 +231,15 @@ def test_what_could_not_be_removed_is_known(before):
     with history.view() as view:
         merge(history)
         disk.trouble = Refusing(1, what="remove")
-    assert history.waits
+    assert history.replaced
     left = held(folder)
     assert left == names(history) | {file.name for file in view.files}
     disk.trouble = Refusing(1, what="sync folder")
     with pytest.raises(OSError, match="says no"):
         history.tidy()
-    assert history.waits  # their names may come back
+    assert history.replaced  # their names may come back
     history.tidy()
-    assert not history.waits
+    assert not history.replaced
     assert held(folder) == names(history)
 
 
@@ -250,7 +250,7 @@ def test_what_opening_cannot_remove_stands_in_nobodys_way(before):
     left.write_bytes(b"half")
     disk.trouble = Refusing(1, 1, "remove")
     history = History(folder, disk=disk)
-    assert history.waits
+    assert history.replaced
     disk.trouble = Refusing(1, 1 << 30, "remove")
     move(history)
     assert left.read_bytes() == b"half"

@@ -29,14 +29,20 @@ Array = np.ndarray[Any, Any]
 
 HELD_ROWS_MAX = 16_384
 """Rows that are held; more gain nothing."""
+HELD_BYTES_MAX = 64 * 1024 * 1024
+"""And bytes of what was told with them, unless one operation has more: Arrow joins no more than
+2 GiB of texts."""
 
 
 @dataclass(slots=True)
 class Part:
-    """Rows of one operation, when they were accepted, and when taken (of all, or of each row)."""
+    """Rows of one operation with their `columns`, when they were accepted, and when taken (of all,
+    or of each row).
+    """
 
     operation: records.Happened
     positions: Array
+    columns: pa.RecordBatch
     accepted: int | Array
     taken: int | Array
 
@@ -48,7 +54,7 @@ class Replay:
         self._state = state
         self._inputs: deque[Queued] = deque()
         self._groups: dict[Key, list[Part]] = {}
-        self._rows = 0
+        self._rows = self._bytes = 0
 
     def apply(self, entry: records.Entry | records.Streak) -> None:
         """The next entry, or many."""
@@ -67,7 +73,7 @@ class Replay:
         for group in self._groups.values():
             _apply(self._state, group)
         self._groups.clear()
-        self._rows = 0
+        self._rows = self._bytes = 0
         self._state.inbox += self._inputs
         self._inputs.clear()
 
@@ -81,9 +87,7 @@ class Replay:
         state.inputs += len(happened.contacts)
         positions = np.flatnonzero(~state.erased(happened.contacts))
         if len(positions):
-            self._hold(
-                Part(happened, positions, streak.accepted[positions], streak.taken[positions])
-            )
+            self._hold(happened, positions, streak.accepted[positions], streak.taken[positions])
         return True
 
     def _accepts(self, entry: records.Entry) -> bool:
@@ -120,21 +124,37 @@ class Replay:
                 self._inputs.popleft()
             positions = positions[~self._state.erased(queued.operation.contacts[positions])]
             if len(positions):
-                self._hold(Part(queued.operation, positions, queued.at, entry.at))
+                self._hold(queued.operation, positions, queued.at, entry.at)
         return True
 
-    def _hold(self, part: Part) -> None:
-        key = (part.operation.space, part.operation.name)
+    def _hold(
+        self,
+        operation: records.Happened,
+        positions: Array,
+        accepted: int | Array,
+        taken: int | Array,
+    ) -> None:
+        key = (operation.space, operation.name)
+        columns = rows_of(operation.columns, positions)
+        size = columns.nbytes
         group = self._groups.get(key)
-        if group is None or not _alike(group[0].operation, part.operation):
+        if group is None or not _alike(group[0].operation, operation):
+            # What spaces keep of a contact (`activity`) is of the newest, whatever its name.
             if group is not None or any(held[0] == key[0] != "event" for held in self._groups):
-                # What spaces keep of a contact (`activity`) is of the newest, whatever its name.
-                inputs, self._inputs = self._inputs, deque()
-                self.finish()
-                self._inputs = inputs
-            group = self._groups[key] = []
-        group.append(part)
-        self._rows += len(part.positions)
+                self._finish_held()
+        elif self._bytes + size > HELD_BYTES_MAX:
+            self._finish_held()
+        self._groups.setdefault(key, []).append(
+            Part(operation, positions, columns, accepted, taken)
+        )
+        self._rows += len(positions)
+        self._bytes += size
+
+    def _finish_held(self) -> None:
+        """What is held enters the state; what was accepted and not taken stays where it is."""
+        inputs, self._inputs = self._inputs, deque()
+        self.finish()
+        self._inputs = inputs
 
 
 def _entries(streak: records.Streak) -> Iterator[records.Entry]:
@@ -163,7 +183,7 @@ def _apply(state: State, group: list[Part]) -> None:
     contacts = np.concatenate([part.operation.contacts[part.positions] for part in group])
     count_afresh(state, contacts, _instants([(each.taken, each.positions) for each in group]))
     first = group[0].operation
-    parts = [rows_of(each.operation.columns, each.positions) for each in group]
+    parts = [each.columns for each in group]
     columns = parts[0] if len(parts) == 1 else _joined(parts)
     keys: tuple[str, ...] = ()
     if any(each.operation.keys for each in group):

@@ -77,11 +77,13 @@ class Archiver:
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._retry = clock.monotonic()
+        self._hurried = False
         self._target = 0
         self._work = threading.Lock()  # whoever changes history
         self._seconds = 0.0
         self._warning = ""
         self._oldest: tuple[int, ...] = ()
+        self._refused = ""  # why the newest move failed
         try:
             self._history = History(folder, disk=disk)
         except LogCorrupt as error:
@@ -134,12 +136,25 @@ class Archiver:
                 return
             self._thread = None
         behind = self._history is not None and snapshot > self._history.sequence
-        if behind and self._clock.monotonic() >= self._retry:
+        if behind and (self._hurried or self._clock.monotonic() >= self._retry):
             self.begin(snapshot)
+
+    def hurry(self) -> None:
+        """Lets the next move begin at once, whatever failed before. On the engine thread."""
+        self._hurried = True
+
+    def refused(self, upto: int) -> str:
+        """Why the newest move failed, if it was begun since `hurry`, and to that entry or beyond.
+
+        Or why there is none any more; "" otherwise. On the engine thread.
+        """
+        if self._history is None:
+            return self._warning
+        return self._refused if not self._hurried and self._target >= upto else ""
 
     def begin(self, snapshot: int) -> None:
         """Has the entries up to that one, a snapshot's, moved, with no move under way."""
-        self._target = snapshot
+        self._target, self._hurried, self._refused = snapshot, False, ""
         self._thread = threading.Thread(
             target=self._run, args=(snapshot,), name="blaster-history", daemon=True
         )
@@ -188,11 +203,11 @@ class Archiver:
             self._go_on(snapshot, began, stop)
 
     def _go_on(self, snapshot: int, began: float, stop: Stop) -> None:
-        what = "history stays behind"
+        what, moved = "history stays behind", False
         try:
             move(self.history, self._snapshots, self._log, snapshot, stop)
             self._seconds = self._clock.monotonic() - began
-            what = "the log is not trimmed"
+            what, moved = "the log is not trimmed", True
             trim(self.history, self._snapshots, self._log)
             what = "files of history are not merged"
             while self.history.merge(stop):
@@ -205,6 +220,7 @@ class Archiver:
         except Exception as error:  # noqa: BLE001 - said, and tried again later
             self._retry = self._clock.monotonic() + HISTORY_RETRY_S
             self._warning = f"{what}: {error}"
+            self._refused = "" if moved else self._warning
             return
         self._warning = ""
 

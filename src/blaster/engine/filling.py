@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,7 +23,8 @@ from blaster.core import Chains, Wanted, chains_of, hash_pairs
 from blaster.engine.machine import Machine
 from blaster.engine.past import Past
 from blaster.errors import LogCorrupt
-from blaster.limits import FILL_BYTES, FILL_ROWS, HISTORY_SLICE_ROWS
+from blaster.limits import FILL_BYTES, FILL_ROWS, HISTORY_SLICE_BYTES, HISTORY_SLICE_ROWS
+from blaster.log import gather, weight
 from blaster.model.fields import BATCH_ROWS
 from blaster.model.records import Array, Filled, Happened
 
@@ -82,9 +84,13 @@ async def fill(run: Run, past: Past, task: Task, tell: Callable[[Preparing], Non
 
 
 def _ranges(past: Past, task: Task) -> list[tuple[int, int]]:
-    """Contacts from one to another: together they have about HISTORY_SLICE_ROWS happenings."""
-    rows = max(past.rows(_HAPPENED), *task.rows.values())
-    size = -(-task.contacts // max(1, -(-rows // HISTORY_SLICE_ROWS)))
+    """Contacts from one to another: together they have about HISTORY_SLICE_ROWS happenings, and
+    HISTORY_SLICE_BYTES of files of history.
+    """
+    rows, nbytes = past.size(_HAPPENED)
+    rows = max(rows, *task.rows.values())
+    count = max(1, -(-rows // HISTORY_SLICE_ROWS), -(-nbytes // HISTORY_SLICE_BYTES))
+    size = -(-task.contacts // count)
     return [
         (low, min(low + size, task.contacts) - 1) for low in range(0, task.contacts, max(1, size))
     ]
@@ -124,35 +130,52 @@ def recorded(past: Past, task: Task, low: int, high: int) -> list[Recorded]:
     return [_in_order(event, *each.all()) for event, each in found.items() if each]
 
 
+@dataclass(slots=True)
+class _Open:
+    """A batch in the making: which one, of what, and its rows and bytes."""
+
+    number: int
+    parts: list[pa.RecordBatch] = field(default_factory=list)
+    rows: int = 0
+    nbytes: int = 0
+
+
 class _Gathered:
-    """Rows of one event, those of GATHERED operations in a batch."""
+    """Rows of one event, those of GATHERED operations in a batch, or of FILL_BYTES."""
 
     def __init__(self) -> None:
         self._rows: list[tuple[Array, ...]] = []
         self._few: list[tuple[Array, ...]] = []
         self._batches: list[pa.RecordBatch] = []
-        self._open: dict[pa.Schema, tuple[int, list[pa.RecordBatch], list[int]]] = {}
+        self._open: dict[pa.Schema, _Open] = {}
 
     def __bool__(self) -> bool:
         return bool(self._rows or self._few)
 
     def add(self, contacts: Array, at: Array, keys: Array, batch: pa.RecordBatch) -> None:
-        if batch.schema not in self._open:
-            self._open[batch.schema] = (len(self._batches), [], [0])
+        size = weight(batch)
+        here = self._open.get(batch.schema)
+        if here is not None and here.nbytes + size > FILL_BYTES:
+            self._close(batch.schema)
+            here = None
+        if here is None:
+            here = self._open[batch.schema] = _Open(len(self._batches))
             self._batches.append(batch)
-        number, parts, size = self._open[batch.schema]
-        places = np.arange(size[0], size[0] + len(contacts))
-        self._few.append((contacts, at, keys, np.full(len(contacts), number), places))
-        parts.append(batch)
-        size[0] += len(contacts)
-        if len(parts) == GATHERED or size[0] >= BATCH_ROWS:
+        places = np.arange(here.rows, here.rows + len(contacts))
+        self._few.append((contacts, at, keys, np.full(len(contacts), here.number), places))
+        here.parts.append(batch)
+        here.rows += len(contacts)
+        here.nbytes += size
+        if len(here.parts) == GATHERED or here.rows >= BATCH_ROWS:
             self._close(batch.schema)
         if len(self._few) == GATHERED:
             self._join()
 
     def _close(self, schema: pa.Schema) -> None:
-        number, parts, _ = self._open.pop(schema)
-        self._batches[number] = pa.concat_batches(parts) if schema.names else parts[0]
+        done = self._open.pop(schema)
+        self._batches[done.number] = (
+            pa.concat_batches(done.parts) if schema.names else done.parts[0]
+        )
 
     def _join(self) -> None:
         self._rows.append(tuple(np.concatenate(each) for each in zip(*self._few, strict=True)))
@@ -353,20 +376,9 @@ def _pieces(found: Recorded, rows: Array, chosen: Array) -> Iterator[tuple[Array
     waiting = [chosen[first : first + FILL_ROWS] for first in firsts][::-1]
     while waiting:
         some = waiting.pop()
-        columns = _columns(found, rows[some])
-        if columns.nbytes > FILL_BYTES and len(some) > 1:
+        here = rows[some]
+        columns = gather(found.batches, found.batch[here], found.place[here], FILL_BYTES)
+        if columns is None or (columns.nbytes > FILL_BYTES and len(some) > 1):
             waiting += np.array_split(some, 2)[::-1]
         else:
             yield some, columns
-
-
-def _columns(found: Recorded, rows: Array) -> pa.RecordBatch:
-    """Their attributes, row by row, out of batches of one schema; of each only what is asked."""
-    of_batch = found.batch[rows]
-    order = np.argsort(of_batch, kind="stable")
-    used, firsts = np.unique(of_batch[order], return_index=True)
-    parts = [
-        found.batches[number].take(pa.array(found.place[rows[mine]]))
-        for number, mine in zip(used.tolist(), np.split(order, firsts[1:]), strict=True)
-    ]
-    return pa.concat_batches(parts).take(pa.array(np.argsort(order)))

@@ -48,10 +48,11 @@ class Past:
             yield from view.operations(contact, contact)
             yield from numbered(self._log.read(view.sequence + 1, contact), view.inputs)
 
-    def rows(self, kinds: frozenset[int]) -> int:
-        """How many rows of these kinds are history."""
+    def size(self, kinds: frozenset[int]) -> tuple[int, int]:
+        """How many rows of these kinds are history, and the bytes of their files."""
         files = self._history.files if self._history is not None else ()
-        return sum(file.rows for file in files if file.kind in kinds)
+        found = [file for file in files if file.kind in kinds]
+        return sum(file.rows for file in found), sum(file.nbytes for file in found)
 
     def between(self, kinds: frozenset[int], low: int, high: int) -> Iterator[Told]:
         """The operations of these kinds, in order.

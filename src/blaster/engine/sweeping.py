@@ -178,9 +178,10 @@ class Sweeper:
         clean = self._snapshotter.cleaned
         if clean.number == before:
             raise _Failed(self._snapshotter.status.warning or "the snapshot was not written")
+        self._archiver.hurry()
         while self._archiver.status.sequence < clean.sequence:
-            if self._archiver.status.warning:
-                raise _Failed(self._archiver.status.warning)
+            if why := self._archiver.refused(clean.sequence):
+                raise _Failed(why)
             yield
         self._removing = True
         try:

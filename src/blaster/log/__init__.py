@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from blaster.log.historyerasing import empty_history
     from blaster.log.historymanifest import HistoryFile
     from blaster.log.historyrows import Part, Told
+    from blaster.log.historytaking import gather, weight
     from blaster.log.lock import FolderLock
     from blaster.log.manifest import Manifest
     from blaster.log.mark import read_mark
@@ -47,6 +48,7 @@ _HOMES = {
     "encode_entry": "codec",
     "entry_instant": "examining",
     "examine": "examining",
+    "gather": "historytaking",
     "is_full": "disk",
     "keep_entries": "mending",
     "make_folder": "disk",
@@ -56,6 +58,7 @@ _HOMES = {
     "survey": "snapshots",
     "survey_history": "history",
     "unpack": "packing",
+    "weight": "historytaking",
     "write_whole": "disk",
 }
 
@@ -83,6 +86,7 @@ __all__ = [
     "encode_entry",
     "entry_instant",
     "examine",
+    "gather",
     "is_full",
     "keep_entries",
     "make_folder",
@@ -92,6 +96,7 @@ __all__ = [
     "survey",
     "survey_history",
     "unpack",
+    "weight",
     "write_whole",
 ]
 

@@ -226,9 +226,9 @@ class History:
 
     @property
     def replaced(self) -> frozenset[str]:
-        """The files that were replaced and are still there, as a rule since somebody reads them."""
+        """The files that are no history any more and still there: somebody reads them, as a rule."""
         with self._mutex:
-            return frozenset(self._doomed)
+            return frozenset(self._doomed | self._unsure)
 
     def is_read(self, names: frozenset[str], upto: int) -> bool:
         """Whether somebody reads any of these files, or the log up to that entry."""

@@ -14,13 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.log.history import GivenUp, History
-from blaster.log.historyfile import HistoryReader
+from blaster.log.historyfile import GROUPS_AT_ONCE, HistoryReader
 from blaster.log.historymanifest import HistoryFile
 from blaster.log.historyrows import layout_of
 from blaster.model.records import TELLING, Array
 
-GROUPS_AT_ONCE = 4
-"""Row groups that are read together."""
 LOOKED_UP_MAX = 64
 """Contacts that are looked for one by one before a file is written anew."""
 _TELLING = {make.KIND: fields for make, fields in TELLING.items()}
@@ -81,7 +79,12 @@ def _emptied(
             raise GivenUp("stopped while rows of history were emptied")
         table = reader.read(range(first, min(first + GROUPS_AT_ONCE, reader.count)))
         mine = np.isin(table.column("contact").to_numpy(), contacts)
-        yield without_told(kind, table, mine) if mine.any() else table
+        if not mine.any():
+            yield table
+            continue
+        for batch in table.to_batches():  # of which each column is one array
+            rows = pa.Table.from_batches([batch])
+            yield without_told(kind, rows, np.isin(rows["contact"].to_numpy(), contacts))
 
 
 def without_told(kind: int, table: pa.Table, mine: Array) -> pa.Table:

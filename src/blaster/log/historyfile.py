@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from blaster.errors import LogCorrupt, LogError
-from blaster.limits import HISTORY_GROUP_ROWS
+from blaster.limits import HISTORY_GROUP_BYTES, HISTORY_GROUP_ROWS
 from blaster.log.checksum import crc32
 from blaster.log.disk import Disk, is_lost
 from blaster.log.historymanifest import HistoryFile, Written
+from blaster.log.historytaking import weight
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 SYNC_BYTES = 32 * 1024 * 1024
 """Written between two syncs: a whole file at once would hold up the log's own."""
 READ_BYTES = 1024 * 1024
-
+GROUPS_AT_ONCE = 4
+"""Row groups that are read together. Of lists of texts Arrow reads no more than 2 GiB together."""
 
 GROUP = np.dtype([("low", "<i8"), ("crc", "<u4")])
 """A row group: its least contact, and the checksum of its bytes."""
@@ -84,9 +86,9 @@ def write_file(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, disk: 
     ends = _Ends()
     try:
         with pq.ParquetWriter(pa.PythonFile(sink, "w"), schema, **_settings(schema)) as writer:
-            for table in _grouped(tables, schema):
-                ends.add(table)
-                writer.write_table(table, row_group_size=HISTORY_GROUP_ROWS)
+            for group in _grouped(tables, schema):
+                ends.add(group)
+                writer.write_table(group, row_group_size=len(group))
         sink.sync()
     finally:
         sink.close()
@@ -131,12 +133,10 @@ class _Ends:
         self._least: list[int] = []
         self._most: list[int] = []
 
-    def add(self, table: pa.Table) -> None:
-        if not len(table):
-            return
-        self.rows += len(table)
-        columns = [table.column(name).to_numpy() for name in ("contact", "sequence")]
-        self.lows += columns[0][::HISTORY_GROUP_ROWS].tolist()
+    def add(self, group: pa.Table) -> None:
+        self.rows += len(group)
+        columns = [group.column(name).to_numpy() for name in ("contact", "sequence")]
+        self.lows.append(int(columns[0][0]))
         least = [int(column.min()) for column in columns]
         most = [int(column.max()) for column in columns]
         self._least = list(map(min, self._least or least, least))
@@ -161,19 +161,32 @@ def _settings(schema: pa.Schema) -> dict[str, Any]:
 
 
 def _grouped(tables: Iterable[pa.Table], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The same rows in tables of whole row groups, but for the last."""
+    """The same rows, in a table for each row group."""
     waiting: list[pa.Table] = []
-    rows = 0
+    rows = size = 0
     for table in tables:
         waiting.append(_fitted(table, schema))
         rows += len(table)
-        if rows >= HISTORY_GROUP_ROWS:
-            whole = pa.concat_tables(waiting)
-            end = rows - rows % HISTORY_GROUP_ROWS
-            yield whole.slice(0, end)
-            waiting, rows = [whole.slice(end)], rows - end
+        size += weight(waiting[-1])
+        if rows < HISTORY_GROUP_ROWS and size < HISTORY_GROUP_BYTES:
+            continue
+        whole = pa.concat_tables(waiting)
+        while rows >= HISTORY_GROUP_ROWS or (rows and size >= HISTORY_GROUP_BYTES):
+            group = _group(whole)
+            yield group
+            whole = whole.slice(len(group))
+            rows, size = len(whole), weight(whole)
+        waiting = [whole]
     if rows:
         yield pa.concat_tables(waiting)
+
+
+def _group(table: pa.Table) -> pa.Table:
+    """A row group's rows, from the first on."""
+    group = table.slice(0, HISTORY_GROUP_ROWS)
+    while len(group) > 1 and weight(group) > HISTORY_GROUP_BYTES:
+        group = group.slice(0, len(group) // 2)
+    return group
 
 
 def _fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -239,7 +252,12 @@ class HistoryReader:
                 content = os.pread(self._descriptor, end - start, start)
                 if crc32(content) != self._groups["crc"][number]:
                     raise LogCorrupt(f"{self._name} fails the checksum of row group {number}")
-            return self._file.read_row_groups(list(groups), use_threads=False)
+            some = [
+                groups[at : at + GROUPS_AT_ONCE] for at in range(0, len(groups), GROUPS_AT_ONCE)
+            ]
+            return pa.concat_tables(
+                [self._file.read_row_groups(list(each), use_threads=False) for each in some]
+            )
         except OSError as error:
             raise _told(self._name, error) from error
 

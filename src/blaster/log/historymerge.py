@@ -13,11 +13,8 @@ import pyarrow as pa
 
 from blaster.errors import LogError
 from blaster.limits import HISTORY_COLUMNS_MAX
-from blaster.log.historyfile import HistoryReader
+from blaster.log.historyfile import GROUPS_AT_ONCE, HistoryReader
 from blaster.log.historyrows import in_order
-
-GROUPS_AT_ONCE = 4
-"""Row groups of each file that are read together."""
 
 
 class _Stream:

@@ -28,6 +28,7 @@ import numpy as np
 import pyarrow as pa
 
 from blaster.log.codec import DTYPES, PLANS
+from blaster.log.historytaking import pieces, taken
 from blaster.model.records import INPUTS, Array, Operation
 
 NOBODY = -1
@@ -129,13 +130,13 @@ def in_order(table: pa.Table) -> pa.Table:
     """Sorted by contact, sequence and part; what is equal in these stays as it is."""
     keys = [table.column(name).to_numpy() for name in reversed(ORDER)]
     table = table.unify_dictionaries()
-    return table.take(pa.array(np.lexsort(keys))) if len(table) else table
+    return taken(table, np.lexsort(keys)) if len(table) else table
 
 
 def in_log_order(table: pa.Table) -> pa.Table:
     """Sorted by sequence and part; what is equal in these stays as it is."""
     keys = [table.column(name).to_numpy() for name in ("part", "sequence")]
-    return table.take(pa.array(np.lexsort(keys))) if len(table) else table
+    return taken(table, np.lexsort(keys)) if len(table) else table
 
 
 def names_of(operation: Operation) -> list[str]:
@@ -253,13 +254,22 @@ def operations_of(kind: int, table: pa.Table) -> Iterator[Told]:
 
     Rows of one operation must stand together; it gets as many as there are.
     """
-    if not len(table):
-        return
     layout = layout_of(kind)
-    base = {name: table.column(name).to_numpy() for name in (*ORDER, "at")}
+    for piece in pieces(table, _starts(table)):
+        yield from _told(layout, piece)
+
+
+def _starts(table: pa.Table) -> Array:
+    """Where each operation begins (int64[])."""
+    sequence, part = (table.column(name).to_numpy() for name in ("sequence", "part"))
     fresh = np.ones(len(table), bool)
-    fresh[1:] = np.diff(base["sequence"]) | np.diff(base["part"]) != 0
-    starts = np.flatnonzero(fresh)
+    fresh[1:] = np.diff(sequence) | np.diff(part) != 0
+    return np.flatnonzero(fresh)
+
+
+def _told(layout: Layout, table: pa.Table) -> Iterator[Told]:
+    base = {name: table.column(name).to_numpy() for name in (*ORDER, "at")}
+    starts = _starts(table)
     fields = _Fields(layout, table, starts)
     inputs = fields.first("input") if layout.is_input else None
     ends = [*starts.tolist()[1:], len(table)]
