@@ -98,12 +98,15 @@ HISTORY_RETRY_S = 60.0
 HISTORY_STRIDE_S = 0.002
 """How long history works in one go; then whoever waits for the processor gets a turn."""
 
-IMPORT_CELL_BYTES_MAX = 64 * 1024
-"""One cell of an imported file; a longer one rejects its row."""
+TEXT_BYTES_MAX = 32_000
+"""One text of a contact, an answer, an attribute of an event or a reply; of a list all its words,
+each and 4 bytes. A longer one is refused, in a file with its row. A column keeps those of 65,536
+contacts in one piece of memory that has less than 2 GiB."""
 
 EVENT_ATTRIBUTES_MAX = 128
 """Undeclared attributes of one event that rules may ask for, the first to come; of further ones
-there is no value. Each is a column over all its happenings."""
+there is no value. Each is a column over all its happenings. The answers of one form are bounded
+by the same: each is a column over all contacts."""
 
 EVENT_TEXT_BYTES_MAX = 1_024
 """A text among an event's attributes that rules may ask for; a longer one is missing."""

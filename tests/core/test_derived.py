@@ -145,7 +145,8 @@ def test_scanners_and_automatic_answers_count_only_for_any() -> None:
 
 
 def test_a_batch_of_opens_may_be_of_people_and_of_scanners() -> None:
-    play = Play(workspace(journey("j", on_event("go"), send("m"))))
+    message = mail("m", links=dict.fromkeys("abc", ""))
+    play = Play(workspace(journey("j", on_event("go"), send("m")), messages=[message]))
     play.create(3)
     play.event("go", 0, 1, 2)
     mixed = msgspec.structs.replace(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blaster.core.fitting import fit, fit_attribute
+from blaster.core.fitting import bounded, fit, fit_attribute, fit_column, value_bytes
+from blaster.limits import TEXT_BYTES_MAX
 from blaster.model.fields import Field, Kind
 
 CASES = [
@@ -83,3 +86,28 @@ def test_no_text_raises(text: str, kind: str) -> None:
 def test_attributes_are_fitted_too(kind: Kind, values: pa.Array, fitted: list[object]) -> None:
     """In the kind that the rule compares them in; the rest is missing."""
     assert fit_attribute(kind, values).to_pylist() == fitted
+
+
+@pytest.mark.parametrize(
+    ("field", "largest", "one_more"),
+    [
+        (Field("f"), "x" * TEXT_BYTES_MAX, "x"),
+        (Field("f"), "א" * (TEXT_BYTES_MAX // 2), "x"),
+        (Field("f", "list"), ",".join("w" * (TEXT_BYTES_MAX // 5)), ",w"),
+        (Field("f", "list"), "x" * (TEXT_BYTES_MAX - 4), "x"),
+    ],
+)
+def test_what_is_too_large_does_not_fit(field: Field, largest: str, one_more: str) -> None:
+    """To the byte: of a list its words, each and 4."""
+    assert fit(field, largest) is not None
+    assert fit(field, largest + one_more) is None
+    column = fit_column(field, pa.array([largest + one_more, "a", None, largest]))
+    assert column.is_valid().to_pylist() == [False, True, False, True]
+
+
+@given(st.lists(st.none() | st.lists(st.text(max_size=3), max_size=4), max_size=6), st.integers(0))
+def test_what_lists_count_is_what_a_plain_count_says(lists: list[Any], start: int) -> None:
+    values = pa.array(lists, pa.list_(pa.string()))[start % (len(lists) + 1) :]
+    wanted = [sum(len(w.encode()) + 4 for w in words or ()) for words in values.to_pylist()]
+    assert value_bytes(values).tolist() == wanted
+    assert bounded(values) is values

@@ -207,6 +207,35 @@ def test_what_is_unbounded_is_bounded() -> None:
     assert [text is None for _, text in found] == [False, True]
 
 
+@pytest.mark.parametrize("space", ["event", "form"])
+def test_the_last_name_is_the_one_that_came_first_however_it_is_replayed(space: str) -> None:
+    """Replay takes records of one schema together: there it is the first row with a value."""
+    play = Play(workspace(messages=[mail("m")]))
+    play.create(1)
+    for start, stop in ((0, 64), (64, EVENT_ATTRIBUTES_MAX - 1)):
+        play.event("f", 0, space=space, **{f"n{n}": "v" for n in range(start, stop)})
+    play.event("f", 0, space=space, a=None, b="first")
+    play.event("f", 0, space=space, a="second", b=None)
+    known = play.state.happenings[space, "f"].attributes.fields
+    assert ("a" in known, "b" in known) == (False, True)
+    assert play.recovered().state.digest() == play.state.digest()
+
+
+def test_a_form_has_so_many_answers() -> None:
+    """The first names to come have columns of contacts; of further ones there is no answer."""
+    play = Play(workspace(messages=[mail("m")]))
+    play.create(2)
+    for start in range(0, EVENT_ATTRIBUTES_MAX + 50, 50):
+        play.event("f", 0, space="form", **{f"n{start + n}": "v" for n in range(50)})
+    answers = [key[3] for key in play.state.fact_keys() if key[:3] == ("form", "f", "answer")]
+    assert sorted(answers) == sorted(f"n{n}" for n in range(EVENT_ATTRIBUTES_MAX))
+    last = EVENT_ATTRIBUTES_MAX - 1
+    play.event("f", 0, 1, space="form", **{f"n{last}": 7, f"n{last + 1}": "x", "other": "y"})
+    assert [play.fact(n, "form", "f", "answer", f"n{last}") for n in range(2)] == ["7", "7"]
+    assert play.count("form", "f", "count") == 6
+    assert play.recovered().state.digest() == play.state.digest()
+
+
 # --- in a run -------------------------------------------------------------------------------------
 
 

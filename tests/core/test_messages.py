@@ -6,6 +6,7 @@ import pytest
 
 from blaster.core.messages import bounce_of
 from blaster.core.outcomes import gist_of
+from blaster.model import definitions as model
 from blaster.model import records
 from blaster.model.outcomes import OutcomeCode
 from tests.core.world import (
@@ -16,10 +17,12 @@ from tests.core.world import (
     branch,
     journey,
     leave_when,
+    mail,
     noted,
     numbers,
     on_event,
     on_rule,
+    rule,
     send,
     until,
     wait,
@@ -27,11 +30,12 @@ from tests.core.world import (
 )
 
 M = ("message", "email", "m")
+LINKED = mail("m", links={"pay": "https://shop.example/pay", "a": "", "b": ""})
 
 
 def sender() -> Play:
     """One message on `go`, to three contacts that exist."""
-    play = Play(workspace(journey("j", on_event("go"), send("m"))))
+    play = Play(workspace(journey("j", on_event("go"), send("m")), messages=[LINKED]))
     play.create(3)
     return play
 
@@ -68,6 +72,59 @@ def test_a_click_or_a_reply_implies_an_open() -> None:
     play.note("replied", "m", 1, text="yes please")
     assert play.fact(1, *M, "reply") == "yes please"
     assert play.count(*M, "replied") == 1
+
+
+def links_of(play: Play) -> set[str]:
+    """The links that have a column."""
+    return {key[4] for key in play.state.fact_keys() if len(key) == 5 and key[:3] == M}
+
+
+def test_only_links_that_definitions_name_have_columns() -> None:
+    """Of the message, or of a rule; a click on any other counts as a click, and leaves no name."""
+    jump = journey("k", on_rule('email("m").ever.clicked("asked")'), send("k"))
+    sending = journey("j", on_event("go"), send("m"))
+    play = Play(workspace(sending, jump, messages=[LINKED]))
+    play.create(2)
+    play.event("go", 0, 1)
+    play.note("clicked", "m", 0, text="https://shop.example/?u=dana@example.org")
+    assert links_of(play) == set()
+    assert (play.fact(0, *M, "clicked"), play.count(*M, "clicked")) == (START, 1)
+    play.note("clicked", "m", 0, text="asked")
+    play.note("clicked", "m", 1, text="pay")
+    assert links_of(play) == {"asked", "pay"}
+    assert play.messages() == ["m", "k"]
+    # A link that the message has no longer goes on if it was clicked before.
+    play.publish(workspace(sending, messages=[mail("m", links={"new": ""})]))
+    play.event("go", 0, 1)
+    for link in ("pay", "a", "asked", "new"):
+        play.note("clicked", "m", 0, text=link)
+    assert links_of(play) == {"asked", "pay", "new"}
+    assert play.fact(0, *M, "clicked", "pay") == play.now
+    assert play.recovered().state.digest() == play.state.digest()
+
+
+def test_a_version_with_runs_asks_for_its_links() -> None:
+    """Until the last of its runs is over, whatever was published meanwhile."""
+    asks = 'email("m").ever.clicked("old") or email("m").ever.clicked("older")'
+    steps = (send("m", "w"), until("w", {asks: "x"}), send("x", channel="sms"))
+    play = Play(workspace(journey("j", on_event("go"), *steps)))
+    play.create(1)
+    play.event("go", 0)
+    play.publish(workspace(journey("j", on_event("go"), send("m"))))
+    play.note("clicked", "m", 0, text="old")
+    assert play.messages() == ["m", "x"]
+    play.note("clicked", "m", 0, text="older")
+    assert links_of(play) == {"old"}
+
+
+def test_a_campaign_asks_for_links() -> None:
+    audience = model.Campaign("c", rule('email("m").clicked("wide")'), "email", "m")
+    play = Play(workspace(journey("j", on_event("go"), send("m")), campaigns=(audience,)))
+    play.create(1)
+    play.event("go", 0)
+    play.note("clicked", "m", 0, text="wide")
+    play.note("clicked", "m", 0, text="else")
+    assert links_of(play) == {"wide"}
 
 
 def test_what_happens_to_a_message_never_sent_is_nothing() -> None:

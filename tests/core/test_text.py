@@ -7,9 +7,13 @@ import pyarrow as pa
 import pytest
 
 from blaster.core.column import Column
+from blaster.limits import TEXT_BYTES_MAX
 from blaster.model.fields import BATCH_ROWS, Kind
 from blaster.rules.dictionary import Dictionary
 from tests.core.column_model import read_vector, rows_of
+
+LONGEST = 32_767
+"""What a value of an arena may have, in bytes."""
 
 
 def made(rows: int, kind: Kind = Kind.TEXT) -> Column:
@@ -140,21 +144,36 @@ def test_what_is_no_text_is_refused() -> None:
     assert column.chunk(0) is None
 
 
-def test_more_text_than_a_batch_can_name_is_refused_before_anything_is_written() -> None:
-    column = made(2)
-    huge = pa.Array.from_buffers(
-        pa.string(),
-        1,
-        [None, pa.py_buffer(np.array([0, 2**31 - 1], np.int32)), pa.py_buffer(_pages(2**31 - 1))],
-    )
-    with pytest.raises(OverflowError, match="one batch"):
-        column.put(rows_of(0), huge)
+def test_a_batch_full_of_the_longest_values_is_as_large_as_arrow_s_offsets_allow() -> None:
+    """With one more, for the value that is being written while the old one lies there still."""
+    assert (BATCH_ROWS + 1) * LONGEST <= 0x7FFFFFC0 < (BATCH_ROWS + 1) * (LONGEST + 1)
+    assert TEXT_BYTES_MAX <= LONGEST
+
+
+def test_a_longer_text_is_refused_before_anything_is_written() -> None:
+    column = made(3)
+    longest = "x" * LONGEST
+    with pytest.raises(OverflowError, match="32768 bytes; 32767 may be"):
+        column.put(rows_of(0, 1), ["short", longest + "x"])
     assert column.chunk(0) is None
+    column.put(rows_of(0, 1, 2), [longest, None, longest])
+    column.put(rows_of(0, 1, 2), ["a", longest, "b"])
+    assert column.take(rows_of(0, 1, 2)) == ["a", longest, "b"]
+    # What lies under a null is no text.
+    under = pa.array([longest + "x", "c"])
+    bits = pa.py_buffer(b"\x02")
+    column.put(rows_of(0, 1), pa.Array.from_buffers(pa.string(), 2, [bits, *under.buffers()[1:]]))
+    assert column.take(rows_of(0, 1)) == [None, "c"]
 
 
-def _pages(nbytes: int) -> np.ndarray[tuple[int], np.dtype[np.uint8]]:
-    """Memory that nobody has touched yet, and so costs nothing."""
-    return np.zeros(nbytes, np.uint8)
+def test_a_longer_list_is_refused_before_anything_is_written() -> None:
+    column = made(2, Kind.LIST)
+    words = ["w"] * (LONGEST // 4)
+    with pytest.raises(OverflowError, match="32768 bytes; 32767 may be"):
+        column.put(rows_of(0, 1), [["a"], [*words, "w"]])
+    assert column.chunk(0) is None
+    column.put(rows_of(0, 1), [["a"], words])
+    assert column.take(rows_of(0, 1)) == [["a"], words]
 
 
 def test_the_last_of_two_texts_for_one_row_wins() -> None:

@@ -16,6 +16,7 @@ import blaster
 from blaster.engine import accounts as module
 from blaster.engine import intake
 from blaster.errors import Busy, DefinitionError, InputError
+from blaster.limits import TEXT_BYTES_MAX
 from blaster.log import MemoryLog
 from tests.engine.support import FakeClock, GateLog, quiet, write
 
@@ -311,6 +312,27 @@ async def test_forms_refused(engine):
 
 
 # --- imports --------------------------------------------------------------------------------------
+
+
+async def test_texts_that_no_column_takes_are_refused(engine):
+    """By every call that brings one; what is just as long as may be is taken."""
+    for size, taken in ((TEXT_BYTES_MAX, True), (TEXT_BYTES_MAX + 1, False)):
+        text, events = "x" * size, engine.events
+        calls = [
+            engine.contacts.set(DANA, {"city": text}),
+            engine.contacts.upsert([{"email": DANA, "city": text}]),
+            events.send("seen", DANA, {"text": text}),
+            events.visit("home", DANA, {"text": text}),
+            events.fill("other", {"text": text}, contact=DANA),
+            events.fill("register", {"city": text}, contact=DANA),
+            events.note("email", "bill", "replied", DANA, text),
+            events.receive(DANA, text),
+        ]
+        for call in calls:
+            if taken:
+                await call
+            else:
+                await refused(engine, call, "32001 bytes; 32000 may be")
 
 
 async def test_a_csv_file_with_its_rejects(engine, tmp_path):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from blaster.engine import cells
 from blaster.engine.conversion import Place, convert
 from blaster.errors import InputError
+from blaster.limits import TEXT_BYTES_MAX
 from blaster.model.fields import Field
 from tests.volume import cases
 
@@ -53,6 +54,30 @@ def test_trimming_is_arrows_own(values: list[str | None]) -> None:
     assert made(array, Field("x")) == (plain, [False] * len(values))
     if cells.are_trimmed(array):
         assert plain == values
+
+
+@pytest.mark.parametrize("repeats", [False, True])
+def test_too_long_a_text_does_not_fit(repeats: bool) -> None:
+    """The blanks around it do not count."""
+    longest = "א" * (TEXT_BYTES_MAX // 2)
+    values = [f" {longest} ", longest + "x", None, "a"]
+    assert made(values, Field("x", repeats=repeats)) == (
+        [longest, None, None, "a"],
+        [False, True, False, False],
+    )
+    found = convert(pa.array(values), Field("x", repeats=repeats), PLACE)
+    assert found.reason(1) == f"{TEXT_BYTES_MAX + 1} bytes; {TEXT_BYTES_MAX} may be"
+
+
+def test_too_long_a_list_does_not_fit() -> None:
+    """Its words count, each and 4 bytes; each row has its own reason."""
+    many = ["b"] * (TEXT_BYTES_MAX // 5)
+    field = Field("x", "list", values=("a", "b"))
+    values = [";".join(many), ";".join([*many, "b"]), "a;c", None]
+    assert made(values, field) == ([many, None, None, None], [False, True, True, False])
+    found = convert(pa.array(values), field, PLACE)
+    assert found.reason(1) == f"{TEXT_BYTES_MAX + 5} bytes; {TEXT_BYTES_MAX} may be"
+    assert found.reason(2) == "not all of a, b"
 
 
 def test_what_needs_no_trimming_is_not_copied() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from blaster.engine import sources
 from blaster.engine.importer import ImportBatch, read, write_rejects
 from blaster.errors import InputError
-from blaster.limits import IMPORT_CELL_BYTES_MAX
+from blaster.limits import TEXT_BYTES_MAX
 from blaster.model.fields import Field
 from tests.volume import cases
 
@@ -142,11 +142,12 @@ def test_batches_and_row_numbers_run_on(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_cell_over_the_bound_rejects_its_row(tmp_path: Path) -> None:
     """One byte more than allowed, in a text and in a coded column."""
-    long = "x" * (IMPORT_CELL_BYTES_MAX + 1)
+    long = "x" * (TEXT_BYTES_MAX + 1)
     path = written(tmp_path, f"id,first_name\n1,{long}\n2,{long[1:]}\n")
     rows, rejects, _ = imported(path)
     assert [row["id"] for row in rows] == ["2"]
-    assert [(r.row, r.reason) for r in rejects] == [(2, "a cell of 65537 bytes; 65536 may be")]
+    reason = "first_name: 32001 bytes; 32000 may be"
+    assert [(r.row, r.reason) for r in rejects] == [(2, reason)]
     coded = pa.table({"id": ["1", "2"], "עיר": pa.array([long, "a"]).dictionary_encode()})
     pq.write_table(coded, tmp_path / "people.parquet")
     rows, rejects, _ = imported(tmp_path / "people.parquet")

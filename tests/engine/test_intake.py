@@ -13,6 +13,7 @@ from blaster.core import State
 from blaster.engine import intake
 from blaster.engine.conversion import Place
 from blaster.errors import InputError
+from blaster.limits import TEXT_BYTES_MAX
 from blaster.model import definitions as model
 from blaster.model.fields import BUILT_IN_FIELDS, Field
 from blaster.model.records import Consented, Happened, Joined, Upserted
@@ -54,6 +55,26 @@ def test_attributes_keep_their_kind():
         "mixed": "1", "no": None,
     }  # fmt: skip
     assert intake.attributes([{}]).num_columns == 0
+
+
+def test_a_text_that_no_column_takes_is_refused_by_name():
+    """Whatever brings it: the columns of a batch keep the texts of 65,536 in less than 2 GiB."""
+    longest = "x" * TEXT_BYTES_MAX
+    told = f"has {TEXT_BYTES_MAX + 1} bytes; {TEXT_BYTES_MAX} may be"
+    assert intake.attributes([{"a": longest, "n": 1}]).num_columns == 2
+    with pytest.raises(InputError, match=f"the attribute 'b' {told}"):
+        intake.attributes([{"a": longest, "b": "x"}, {"a": None, "b": longest + "x"}])
+    with pytest.raises(InputError, match="the attribute 'j' has"):
+        intake.attributes([{"j": ["x" * (TEXT_BYTES_MAX // 2)] * 2}])
+    with pytest.raises(InputError, match="name of an attribute"):
+        intake.attributes([{"n" * (intake.NAME_BYTES_MAX + 1): 1}])
+    assert len(intake.received(np.array([0]), [longest])) == 1
+    with pytest.raises(InputError, match=f"a text {told}"):
+        intake.received(np.array([0]), [longest + "x"])
+    fields = {"id": Field("id"), "note": Field("note")}
+    with pytest.raises(InputError, match=r"row 11, note: 'x+: 32001 bytes; 32000 may be") as error:
+        intake.typed_rows(fields, [{"note": "a"}, {"note": longest + "x"}], PLACE, 10)
+    assert len(str(error.value)) < 200
 
 
 def test_plain_values():

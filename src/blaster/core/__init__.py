@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from blaster.core.filling import is_filling as is_filling
     from blaster.core.filling import unfilled as unfilled
     from blaster.core.fitting import ARROW_TYPES as ARROW_TYPES
+    from blaster.core.fitting import are_short as are_short
     from blaster.core.fitting import fit as fit
+    from blaster.core.fitting import value_bytes as value_bytes
     from blaster.core.handover import Handover as Handover
     from blaster.core.handover import may_still as may_still
     from blaster.core.handover import orders_in_flight as orders_in_flight
@@ -158,6 +160,7 @@ _HOMES = {
     "after_span": "timing",
     "apply_entry": "apply",
     "apply_operation": "apply",
+    "are_short": "fitting",
     "decode_picture": "picture",
     "distinct": "rows",
     "fields_of": "plan",
@@ -186,6 +189,7 @@ _HOMES = {
     "tick": "ticks",
     "topics_of": "suppressing",
     "touched": "suppressing",
+    "value_bytes": "fitting",
     "verdict_of": "outcomes",
     "waits_for_rate": "sending",
     "waits_for_room": "sending",
@@ -235,6 +239,7 @@ __all__ = [
     "after_span",
     "apply_entry",
     "apply_operation",
+    "are_short",
     "bare_reason",
     "campaign_sends",
     "chains_of",
@@ -278,6 +283,7 @@ __all__ = [
     "topics_of",
     "touched",
     "unfilled",
+    "value_bytes",
     "verdict_of",
     "waits_for_rate",
     "waits_for_room",

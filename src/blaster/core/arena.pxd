@@ -9,6 +9,7 @@ cdef enum:
     ARENA_BYTES_MIN = 1024              # the first arena; below four of it nothing is compacted
     ARENA_DOUBLING_BYTES_MAX = 262144   # a bigger arena grows by an eighth
     ARENA_BYTES_MAX = 0x7FFFFFC0        # Arrow's offsets are int32
+    ARENA_VALUE_BYTES_MAX = 32767       # ARENA_BYTES_MAX / (ROWS_PER_BATCH + 1)
 
 
 cdef struct Arena:                      # one batch; all 0 as long as nothing lies in it
@@ -18,11 +19,13 @@ cdef struct Arena:                      # one batch; all 0 as long as nothing li
     int64_t capacity
 
 
+cdef int admit(int64_t longest) except -1
+
+
 cdef class ArenaStore(Store):
     cdef list arena_chunks              # Chunk | None, a batch each
     cdef Arena* arenas
 
-    cdef int admit(self, int64_t nbytes) except -1
     cdef int reserve(self, Py_ssize_t batch, int64_t nbytes) except -1
     cdef int compact(self) except -1
     cdef int repack(self, Py_ssize_t batch, int64_t spare) except -1

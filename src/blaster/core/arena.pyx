@@ -6,7 +6,11 @@ Laws:
    a compacted one holds other bytes than before, and is stamped.
 2. `garbage` counts what was overwritten or cleared. When it is more than a third of what is used,
    the batch is compacted at the end of the call that wrote it.
-3. A call that could take a batch over ARENA_BYTES_MAX raises before it has written anything.
+3. No value is longer than ARENA_VALUE_BYTES_MAX: a call with a longer one raises before it has
+   written anything. So no write ever finds an arena too small, whatever its garbage: the rows of a
+   batch name one value each, and all of them and the one that is being written, without garbage,
+   take (ROWS_PER_BATCH + 1) * ARENA_VALUE_BYTES_MAX <= ARENA_BYTES_MAX at most. That is what
+   `reserve` leaves of an arena when there is no other room.
 
 Python never sees this module.
 """
@@ -45,14 +49,6 @@ cdef class ArenaStore(Store):
         self, Place place, Py_ssize_t rows, const uint8_t* source, uint8_t* target
     ) noexcept:
         """Copy what these rows name to `target`, end to end, and let them name it there."""
-        return 0
-
-    cdef int admit(self, int64_t nbytes) except -1:
-        """OverflowError if so many more bytes might not fit into some batch."""
-        cdef Py_ssize_t batch
-        for batch in range(self.batches):
-            if self.arenas[batch].used - self.arenas[batch].garbage + nbytes > ARENA_BYTES_MAX:
-                raise OverflowError(f"{nbytes} more bytes of text do not fit into one batch")
         return 0
 
     cdef int reserve(self, Py_ssize_t batch, int64_t nbytes) except -1:
@@ -97,6 +93,13 @@ cdef class ArenaStore(Store):
         arena.garbage = 0
         arena.capacity = chunk.nbytes
         return 0
+
+
+cdef int admit(int64_t longest) except -1:
+    """OverflowError if a value of so many bytes is too long."""
+    if longest > ARENA_VALUE_BYTES_MAX:
+        raise OverflowError(f"a value of {longest} bytes; {ARENA_VALUE_BYTES_MAX} may be")
+    return 0
 
 
 cdef int64_t grown(int64_t capacity, int64_t needed) noexcept nogil:

@@ -46,7 +46,7 @@ class Attributes:
 
     def append(self, rows: Array, columns: pa.RecordBatch, declared: Mapping[str, Field]) -> None:
         """Writes what came with these rows; a null is missing."""
-        for name in columns.schema.names:
+        for name in self._in_order(columns, declared):
             values, field = columns.column(name), declared.get(name)
             if values.null_count == len(values):
                 continue
@@ -57,6 +57,19 @@ class Attributes:
                 fitted = _stored(column.kind, self.fields[name], values)
                 column.put_arrow(rows, fitted, keep_null=True)
                 self._plain_when_many(name, column)
+
+    def _in_order(self, columns: pa.RecordBatch, declared: Mapping[str, Field]) -> list[str]:
+        """The names; where not all may have a column, by the first row that has a value.
+
+        So it is the same names that have one whether rows come together or one by one.
+        """
+        names: list[str] = columns.schema.names
+        fresh = sum(name not in self.fields and name not in declared for name in names)
+        if not fresh or len(self.fields) + fresh <= EVENT_ATTRIBUTES_MAX:
+            return names
+        return sorted(
+            names, key=lambda name: pc.index(columns.column(name).is_valid(), True).as_py()
+        )
 
     def take(self, rows: Array, item: Item) -> Vector:
         """The values of these rows in the kind of an item; what does not fit is missing."""

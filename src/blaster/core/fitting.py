@@ -1,6 +1,7 @@
 """Text to typed values: what `set`, defaults and replies write into a field.
 
-A value that does not fit is None; nothing here raises for bad text. Numbers with a scale are
+A value that does not fit, or is larger than TEXT_BYTES_MAX, is None; nothing here raises for bad
+text. Numbers with a scale are
 integers of the smallest unit; enum values keep the spelling of their declaration.
 """
 
@@ -9,12 +10,16 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal, DecimalException
+from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from blaster.limits import TEXT_BYTES_MAX
 from blaster.model.fields import Field, Kind
 
+Array = np.ndarray[Any, Any]
 Fitted = int | float | bool | str | list[str]
 
 ARROW_TYPES = {
@@ -38,7 +43,47 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
 
 def fit(field: Field, text: str) -> Fitted | None:
     """The value that `text` is in this field, in the form its column stores; None: does not fit."""
-    text = text.strip()
+    value = _fit(field, text.strip())
+    if len(text) * 5 <= TEXT_BYTES_MAX or not isinstance(value, str | list):
+        return value  # a character has 4 bytes at most, and a list no more words than characters
+    return (
+        value
+        if value_bytes(pa.array([value], ARROW_TYPES[field.kind]))[0] <= TEXT_BYTES_MAX
+        else None
+    )
+
+
+def value_bytes(values: pa.Array) -> Array:
+    """int64[]: what each text (pa.string), or list of texts, counts against TEXT_BYTES_MAX."""
+    if pa.types.is_string(values.type):
+        return _lengths(values)
+    words = _lengths(values.flatten())
+    ends = np.concatenate([[0], np.cumsum(words + 4)])
+    sizes = pc.list_value_length(values).fill_null(0).to_numpy(zero_copy_only=False)
+    stops = np.cumsum(sizes)
+    counted: Array = ends[stops] - ends[stops - sizes]
+    return counted
+
+
+def _lengths(texts: pa.Array) -> Array:
+    lengths: Array = pc.binary_length(texts).fill_null(0).to_numpy(zero_copy_only=False)
+    return lengths.astype(np.int64)
+
+
+def are_short(values: pa.Array) -> bool:
+    """Whether surely none of these texts or lists has more than TEXT_BYTES_MAX."""
+    return values.nbytes <= TEXT_BYTES_MAX or int(value_bytes(values).max()) <= TEXT_BYTES_MAX
+
+
+def bounded(values: pa.Array) -> pa.Array:
+    """Texts or lists of texts; null where one has more than TEXT_BYTES_MAX."""
+    if are_short(values):
+        return values
+    short = pa.array(value_bytes(values) <= TEXT_BYTES_MAX)
+    return pc.if_else(short, values, pa.scalar(None, values.type))
+
+
+def _fit(field: Field, text: str) -> Fitted | None:
     if field.type in ("text", "enum"):
         return _fit_word(field, text)
     if field.type == "list":
@@ -66,7 +111,9 @@ def fit_column(field: Field, values: pa.Array) -> pa.Array:
     kind, wanted = field.kind, ARROW_TYPES[field.kind]
     if pa.types.is_nested(values.type):
         same = pa.types.is_list(values.type) and pa.types.is_string(values.type.value_type)
-        return values.cast(wanted) if same and kind is Kind.LIST else pa.nulls(len(values), wanted)
+        if not same or kind is not Kind.LIST:
+            return pa.nulls(len(values), wanted)
+        return bounded(values.cast(wanted))
     whole = pa.types.is_integer(values.type)
     if whole and (kind is Kind.NUMBER or (kind is Kind.INT and not field.scale)):
         return values.cast(wanted, safe=False)
@@ -75,7 +122,7 @@ def fit_column(field: Field, values: pa.Array) -> pa.Array:
         return pc.if_else(pc.is_finite(numbers), numbers, pa.scalar(None, wanted))
     texts = values.cast(pa.string())
     if field.type == "text":
-        return texts
+        return bounded(texts)
     if kind is Kind.NUMBER and len(texts) > FEW:
         return _read_numbers(texts)
     words = texts.dictionary_encode()

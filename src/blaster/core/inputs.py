@@ -19,6 +19,7 @@ from blaster.core.consent import give, opt_out, withdraw
 from blaster.core.erasing import take_erased
 from blaster.core.fields import ADDRESS_CHANNELS, close_forgotten, write_fields
 from blaster.core.filling import take_filled
+from blaster.core.fitting import fit_attribute
 from blaster.core.happenings import ENGAGED
 from blaster.core.messages import first_time, note
 from blaster.core.numberset import NumberSet, hash_pairs
@@ -32,6 +33,7 @@ from blaster.core.sites import Sites
 from blaster.core.state import Change, Effect, State
 from blaster.model import definitions as model
 from blaster.model import records
+from blaster.model.fields import Kind
 from blaster.rules import Zones
 
 Array = np.ndarray[Any, Any]
@@ -235,13 +237,15 @@ def happen(
     state.counts[(*key, "count")] += len(contacts)
     newest = state.column(("newest", *key))
     declared = state.declared(*key)
-    state.happened(*key).append(newest, contacts, at, columns, declared)
+    happenings = state.happened(*key)
+    happenings.append(newest, contacts, at, columns, declared)
     if operation.space != "event":
         state.column(("activity", operation.space)).put(contacts, at)
     if operation.space == "form":
         for name in columns.schema.names:
-            answers = columns.column(name).cast(pa.string())
-            state.column((*key, "answer", name)).put_arrow(contacts, answers, keep_null=False)
+            if name in happenings.attributes.fields:  # bounded; of further names there is no answer
+                answers = fit_attribute(Kind.TEXT, columns.column(name))
+                state.column((*key, "answer", name)).put_arrow(contacts, answers, keep_null=False)
     return contacts, columns
 
 

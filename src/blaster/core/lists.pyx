@@ -12,7 +12,7 @@ from libc.string cimport memcmp, memcpy
 import numpy as np
 import pyarrow as pa
 
-from blaster.core.arena cimport Arena
+from blaster.core.arena cimport Arena, admit
 from blaster.core.chunk cimport Chunk
 from blaster.core.store cimport (
     BATCH_BITS, BATCH_MASK, Place, checked_valid, collect_bits, set_bit,
@@ -140,8 +140,10 @@ cdef class ListStore(ArenaStore):
         cdef const int64_t[::1] end = ends
         cdef const uint8_t[::1] present = valid.view(np.uint8)
         cdef const int32_t* first = &code[0] if codes.shape[0] else NULL
-        cdef int64_t batch, size
-        self.admit(codes.nbytes)
+        cdef int64_t batch, size, longest = 0
+        for i in range(count):
+            longest = max(longest, end[i + 1] - end[i])
+        admit(longest * 4)
         self.open_rows(rows)
         for i in range(count):
             batch = rows[i] >> BATCH_BITS

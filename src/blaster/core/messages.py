@@ -262,6 +262,8 @@ def _note_details(
         state.column((*key, "reply")).put(contacts, texts)
     elif fact == "clicked" and texts is not None:
         for link in sorted(set(texts)):
+            if not _is_named(state, key, link):
+                continue
             mine = _equal(texts, link)
             first_time(state.column((*key, "clicked", link)), contacts[current & mine], at)
             first_time(state.column((*key, "clicked:ever", link)), contacts[mine], at)
@@ -277,6 +279,21 @@ def _note_details(
         state.column(("suppressed", channel)).put(hard, True)
     elif fact == "complained":
         opt_out(state, channel, "marketing", contacts)
+
+
+def _is_named(state: State, key: Key, link: str) -> bool:
+    """Whether the clicks on a link have columns: those of which definitions know the name.
+
+    The message in force has it, or a rule in force or of a version with runs asks for it, or one
+    did at an earlier click. Texts of callers must not become names: these stay for ever.
+    """
+    named = (*key[1:], link)
+    if state.contacts.has((*key, "clicked", link)):
+        return True
+    if state.plan is not None and named in state.plan.links:
+        return True
+    readers = state.readers.get(key, ())
+    return any(named in each.plan.links for each in readers if each.open or each.running)
 
 
 def _note_in_runs(

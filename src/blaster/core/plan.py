@@ -6,6 +6,7 @@ Steps become few primitive kinds: a series is lowered to waits, looks and sends.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -140,6 +141,8 @@ class JourneyPlan:
     own: frozenset[tuple[str, str]]
     steps_read: frozenset[str] = frozenset()
     """Journeys at whose steps its rules look."""
+    links: frozenset[Key] = frozenset()
+    """(channel, message, link): the links that its rules ask for by name."""
 
     def looks_up(self) -> bool:
         """Whether a rule or expression may read a look-up table."""
@@ -182,7 +185,10 @@ class CampaignPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`attributes` are, by message, those of what started a run that its text reads."""
+    """`attributes` are, by message, those of what started a run that its text reads.
+
+    `links` are those (channel, message, link) that messages have or a campaign's rule asks for.
+    """
 
     workspace: model.Workspace
     fields: dict[str, Field]
@@ -191,6 +197,7 @@ class Plan:
     caps: tuple[model.Cap, ...]
     attributes: dict[tuple[str, str], frozenset[str]]
     campaigns: dict[str, CampaignPlan]
+    links: frozenset[Key]
 
     def keeps(self, before: Plan | None, name: str) -> bool:
         """Whether a journey is as it was: its definition, and the tables that its rules read."""
@@ -244,7 +251,8 @@ def make_plan(workspace: model.Workspace) -> Plan:
         plan.journeys[journey.name] = compile_journey(plan, journey)
     for campaign in workspace.campaigns:
         plan.campaigns[campaign.name] = compile_campaign(plan, campaign)
-    return plan
+    asked = _links_of(campaign.audience.facts for campaign in plan.campaigns.values())
+    return replace(plan, links=plan.links | asked)
 
 
 def bare_plan(workspace: model.Workspace) -> Plan:
@@ -265,7 +273,8 @@ def bare_plan(workspace: model.Workspace) -> Plan:
         (message.channel, message.name): frozenset(message.attributes)
         for message in workspace.messages
     }
-    return Plan(workspace, fields, {}, outgoing, caps, attributes, {})
+    links = frozenset((m.channel, m.name, link) for m in workspace.messages for link in m.links)
+    return Plan(workspace, fields, {}, outgoing, caps, attributes, {}, links)
 
 
 def compile_campaign(plan: Plan, campaign: model.Campaign) -> CampaignPlan:
@@ -533,7 +542,18 @@ def _with_readers(plan: JourneyPlan) -> JourneyPlan:
     for key in {fact.key for facts in plan.everything_read() for fact in facts}:
         if key[0] == "journey" and key[2] == "step":
             steps_read.add(key[1])
-    return replace(plan, attributes=frozenset(attributes), steps_read=frozenset(steps_read))
+    return replace(
+        plan,
+        attributes=frozenset(attributes),
+        steps_read=frozenset(steps_read),
+        links=_links_of(plan.everything_read()),
+    )
+
+
+def _links_of(read: Iterable[tuple[Fact, ...]]) -> frozenset[Key]:
+    """(channel, message, link) of the links among these facts."""
+    keys = [fact.key for facts in read for fact in facts if len(fact.key) == 5]
+    return frozenset((*key[1:3], key[4]) for key in keys if key[0] == "message")
 
 
 def date_keys(trigger: model.OnDate) -> tuple[Key, ...]:

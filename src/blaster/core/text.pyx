@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from blaster.core.arena cimport admit
 from blaster.core.chunk cimport Chunk
 from blaster.core.store cimport (
     BATCH_BITS, BATCH_MASK, Place, checked_valid, collect_bits, get_bit, set_bit,
@@ -81,6 +82,19 @@ cdef Py_ssize_t write_texts(
         ):
             return i
     return count
+
+
+cdef int64_t longest_of(const Source* source, Py_ssize_t count) noexcept nogil:
+    """The bytes of the longest text; what lies under a null is none."""
+    cdef Py_ssize_t i
+    cdef int64_t at, length, longest = 0
+    for i in range(count):
+        length = source.offsets[i + 1] - source.offsets[i]
+        if length > longest:
+            at = source.first + i
+            if source.valid == NULL or (source.valid[at >> 3] >> (at & 7)) & 1:
+                longest = length
+    return longest
 
 
 cdef class TextStore(ArenaStore):
@@ -203,7 +217,7 @@ cdef class TextStore(ArenaStore):
         source.valid = NULL
         if valid is not None:
             source.valid = <const uint8_t*><uintptr_t>valid.address
-        self.admit(source.offsets[count] - source.offsets[0])
+        admit(longest_of(&source, count))
         self.open_rows(rows)
         cdef const int64_t* row = &rows[0]
         while done < count:

@@ -3,7 +3,8 @@
 Owns what a cell may hold for each type of field. Never rejects a row: it says which cells do not
 fit, and why; their value is null. Values come out as `core` columns take them: TEXT and CODE as
 string, INT as int64 (times 10**scale), NUMBER float64, DATE date32, INSTANT timestamp[s] in UTC,
-BOOL bool, LIST list<string>. An empty cell is null: nothing is said about the field.
+BOOL bool, LIST list<string>. An empty cell is null: nothing is said about the field. A text or list
+of more than TEXT_BYTES_MAX does not fit.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from blaster.core import are_short, value_bytes
 from blaster.core.normalise import normalise_emails, normalise_phones
 from blaster.engine import cells
 from blaster.errors import InputError
+from blaster.limits import TEXT_BYTES_MAX
 from blaster.model.fields import Field, Kind
 
 LIST_SEPARATOR = ";"
@@ -56,9 +59,26 @@ def convert(array: pa.Array, field: Field, place: Place) -> Converted:
     if field.name in ("email", "phone"):
         return _address(_text(array, field), field.name, place)
     if field.kind == Kind.LIST:
-        return _list(array, field)
+        return _without_long(_list(array, field))
     natural = _natural(array, field, place)
-    return _from_text(_text(array, field), field, place) if natural is None else natural
+    if natural is not None:
+        return natural
+    found = _from_text(_text(array, field), field, place)
+    return _without_long(found) if field.kind in (Kind.TEXT, Kind.CODE) else found
+
+
+def _without_long(found: Converted) -> Converted:
+    """Texts or lists, of which those that are too long do not fit."""
+    if are_short(found.values):
+        return found
+    sizes = value_bytes(found.values)
+    long = sizes > TEXT_BYTES_MAX
+    reasons = [
+        f"{size} bytes; {TEXT_BYTES_MAX} may be" if too_long else found.reason(row)
+        for row, (size, too_long) in enumerate(zip(sizes.tolist(), long.tolist(), strict=True))
+    ]
+    values = pc.if_else(pa.array(long), pa.scalar(None, found.values.type), found.values)
+    return Converted(values, found.bad | long, pa.array(reasons, pa.string()))
 
 
 def _good(values: pa.Array) -> Converted:

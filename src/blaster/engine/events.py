@@ -24,6 +24,7 @@ from blaster.engine.intake import (
     one_text,
     received,
     resolve,
+    short_text,
     shown,
     typed_rows,
     upserted,
@@ -121,7 +122,7 @@ class Events:
             raise InputError(f"{fact!r} is nothing that happens to a message")
         one_channel(channel)
         one_name(message, "message")
-        one_text(text, "a text")
+        short_text(text, "a text")
 
         await self._bring(Noting(channel, message, fact, contact, text, by))
 
@@ -131,7 +132,7 @@ class Events:
         One that is nothing but "הסר", "הסירו", "STOP" or "UNSUBSCRIBE", in any case and with or
         without spaces and punctuation after it, is an opt-out of marketing and sales SMS too.
         """
-        one_text(text, "a text")
+        short_text(text, "a text")
 
         def command(machine: Machine, now: int) -> None:
             rows = find_all(machine.state, [contact])

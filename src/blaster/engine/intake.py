@@ -17,10 +17,11 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import State
+from blaster.core import State, are_short, value_bytes
 from blaster.engine.conversion import Place, convert
 from blaster.engine.headers import match_headers
 from blaster.errors import InputError
+from blaster.limits import TEXT_BYTES_MAX
 from blaster.model import definitions as model
 from blaster.model import records
 from blaster.model.fields import Field, Kind
@@ -28,7 +29,7 @@ from blaster.model.fields import Field, Kind
 Array = np.ndarray[Any, Any]
 
 NAME_BYTES_MAX = 256
-"""A list, event or form name; names are kept for ever."""
+"""A list, event or form name, and an attribute's; names are kept for ever."""
 BODY_ATTRIBUTES_MAX = 100
 """Attributes of one event."""
 
@@ -57,7 +58,7 @@ def typed_batch(
             row = int(converted.bad.argmax())
             reason = converted.reason(row)
             value = column[row].as_py()
-            raise InputError(f"row {first_row + row}, {field.name}: {value!r}: {reason}")
+            raise InputError(f"row {first_row + row}, {field.name}: {value!r:.80}: {reason}")
         arrays.append(converted.values)
     return pa.RecordBatch.from_arrays(arrays, names=[field.name for field in matched])
 
@@ -135,6 +136,14 @@ def refusal(error: Exception) -> InputError:
     return refused
 
 
+def short_text(text: str, what: str) -> str:
+    """A text that a column can keep. Raises InputError for anything else."""
+    size = len(one_text(text, what).encode())
+    if size > TEXT_BYTES_MAX:
+        raise InputError(f"{what} has {size} bytes; {TEXT_BYTES_MAX} may be")
+    return text
+
+
 def one_name(name: str, what: str) -> str:
     """A name of a list, event or form. Raises InputError for an empty, long or odd one."""
     one_text(name, f"the name of a {what}")
@@ -154,16 +163,30 @@ def attributes(rows: Sequence[Mapping[str, object]]) -> pa.RecordBatch:
 def named_columns(names: tuple[str, ...], columns: Iterable[Sequence[object]]) -> pa.RecordBatch:
     """Event data by columns: numbers, booleans and texts; a column of mixed kinds is text.
 
-    Raises InputError for too many, and for values that are neither text nor JSON.
+    Raises InputError for too many, for too long names and texts, and for values that are neither
+    text nor JSON.
     """
     if len(names) > BODY_ATTRIBUTES_MAX:
         raise InputError(f"an event has at most {BODY_ATTRIBUTES_MAX} attributes, not {len(names)}")
     try:
-        return pa.RecordBatch.from_arrays(
+        if any(len(name.encode()) > NAME_BYTES_MAX for name in names):
+            raise InputError(f"the name of an attribute has {NAME_BYTES_MAX} bytes at most")
+        batch = pa.RecordBatch.from_arrays(
             [_attribute(values) for values in columns], names=list(names)
         )
-    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError) as error:
         raise InputError(f"this data is neither text nor JSON: {error}") from error
+    if batch.nbytes > TEXT_BYTES_MAX:
+        _check_texts(batch)
+    return batch
+
+
+def _check_texts(batch: pa.RecordBatch) -> None:
+    """Raises InputError if some text is longer than a column takes."""
+    for name, values in zip(batch.schema.names, batch.columns, strict=True):
+        if pa.types.is_string(values.type) and not are_short(values):
+            size = int(value_bytes(values).max())
+            raise InputError(f"the attribute {name!r} has {size} bytes; {TEXT_BYTES_MAX} may be")
 
 
 def _attribute(values: Sequence[object]) -> pa.Array:
@@ -253,8 +276,10 @@ def received(contacts: Array, texts: Sequence[str]) -> list[records.Operation]:
     """Inbound texts (SMS), a contact each, and the opt-outs that they are.
 
     A text that is nothing but a stop word, in any case, with or without spaces around it and
-    punctuation after it, ends marketing and sales on SMS.
+    punctuation after it, ends marketing and sales on SMS. Raises InputError for too long a text.
     """
+    for text in texts:
+        short_text(text, "a text")
     operations: list[records.Operation] = [records.Received(contacts, tuple(texts))]
     words = [STOP_WORDS.get(text.strip().rstrip(_FINAL).casefold(), "") for text in texts]
     for word in sorted(set(words) - {""}):

@@ -25,7 +25,6 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from blaster.errors import InputError
-from blaster.limits import IMPORT_CELL_BYTES_MAX
 
 _Array = np.ndarray[Any, Any]
 
@@ -75,7 +74,7 @@ class ParquetSource:
             for cells in self._file.iter_batches(batch_size=batch_rows):
                 numbers = np.arange(position, position + cells.num_rows)
                 position += cells.num_rows
-                yield RawBatch(cells, numbers, tuple(_oversized(cells)), ())
+                yield RawBatch(cells, numbers, (), ())
         except (OSError, pa.ArrowException) as error:
             raise InputError(f"{self._path}, after row {position - 1}: {error}") from error
         finally:
@@ -159,7 +158,7 @@ class CsvSource:
             parts = tuple(next(csv.reader([row.text], delimiter=self._delimiter), ()))
             reason = f"{row.actual_columns} cells instead of {row.expected_columns}"
             lines.append((int(row.number), reason, parts))
-        return RawBatch(cells, numbers, (*flaws, *_oversized(cells)), tuple(lines))
+        return RawBatch(cells, numbers, tuple(flaws), tuple(lines))
 
     def _explained(self, error: Exception, position: int) -> str:
         if "straddling" in str(error):
@@ -355,20 +354,3 @@ def _undecodable(cells: pa.RecordBatch) -> Iterator[int]:
         found = pc.match_substring(column, _REPLACED).fill_null(False)
         damaged |= found.to_numpy(zero_copy_only=False)
     yield from np.flatnonzero(damaged).tolist()
-
-
-def _oversized(cells: pa.RecordBatch) -> list[tuple[int, str]]:
-    flaws: list[tuple[int, str]] = []
-    for column in cells.columns:
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
-            continue
-        if column.nbytes <= IMPORT_CELL_BYTES_MAX:
-            continue
-        sizes = pc.binary_length(column).fill_null(0).to_numpy(zero_copy_only=False)
-        flaws += [
-            (row, f"a cell of {sizes[row]} bytes; {IMPORT_CELL_BYTES_MAX} may be")
-            for row in np.flatnonzero(sizes > IMPORT_CELL_BYTES_MAX).tolist()
-        ]
-    return flaws
