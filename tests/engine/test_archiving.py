@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import shutil
 import threading
@@ -431,25 +430,22 @@ def test_files_of_history_that_stayed_are_removed_with_the_next_move(rig):
     assert not history.replaced
 
 
-def test_nothing_is_over_while_a_file_of_history_is_there(rig, monkeypatch):
-    """Whoever read it could not get rid of it; the erasing that waited for him does."""
+def test_nothing_is_over_while_a_file_of_history_is_there(rig):
+    """Whoever read it could not get rid of it; the end of the sweep that waited for him does."""
     rig.live(2)
     upto = rig.snapshot()
     assert rig.archive() == ""
     history = rig.archiver.history
     history._disk = disk = Removing()
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(history.view())
-
-        def empty_history(*given: Any) -> None:
-            archiving_empty(*given)
-            disk.refused = 1
-            stack.close()
-            assert history.replaced
-
-        archiving_empty = archiving.empty_history
-        monkeypatch.setattr(archiving, "empty_history", empty_history)
-        rig.archiver.empty(ALL, upto, lambda: False)
+    with history.view():
+        held = rig.archiver.empty(ALL, lambda: False)
+        assert rig.archiver.is_held(held, upto)
+        disk.refused = 2
+    assert history.replaced == held
+    assert not rig.archiver.is_held(held, upto)
+    with pytest.raises(OSError, match="the disk says no"):
+        rig.archiver.cut(upto)
+    rig.archiver.cut(upto)
     assert not history.replaced
     here = {path.name for path in history.folder.glob("*.parquet")}
     assert here == {file.name for file in history.files}

@@ -120,19 +120,6 @@ def test_what_an_earlier_owner_left_goes_where_its_contact_is_by_now(tmp_path, h
         assert sorted(transport.numbers()) == [1, 2, 3]
 
 
-def test_what_may_not_be_sent_to_the_new_address_is_answered_at_once(tmp_path):
-    """An address taken away: it waits for no room."""
-    with Rig(tmp_path, 2) as first:
-        first.join().result(WAIT_S)
-        first.transport.until(2)
-    transport = HeldTransport({"email": 0})
-    with Rig(tmp_path, 2, transport=transport, log=first.log) as rig:
-        none = pa.RecordBatch.from_arrays([pa.array([None], pa.string())], names=["email"])
-        rig.ask(lambda m: m.accept(START, (FieldsSet(np.array([1]), none),)))
-        rig.log.until(lambda: rig.machine.state.orders.in_flight == 1)
-        assert not transport.handed
-
-
 def test_a_fault_in_a_slice_ends_the_engine_whoever_it_ran_for(tmp_path):
     """The table did not take an opt-out: nothing may be sent on the strength of it."""
 

@@ -11,7 +11,7 @@ import pytest
 
 import blaster
 from blaster.errors import DefinitionError, InputError
-from blaster.reports import retried_order, retry_keys
+from blaster.reports import is_retry, retried_order, retry_keys
 from blaster.testing import FakeClock, ScriptedTransport, run_until, workspace
 
 MAIL = (
@@ -289,6 +289,25 @@ async def test_two_retries_at_once_send_once(tmp_path):
         assert [order.contact for order in transport.handed] == [0, 0]
 
 
+async def test_the_retry_of_a_journeys_send_is_tried_again_under_the_journeys_name(tmp_path):
+    """Not under that of the single send as well, else the message would come twice."""
+    async with opened(tmp_path) as (engine, transport, _):
+        await people(engine, "Haifa")
+        transport.fail("email", "bill", times=2, reason="552 full")
+        await engine.events.send("go", 0)
+        await engine.settled()
+        tried = (
+            ("j", "", 1),
+            ("send email bill", "", 0),
+            ("j", "2", 1),
+            ("send email bill", "2", 0),
+        )
+        for name, key, expected in tried:
+            assert await engine.reports.retry(name, key) == expected
+            await engine.settled()
+        assert [order.contact for order in transport.sent("email", "bill")] == [0]
+
+
 async def test_the_retries_of_one_journey_are_not_another_ones(tmp_path):
     """Order 2 of "j 1" is not order 1 of "j", with the key "2"."""
     other = FILES["journeys/j.yaml"].replace("journey: j", 'journey: "j 1"')
@@ -312,8 +331,9 @@ async def test_the_retries_of_one_journey_are_not_another_ones(tmp_path):
 def test_a_retry_key_is_of_one_journey(name):
     for key in ("", "2", '" 2'):
         (made,) = retry_keys(name, [17], key)
-        assert retried_order(name, made) == 17
+        assert (retried_order(name, made), is_retry(made)) == (17, True)
         assert not any(retried_order(each, made) for each in NAMES if each != name)
+    assert not any(map(is_retry, (None, "", "order-17", 'retry "j"', "retry j 1", 'retry "j" 1x')))
 
 
 async def test_a_retry_that_nothing_comes_of_is_refused(tmp_path):

@@ -72,7 +72,9 @@ def _lengths(texts: pa.Array) -> Array:
 
 def are_short(values: pa.Array) -> bool:
     """Whether surely none of these texts or lists has more than TEXT_BYTES_MAX."""
-    return values.nbytes <= TEXT_BYTES_MAX or int(value_bytes(values).max()) <= TEXT_BYTES_MAX
+    if len(values) == 0 or values.get_total_buffer_size() <= TEXT_BYTES_MAX:
+        return True
+    return int(value_bytes(values).max()) <= TEXT_BYTES_MAX
 
 
 def bounded(values: pa.Array) -> pa.Array:

@@ -188,6 +188,7 @@ class Archiver:
         OSError.
         """
         with self._work:
+            self.history.settle()
             self.history.tidy()
             self._log.trim(upto + 1)
 

@@ -42,16 +42,19 @@ class Inherited:
 
         Answers as `adopt` does.
         """
+        pieces, self._pieces = self._pieces, deque()
         moved = []
-        for _ in range(len(self._pieces)):
-            piece = self._pieces.popleft()
-            mine = np.ones(len(piece.numbers), bool)
-            if contacts is not None:
-                mine = np.isin(self._state.orders.find(piece.numbers)["contact"], contacts)
-            moved.append(piece.numbers[mine])
-            if not mine.all():
-                self._pieces.append(piece._replace(numbers=piece.numbers[~mine]))
-        return self.adopt(np.concatenate(moved)) if any(map(len, moved)) else []
+        for piece in pieces:
+            if contacts is None or self._may_move(piece, contacts):
+                moved.append(piece.numbers)
+            else:
+                self._pieces.append(piece)
+        return self.adopt(np.concatenate(moved)) if moved else []
+
+    def _may_move(self, piece: Piece, contacts: Array) -> bool:
+        if not self._state.sites.differ(piece.channel):
+            return False
+        return bool(np.isin(self._state.orders.find(piece.numbers)["contact"], contacts).any())
 
     def fits(self, room: Mapping[str, int]) -> bool:
         """Whether there is room for any of them."""

@@ -176,7 +176,7 @@ def named_columns(names: tuple[str, ...], columns: Iterable[Sequence[object]]) -
         )
     except (TypeError, ValueError, OverflowError, RuntimeError, AttributeError) as error:
         raise InputError(f"this data is neither text nor JSON: {error}") from error
-    if batch.nbytes > TEXT_BYTES_MAX:
+    if batch.get_total_buffer_size() > TEXT_BYTES_MAX:
         _check_texts(batch)
     return batch
 

@@ -40,8 +40,8 @@ from blaster.reports import (
     WITH_DATA,
     Sends,
     is_of,
+    is_retry,
     list_sends,
-    retried_order,
     retry_keys,
     tried_again,
 )
@@ -110,7 +110,7 @@ class Reports:
         past = await self._past_of(name)
         done = await asyncio.to_thread(tried_again, past.slices, name)
         async for sends in _streamed(_of_journey(past, name, ("failed",), with_data=True)):
-            given = _to_try(sends, name, done)
+            given = _to_try(sends, done)
 
             def command(machine: Machine, now: int, given: Sends = given) -> int | None:
                 return _again(machine, now, name, given, key)
@@ -228,14 +228,14 @@ def _steer_retry(machine: Machine, now: int, name: str, key: str) -> int:
     return count
 
 
-def _to_try(sends: Sends, name: str, done: Collection[int]) -> Sends:
+def _to_try(sends: Sends, done: Collection[int]) -> Sends:
     """Without those that stand in the place of one that failed before, or have one in theirs."""
     numbers = sends.orders.tolist()
     requested = sends.data.get(REQUEST_KEY, (None,) * len(numbers))
     rows = [
         row
         for row, (number, own) in enumerate(zip(numbers, requested, strict=True))
-        if number not in done and not retried_order(name, own)
+        if number not in done and not is_retry(own)
     ]
     data = {each: tuple(values[row] for row in rows) for each, values in sends.data.items()}
     return msgspec.structs.replace(

@@ -226,7 +226,7 @@ class History:
 
     @property
     def replaced(self) -> frozenset[str]:
-        """The files that are no history any more and still there: somebody reads them, as a rule."""
+        """The files that are no history any more, and there: as a rule somebody reads them."""
         with self._mutex:
             return frozenset(self._doomed | self._unsure)
 

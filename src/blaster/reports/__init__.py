@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blaster.reports.retries import RETRY_SOURCE as RETRY_SOURCE
+    from blaster.reports.retries import is_retry as is_retry
     from blaster.reports.retries import retried_order as retried_order
     from blaster.reports.retries import retry_keys as retry_keys
     from blaster.reports.retries import tried_again as tried_again
@@ -25,6 +26,7 @@ _HOMES = {
     "Sends": "sends",
     "is_of": "sends",
     "list_sends": "sends",
+    "is_retry": "retries",
     "retried_order": "retries",
     "retry_keys": "retries",
     "tried_again": "retries",
@@ -37,6 +39,7 @@ __all__ = [
     "WITH_DATA",
     "Sends",
     "is_of",
+    "is_retry",
     "list_sends",
     "retried_order",
     "retry_keys",

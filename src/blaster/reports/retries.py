@@ -2,8 +2,9 @@
 
 What failed in a journey is sent again by a request with the key `retry "NAME" ORDER [KEY]`, ORDER
 being that of the send that failed first, however often it is tried, and NAME a JSON string, so that
-no key is of two journeys. What becomes of the request is told by the records of another journey,
-that of the single send.
+no key is of two journeys. A send in the place of another is never retried in its turn: who failed
+again is tried again under the name of the journey where he failed first. What becomes of the
+request is told by the records of another journey, that of the single send.
 """
 
 from __future__ import annotations
@@ -28,6 +29,11 @@ def retry_keys(name: str, orders: Iterable[int], key: str) -> tuple[str, ...]:
     """The keys of the requests in the place of these orders of a journey."""
     suffix = f" {key}" if key else ""
     return tuple(f"{_head(name)}{order}{suffix}" for order in orders)
+
+
+def is_retry(key: str | None) -> bool:
+    """Whether a request with this key is in the place of another send, of whatever journey."""
+    return re.match(r'retry "(?:[^"\\]|\\.)*" [0-9]+(?: |\Z)', key or "") is not None
 
 
 def retried_order(name: str, key: str | None) -> int:
