@@ -329,12 +329,10 @@ class CampaignState:
         """
         if channel != self.plan.steps[0].outgoing.channel:
             return
-        known = contacts[contacts < self.cursor * BATCH_ROWS]
-        self.queues.add(0, known[self.column("waiting").take(known)])
+        waiting = self.column("waiting").take(contacts)
+        self.queues.add(0, contacts[waiting & (contacts < self.cursor * BATCH_ROWS)])
         if self.tries:
-            ordered = self.column("audience").take(contacts) & ~self.column("waiting").take(
-                contacts
-            )
+            ordered = self.column("audience").take(contacts) & ~waiting
             ordered &= ~self.column("accepted").take(contacts)
             if ordered.any():
                 self.tries.add(0, tried(contacts[ordered]).astype(np.int64))

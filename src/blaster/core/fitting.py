@@ -1,8 +1,8 @@
 """Text to typed values: what `set`, defaults and replies write into a field.
 
 A value that does not fit, or is larger than TEXT_BYTES_MAX, is None; nothing here raises for bad
-text. Numbers with a scale are
-integers of the smallest unit; enum values keep the spelling of their declaration.
+text. Numbers with a scale are integers of the smallest unit; enum values keep the spelling of their
+declaration.
 """
 
 from __future__ import annotations
@@ -46,11 +46,7 @@ def fit(field: Field, text: str) -> Fitted | None:
     value = _fit(field, text.strip())
     if len(text) * 5 <= TEXT_BYTES_MAX or not isinstance(value, str | list):
         return value  # a character has 4 bytes at most, and a list no more words than characters
-    return (
-        value
-        if value_bytes(pa.array([value], ARROW_TYPES[field.kind]))[0] <= TEXT_BYTES_MAX
-        else None
-    )
+    return value if are_short(pa.array([value], ARROW_TYPES[field.kind])) else None
 
 
 def value_bytes(values: pa.Array) -> Array:
