@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +17,11 @@ from blaster.engine.timeline import timeline
 from blaster.log import EmbeddedLog, Snapshots
 from blaster.model import records
 from blaster.model.records import Array
-from tests.cli.support import SOURCES
+from tests.crash.writers import LONG, SEED, SHORT, kill_again_and_again, newest_told
 
-SEED = int(os.environ.get("BLASTER_CRASH_SEED", "20260301"))
-SHORT, LONG = 2, 60
+REPORTS_MAX = 40
 ROUND = 5
 """Contacts that `live` makes at once."""
-ROOT = Path(__file__).parents[2]
 KINDS = frozenset({records.Upserted.KIND, records.Joined.KIND, records.Ordered.KIND})
 
 WRITER = """
@@ -60,27 +54,16 @@ while True:
 """
 
 
-def kill_one(folder: Path, reports: int, cuts: int) -> int:
-    """Kills after so many rounds, the kill of this number; answers with where history ends."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(folder)],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": f"{SOURCES}{os.pathsep}{ROOT}"},
-    )
-    assert child.stdout is not None
-    told = [child.stdout.readline() for _ in range(reports)]
-    child.send_signal(signal.SIGKILL)
-    told += child.stdout.read().splitlines(keepends=True)
-    assert child.wait(60) == -signal.SIGKILL  # and did not end by itself before
-    child.stdout.close()
-    reached = max(int(line) for line in told if line.endswith(b"\n"))
+def kill(folder: Path, number: int, reports: int) -> int:
+    """Kills after so many rounds, after so many kills; answers with where history ends."""
+    reached = newest_told(WRITER, folder, reports)
     with EmbeddedLog.open(folder / "log") as log:
         snapshots = Snapshots(folder / "snapshots")
         machine = recover(log, snapshots).machine
         archiver = Archiver(folder / "history", snapshots, log, SystemClock())
         assert archiver.status.warning == ""
         assert archiver.status.sequence >= reached
-        look(Past(log, archiver.history), accepted(machine.state), cuts)
+        look(Past(log, archiver.history), accepted(machine.state), number + 1)
     return archiver.status.sequence
 
 
@@ -123,22 +106,11 @@ def look(past: Past, contacts: int, cuts: int) -> None:
         assert kinds == ["created", "list", "entered", "step", "ordered"], contact
 
 
-def kills(folder: Path, seed: int, count: int) -> None:
-    """One account, killed so often; it goes on from where it was each time."""
-    dice = random.Random(seed)
-    newest = 0
-    for number in range(count):
-        reports = dice.randint(1, 40)
-        print(f"seed {seed}, kill {number}: after {reports}")
-        before, newest = newest, kill_one(folder, reports, number + 1)
-        assert newest >= before
-
-
 def test_killed_while_the_log_becomes_history(tmp_path: Path) -> None:
-    kills(tmp_path, SEED, SHORT)
+    kill_again_and_again(SEED, SHORT, REPORTS_MAX, partial(kill, tmp_path))
 
 
 @pytest.mark.long
 def test_killed_often(tmp_path: Path) -> None:
     for part in range(LONG // 10):
-        kills(tmp_path / str(part), SEED + 1 + part, 10)
+        kill_again_and_again(SEED + 1 + part, 10, REPORTS_MAX, partial(kill, tmp_path / str(part)))

@@ -74,14 +74,12 @@ def test_twenty_kills(tmp_path: Path, undisturbed: Ran) -> None:
 def lived(folder: Path, seed: int, kills: int) -> tuple[lives.Record, dict[str, Any]]:
     """One account, killed so often, and settled; and what it came to."""
     with receiving() as receiver, lives.Account(folder, receiver, seed) as account:
-        try:
-            for number in range(kills):
-                account.kill_once(VICTIMS[number % len(VICTIMS)])
-            found = account.settle()
-            lives.check(account, found)
-        except BaseException:
-            print(f"seed {seed}, {account.record.kills}, {account.record.early} early")
-            raise
+        print(f"seed {seed}")
+        for number in range(kills):
+            account.kill_once(VICTIMS[number % len(VICTIMS)])
+            print(f"{account.record.kills}, {account.record.early} early")
+        found = account.settle()
+        lives.check(account, found)
     assert sum(account.record.kills.values()) == kills
     return account.record, found
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,11 +10,9 @@ import pytest
 from blaster.engine.machine import Machine
 from blaster.engine.recovery import recover
 from blaster.log import EmbeddedLog, Snapshots
-from tests.cli.support import SOURCES
+from tests.crash.writers import LONG, SEED, SHORT, kill_again_and_again, newest_told
 
-SEED = int(os.environ.get("BLASTER_CRASH_SEED", "20260301"))
-SHORT, LONG = 2, 60
-ROOT = Path(__file__).parents[2]
+REPORTS_MAX = 12
 
 WRITER = """
 import os, sys
@@ -44,20 +38,9 @@ while True:
 """
 
 
-def kill_one(folder: Path, reports: int) -> int:
+def kill(folder: Path, number: int, reports: int) -> int:
     """Kills after so many snapshots were begun; answers with the newest that is there."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(folder)],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": f"{SOURCES}{os.pathsep}{ROOT}"},
-    )
-    assert child.stdout is not None
-    told = [child.stdout.readline() for _ in range(reports)]
-    child.send_signal(signal.SIGKILL)
-    told += child.stdout.read().splitlines(keepends=True)
-    child.wait(60)
-    child.stdout.close()
-    published = max(int(line) for line in told if line.endswith(b"\n"))
+    published = newest_told(WRITER, folder, reports)
     snapshots = Snapshots(folder / "snapshots")
     with EmbeddedLog.open(folder / "log") as log:
         found = recover(log, snapshots)
@@ -70,22 +53,11 @@ def kill_one(folder: Path, reports: int) -> int:
     return newest
 
 
-def kills(folder: Path, seed: int, count: int) -> None:
-    """One account, killed so often; it goes on from where it was each time."""
-    dice = random.Random(seed)
-    newest = 0
-    for number in range(count):
-        reports = dice.randint(1, 12)
-        print(f"seed {seed}, kill {number}: after {reports}")
-        before, newest = newest, kill_one(folder, reports)
-        assert newest >= before
-
-
 def test_killed_while_snapshots_are_written(tmp_path: Path) -> None:
-    kills(tmp_path, SEED, SHORT)
+    kill_again_and_again(SEED, SHORT, REPORTS_MAX, partial(kill, tmp_path))
 
 
 @pytest.mark.long
 def test_killed_often(tmp_path: Path) -> None:
     for part in range(LONG // 10):
-        kills(tmp_path / str(part), SEED + 1 + part, 10)
+        kill_again_and_again(SEED + 1 + part, 10, REPORTS_MAX, partial(kill, tmp_path / str(part)))

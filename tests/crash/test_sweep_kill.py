@@ -10,9 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
@@ -20,14 +17,11 @@ import pytest
 
 import blaster
 from blaster.engine import Engine
-from tests.cli.support import SOURCES
+from tests.crash.writers import LONG, SEED, SHORT, killed
 from tests.engine.support import write
 from tests.engine.test_sweeping import found_in
 from tests.sim.test_sweep_faults import word, words
 
-SEED = int(os.environ.get("BLASTER_CRASH_SEED", "20260301"))
-SHORT, LONG = 2, 60
-ROOT = Path(__file__).parents[2]
 SWEEP_S = 0.3
 """A sweep of such an account is killed within so many seconds."""
 OTHERS = 3
@@ -72,23 +66,13 @@ def say(what: str, number: int) -> None:
 
 def kill_one(folder: Path, first: int, rounds: int, after_s: float) -> dict[str, int]:
     """Kills so long after the last of so many erasures; the newest round that was told of each."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", WRITER, str(folder), str(first)],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": f"{SOURCES}{os.pathsep}{ROOT}"},
-        text=True,
-    )
-    assert child.stdout is not None
     lines: list[str] = []
-    while sum(line.startswith("erased") for line in lines) < rounds:
-        lines.append(child.stdout.readline())
-        assert lines[-1], "it ended by itself"
-    threading.Event().wait(after_s)
-    child.send_signal(signal.SIGKILL)
-    lines += child.stdout.read().splitlines(keepends=True)
-    child.wait(60)
-    child.stdout.close()
-    return dict(_said(line) for line in lines if line.endswith("\n"))
+    with killed(WRITER, folder, first) as (said, left):
+        while sum(line.startswith("erased") for line in lines) < rounds:
+            lines.append(said.readline())
+            assert lines[-1], "it ended by itself"
+        threading.Event().wait(after_s)
+    return dict(map(_said, lines + left))
 
 
 def _said(line: str) -> tuple[str, int]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 
 from blaster.content import LetterWriter
 from blaster.engine.aboard import LAST_LOOK, READDRESSED
-from blaster.model.orders import OutcomeBatch
+from blaster.model.orders import OrderBatch, OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import FieldsSet, Postponed, Suppressed
 from tests.engine.support import START, WAIT_S, GateLog, HeldTransport
@@ -43,6 +47,17 @@ class Table(HeldTransport):
         self.outcomes(OutcomeBatch(orders, codes, ("451 later",)))
 
 
+@contextmanager
+def under_way(folder: Path, count: int) -> Iterator[tuple[Rig, Table, OrderBatch]]:
+    """The transport has an order of each of so many contacts, all in one batch."""
+    transport = Table()
+    with Rig(folder, count, transport=transport) as rig:
+        rig.join().result(WAIT_S)
+        transport.until(count)
+        (batch,) = transport.handed
+        yield rig, transport, batch
+
+
 def moved(contact: int, address: str) -> FieldsSet:
     columns = pa.RecordBatch.from_arrays([pa.array([address])], names=["email"])
     return FieldsSet(np.array([contact], np.int64), columns)
@@ -54,11 +69,7 @@ def opted_out(contact: int) -> Suppressed:
 
 def test_an_order_follows_its_contact_to_another_address(tmp_path):
     """What is queued for the old one is stopped there, and handed over to the new one."""
-    transport = Table()
-    with Rig(tmp_path, 3, transport=transport) as rig:
-        rig.join().result(WAIT_S)
-        transport.until(3)
-        batch = transport.handed[0]
+    with under_way(tmp_path, 3) as (rig, transport, batch):
         old = batch.addresses.to_pylist()
         rig.ask(lambda m: m.accept(START, (moved(1, "new@example.com"),)))
         rig.ask(lambda m: None)
@@ -78,11 +89,7 @@ def test_an_order_follows_its_contact_to_another_address(tmp_path):
 
 def test_an_opt_out_after_another_address_stops_what_goes_to_the_old_one(tmp_path):
     """Nothing leaves, to neither of them."""
-    transport = Table()
-    with Rig(tmp_path, 2, transport=transport) as rig:
-        rig.join().result(WAIT_S)
-        transport.until(2)
-        batch = transport.handed[0]
+    with under_way(tmp_path, 2) as (rig, transport, batch):
         rig.ask(lambda m: m.accept(START, (moved(1, "new@example.com"),)))
         rig.ask(lambda m: m.accept(START, (opted_out(1),)))
         rig.ask(lambda m: None)
@@ -97,11 +104,7 @@ def test_an_opt_out_after_another_address_stops_what_goes_to_the_old_one(tmp_pat
 
 def test_an_address_that_was_closed_for_its_last_owner_only_delays_the_next(tmp_path):
     """Contact 1 takes what contact 0 left, while an order of contact 0 to it is under way."""
-    transport = Table()
-    with Rig(tmp_path, 2, transport=transport) as rig:
-        rig.join().result(WAIT_S)
-        transport.until(2)
-        (batch,) = transport.handed
+    with under_way(tmp_path, 2) as (rig, transport, batch):
         old = batch.addresses.to_pylist()
         rig.ask(lambda m: m.accept(START, (moved(0, "new@example.com"),)))
         rig.ask(lambda m: m.accept(START, (moved(1, old[0]),)))
@@ -126,11 +129,7 @@ def test_an_address_that_was_closed_for_its_last_owner_only_delays_the_next(tmp_
 
 def test_only_the_newest_hand_over_of_an_order_counts(tmp_path):
     """What an earlier try had as its address is not closed when the contact is written again."""
-    transport = Table()
-    with Rig(tmp_path, 2, transport=transport) as rig:
-        rig.join().result(WAIT_S)
-        transport.until(2)
-        (batch,) = transport.handed
+    with under_way(tmp_path, 2) as (rig, transport, batch):
         old = batch.addresses[0].as_py()
         transport.defer(1)
         rig.log.until(lambda: rig.machine.state.orders.waiting == 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from blaster.log import Manifest, Snapshots, survey
 from blaster.log.disk import Disk
 from blaster.log.segments import PLACE
 from tests.log.support import HastyDisk
-from tests.log.test_crash import torn
+from tests.log.test_crash import lay_out, torn
 
 
 class Camera(Disk):
@@ -55,6 +56,17 @@ class Camera(Disk):
             self.synced[gone] = self.synced.pop(node, b"")
             self.names = {n: gone if each == node else each for n, each in self.names.items()}
         super().remove(path)
+
+    def left_behind(self, parent: Path) -> Iterator[tuple[int, str, Path]]:
+        """Of each picture three folders, with what was published then: lost, half done, kept."""
+        chance = random.Random(5)
+        for index, (published, held, now) in enumerate(self.pictures):
+            kept = {name: new for name, (new, _) in now.items()}
+            half = half_done(held, now, chance)
+            for way, content in (("lost", held), ("half", half), ("kept", kept)):
+                folder = parent / f"{index}-{way}"
+                lay_out(folder, content)
+                yield published, folder.name, folder
 
 
 def half_done(
@@ -110,24 +122,15 @@ def test_power_lost_at_every_sync(tmp_path):
         camera.published = number
         made.prune()
     assert len(camera.pictures) > 30
-    chance = random.Random(5)
-    for index, (published, held, now) in enumerate(camera.pictures):
-        kept = {name: new for name, (new, _) in now.items()}
-        for way, content in (
-            ("lost", held), ("half", half_done(held, now, chance)), ("kept", kept)
-        ):  # fmt: skip
-            copy = tmp_path / f"{index}-{way}"
-            copy.mkdir()
-            for name, data in content.items():
-                (copy / name).write_bytes(data)
-            after = Snapshots(copy, disk=HastyDisk())
-            seen = survey(copy)
-            newest = seen[0].number if seen else 0
-            assert {each.state for each in seen} <= {"whole"}, (index, way, seen)
-            assert newest in (published, published + 1), (index, way)
-            after.prune()
-            for number in after.numbers():
-                written = pieces(after, number)
-                assert written == [author(row, number) for row in range(4)], (index, way)
-            newer = write(after, newest + 1, after.load(newest) if newest else None)
-            assert newer.number == after.numbers()[0]
+    for published, way, copy in camera.left_behind(tmp_path):
+        after = Snapshots(copy, disk=HastyDisk())
+        seen = survey(copy)
+        newest = seen[0].number if seen else 0
+        assert {each.state for each in seen} <= {"whole"}, (way, seen)
+        assert newest in (published, published + 1), way
+        after.prune()
+        for number in after.numbers():
+            written = pieces(after, number)
+            assert written == [author(row, number) for row in range(4)], way
+        newer = write(after, newest + 1, after.load(newest) if newest else None)
+        assert newer.number == after.numbers()[0]

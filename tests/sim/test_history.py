@@ -120,11 +120,8 @@ def worlds(folder: Path, monkeypatch: pytest.MonkeyPatch, seeds: range) -> None:
     monkeypatch.setattr("blaster.log.history.HISTORY_MERGE_FILES", 3)
     for seed in seeds:
         monkeypatch.setattr("blaster.engine.past.HISTORY_SLICE_ROWS", 20 if seed % 2 else 10_000)
-        try:
-            world(folder / str(seed), seed)
-        except BaseException:
-            print(f"seed {seed}")
-            raise
+        print(f"seed {seed}")
+        world(folder / str(seed), seed)
 
 
 @pytest.mark.parametrize("block", range(2))

@@ -126,17 +126,14 @@ def keep_clock(path: Path, content: bytes, way: Way, dice: random.Random) -> Non
 
 def lose_power(tmp_path: Path, space: Workspace, seed: int, cuts: int, every: int) -> int:
     """`every`-th cut goes on to the end; how many orders were in flight in all."""
+    print(f"seed {seed}")
+    world, pictures, frames = filmed(tmp_path / f"{seed}", space, seed, cuts)
     doubts = 0
-    try:
-        world, pictures, frames = filmed(tmp_path / f"{seed}", space, seed, cuts)
-        for number, picture in enumerate(pictures):
-            way = WAYS[number % len(WAYS)]
-            about = f"seed {seed}, {way} at call {picture.call}, before: {picture.about}"
-            folder = tmp_path / f"{seed}-{number}"
-            doubts += cut(folder, world, picture, frames, way, go_on=number % every == 0)
-    except BaseException:
-        print(f"seed {seed}", locals().get("about", "before the first cut"))
-        raise
+    for number, picture in enumerate(pictures):
+        way = WAYS[number % len(WAYS)]
+        print(f"{way} at call {picture.call}, before: {picture.about}")
+        folder = tmp_path / f"{seed}-{number}"
+        doubts += cut(folder, world, picture, frames, way, go_on=number % every == 0)
     return doubts
 
 

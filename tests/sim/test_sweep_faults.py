@@ -16,7 +16,6 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -230,16 +229,12 @@ def again(after: World) -> int:
 
 
 def lose_power(tmp_path: Path, space: Workspace, seed: int, cuts: int) -> None:
-    about: Any = "before the first cut"
-    try:
-        world, pictures = filmed(tmp_path / f"{seed}", space, seed, cuts)
-        for number, picture in enumerate(pictures):
-            way = WAYS[number % len(WAYS)]
-            about = f"{way} at call {picture.call}, before: {picture.about}"
-            cut(tmp_path / f"{seed}-{number}", world, picture, way)
-    except BaseException:
-        print(f"seed {seed}", about)
-        raise
+    print(f"seed {seed}")
+    world, pictures = filmed(tmp_path / f"{seed}", space, seed, cuts)
+    for number, picture in enumerate(pictures):
+        way = WAYS[number % len(WAYS)]
+        print(f"{way} at call {picture.call}, before: {picture.about}")
+        cut(tmp_path / f"{seed}-{number}", world, picture, way)
 
 
 def test_power_lost_in_a_sweep(tmp_path: Path, space: Workspace) -> None:

@@ -191,12 +191,9 @@ def live(seeds: range) -> tuple[set[str], int, int]:
     reached: set[str] = set()
     used = entered = 0
     for seed in seeds:
-        try:
-            world = World(seed)
-            world.play_out()
-        except BaseException:
-            print(f"seed {seed}")
-            raise
+        print(f"seed {seed}")
+        world = World(seed)
+        world.play_out()
         reached |= {send.state for send in world.life.sends}
         used += world.disk.used
         entered += world.entered.total()
