@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -84,6 +85,18 @@ async def test_it_delivers_until_it_is_told_to_stop_and_needs_no_numpy():
 async def test_it_ends_when_the_core_is_gone():
     async with process() as (core, _):
         core.socket.close()
+
+
+async def test_it_ends_when_the_core_is_gone_with_words_unread():
+    """The socket is reset then; what is on the wire is finished, and nobody is told."""
+    async with FakeSmtp() as site, process() as (core, _):
+        core.lane(site.site)
+        core.order(site.site, "a@example.org")
+        await asyncio.to_thread(select.select, [core.socket], [], [], 10)
+        site.heard = lambda verb: verb == "MAIL" and core.socket.close()
+        core.order(site.site, "b@example.org")
+        await site.reached("dot", "dot")
+    assert len(site.mails) == 2
 
 
 async def test_sigterm_is_like_stop_and_sigint_is_nothing():

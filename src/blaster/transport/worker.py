@@ -51,7 +51,7 @@ class Worker:
         self._stop_s = stop_s
         self._pulse_s = pulse_s
         self._desk = Desk(parts)
-        self._outbox = Outbox(writer.write, writer.drain)
+        self._outbox = Outbox(self._say, writer.drain)
         self._lanes: dict[str, Lane] = {}
         self._means: Means | None = None
         self._ready = False
@@ -70,6 +70,12 @@ class Worker:
                 task.cancel()
             await asyncio.gather(reading, stopping, *background, return_exceptions=True)
             await self._last_words()
+
+    def _say(self, data: bytes) -> None:
+        """Raises OSError when the socket is closed; uvloop would raise RuntimeError."""
+        if self._writer.is_closing():
+            raise BrokenPipeError("the core is gone")
+        self._writer.write(data)
 
     def stop(self) -> None:
         """Begins the end; from a signal handler, too."""
