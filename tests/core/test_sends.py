@@ -18,6 +18,7 @@ from tests.core.world import (
     numbers,
     on_event,
     send,
+    wait,
     workspace,
 )
 
@@ -172,6 +173,8 @@ def test_a_call_needs_no_address_and_no_consent() -> None:
 
 # --- caps -----------------------------------------------------------------------------------------
 
+WIDE, NARROW = model.Cap(9, DAY), model.Cap(1, DAY)
+
 
 def capped(cap: model.Cap, *journeys: model.Journey, **options: object) -> Play:
     space = workspace(*(journeys or (journey("j", on_event("go"), send("m")),)), caps=(cap,))
@@ -312,6 +315,40 @@ def test_caps_may_change_while_a_journey_goes_on() -> None:
     play.consent(0, given=False)
     play.event("go", 0)
     assert len(play.sent) == 4
+
+
+@pytest.mark.parametrize("caps", [(), (model.Cap(1, 2 * DAY, channel="sms"),)])
+def test_a_message_that_is_published_no_more_obeys_the_caps_of_today(caps) -> None:
+    """A version that drains still sends it: under the caps that cover what it was, by their place
+    in no older list.
+    """
+    play = Play(
+        workspace(
+            journey("j", on_event("go"), wait("w", "m", span=(HOUR, 0, 0)), send("m")),
+            caps=(WIDE, NARROW),
+        )
+    )
+    play.create(2)
+    play.event("go", 0)
+    play.publish(workspace(caps=caps))
+    play.after(HOUR)
+    play.publish(workspace(caps=(*caps, WIDE)))
+    assert play.times("m") == [START + HOUR]
+    assert play.recovered().state.digest() == play.state.digest()
+
+
+def test_a_cap_counts_a_message_that_is_published_no_more() -> None:
+    """Beside those that are."""
+    slow = journey("slow", on_event("go"), wait("w", "m", span=(HOUR, 0, 0)), send("m"))
+    fast = journey("fast", on_event("now"), send("other"))
+    play = Play(workspace(slow, fast, caps=(WIDE, NARROW)))
+    play.create()
+    play.event("go", 0)
+    play.publish(workspace(fast, caps=(NARROW,)))
+    play.after(HOUR).event("now", 0)
+    assert [name for _, _, name in play.sent] == ["m"]
+    play.at(START + HOUR + DAY)
+    assert [name for _, _, name in play.sent] == ["m", "other"]
 
 
 def test_outcomes_under_newer_caps_change_nothing_that_was_not_reserved() -> None:

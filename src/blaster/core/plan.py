@@ -199,6 +199,13 @@ class Plan:
     campaigns: dict[str, CampaignPlan]
     links: frozenset[Key]
 
+    def as_published(self, outgoing: Outgoing) -> Outgoing:
+        """The message as it is here: class and caps. One that is not here any more, which a version
+        or campaign of an earlier publication still sends, has its class and the caps of now.
+        """
+        found = self.outgoing.get((outgoing.channel, outgoing.name))
+        return found or replace(outgoing, caps=_covering(self.caps, outgoing))
+
     def keeps(self, before: Plan | None, name: str) -> bool:
         """Whether a journey is as it was: its definition, and the tables that its rules read."""
         known = None if before is None else before.journeys.get(name)
@@ -265,7 +272,7 @@ def bare_plan(workspace: model.Workspace) -> Plan:
             message.name,
             message.category,
             message.topic,
-            tuple(index for index, cap in enumerate(caps) if _cap_covers(cap, message)),
+            _covering(caps, message),
         )
         for message in workspace.messages
     }
@@ -297,11 +304,14 @@ def compile_journey(plan: Plan, journey: model.Journey) -> JourneyPlan:
     return _Compiler(plan, journey).compile()
 
 
-def _cap_covers(cap: model.Cap, message: model.Message) -> bool:
-    return (
-        cap.category in (None, message.category)
-        and cap.topic in (None, message.topic)
-        and cap.channel in (None, message.channel)
+def _covering(caps: tuple[model.Cap, ...], sent: model.Message | Outgoing) -> tuple[int, ...]:
+    """Which of these caps count a message."""
+    return tuple(
+        index
+        for index, cap in enumerate(caps)
+        if cap.category in (None, sent.category)
+        and cap.topic in (None, sent.topic)
+        and cap.channel in (None, sent.channel)
     )
 
 

@@ -121,11 +121,10 @@ def _write_slot(state: State, cap: model.Cap, contacts: Array, old: Array, new: 
 
 
 def _covering(state: State, outgoing: Outgoing) -> list[model.Cap]:
-    """The caps in force for a message, by its name: an older version may know others."""
+    """The caps in force for a message: an older version may know others."""
     if state.plan is None:
         return []
-    current = state.plan.outgoing.get((outgoing.channel, outgoing.name), outgoing)
-    found = [state.plan.caps[index] for index in current.caps if index < len(state.plan.caps)]
+    found = [state.plan.caps[index] for index in state.plan.as_published(outgoing).caps]
     # Caps that differ only in what they do about it share their columns: one reservation.
     return list({cap_id(cap): cap for cap in found}.values())
 

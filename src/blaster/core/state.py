@@ -293,10 +293,7 @@ class State:
 
     def outgoing_of(self, step: SendStep) -> Outgoing:
         """The message as it is published now: its class and its caps may have changed since."""
-        if self.plan is None:
-            return step.outgoing
-        outgoing = step.outgoing
-        return self.plan.outgoing.get((outgoing.channel, outgoing.name), outgoing)
+        return step.outgoing if self.plan is None else self.plan.as_published(step.outgoing)
 
     def index_readers(self) -> None:
         """Lists which versions read each fact: the open ones, and those that still hold runs."""
