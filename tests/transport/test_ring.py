@@ -14,7 +14,7 @@ from blaster.errors import BlasterError
 from blaster.limits import REASON_BYTES_MAX
 from blaster.model.outcomes import OutcomeCode
 from blaster.transport.boot import boot_id
-from blaster.transport.ring import DONE, FREE, TAKEN, WIRE, Ring, cut_reason
+from blaster.transport.ring import DONE, FREE, TAKEN, WIRE, Ring
 from tests.cli.support import SOURCES
 
 BOOT = "3f2b0c56-8c1e-4a53-9d07-6a1b2c3d4e5f"
@@ -78,16 +78,6 @@ def test_places_that_are_not_there(path):
     for place in (-1, 2, 2**40):
         with pytest.raises(BlasterError, match=f"no place {place}"):
             ring.take(place, 1)
-
-
-@given(st.text())
-def test_reasons_are_cut_between_characters(reason):
-    cut = cut_reason(reason)
-    assert len(cut) <= REASON_BYTES_MAX
-    whole = reason.encode("utf-8", "replace")
-    assert whole.startswith(cut)
-    cut.decode()
-    assert len(whole) <= REASON_BYTES_MAX or len(cut) > REASON_BYTES_MAX - 4
 
 
 def test_a_long_reason(path):

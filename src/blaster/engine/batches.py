@@ -9,7 +9,7 @@ import numpy as np
 
 from blaster.core import distinct
 from blaster.model.orders import OutcomeBatch, key_of
-from blaster.model.outcomes import OutcomeCode
+from blaster.model.outcomes import OutcomeCode, cut_reason
 from blaster.model.records import Array
 
 NO_LIMIT = 1 << 62
@@ -50,7 +50,9 @@ def chosen(reasons: list[str], mine: Array) -> tuple[str, ...]:
 
 
 def checked(batch: OutcomeBatch) -> OutcomeBatch:
-    """The batch in its proper types. Raises ValueError for what can be no outcomes."""
+    """The batch in its proper types, of reasons what is kept. Raises ValueError for what can be no
+    outcomes.
+    """
     numbers = np.asarray(batch.numbers, np.uint64)
     codes = np.asarray(batch.codes, np.uint8)
     reasons, waits = tuple(batch.reasons), tuple(int(wait) for wait in batch.waits)
@@ -63,4 +65,4 @@ def checked(batch: OutcomeBatch) -> OutcomeBatch:
     strange = set(np.unique(codes).tolist()) - {int(code) for code in OutcomeCode}
     if strange:
         raise ValueError(f"outcome codes {sorted(strange)} mean nothing")
-    return OutcomeBatch(numbers, codes, reasons, waits)
+    return OutcomeBatch(numbers, codes, tuple(map(cut_reason, reasons)), waits)

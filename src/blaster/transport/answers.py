@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from blaster.limits import REASON_BYTES_MAX
 from blaster.model.orders import OrderBatch, OutcomeBatch
-from blaster.model.outcomes import OutcomeCode
+from blaster.model.outcomes import OutcomeCode, cut_reason
 
 
 class Answers:
@@ -19,11 +18,8 @@ class Answers:
         return len(self._rows)
 
     def add(self, number: int, code: int, reason: str = "", wait_s: int = 0) -> None:
-        """One more; the reason is cut at REASON_BYTES_MAX."""
-        if len(reason) * 4 > REASON_BYTES_MAX:
-            text = reason.encode("utf-8", "replace")[:REASON_BYTES_MAX]
-            reason = text.decode("utf-8", "ignore")
-        self._rows.append((number, code, reason, wait_s))
+        """One more; of the reason what is kept."""
+        self._rows.append((number, code, cut_reason(reason), wait_s))
 
     def take(self) -> OutcomeBatch | None:
         """All of them, as one batch; None when there are none."""

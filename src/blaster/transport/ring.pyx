@@ -21,6 +21,7 @@ from pathlib import Path
 
 from blaster import limits
 from blaster.errors import BlasterError
+from blaster.model.outcomes import cut_reason
 from blaster.transport.atomics cimport load_u32, store_u32
 from blaster.transport.mapping import make_file, map_file, put_in_place
 
@@ -125,10 +126,10 @@ cdef class Ring:
     def finish(self, Py_ssize_t place, uint32_t code, str reason not None, uint32_t wait=0):
         """Its outcome (an OutcomeCode), why, and how many seconds a deferred one waits at least.
 
-        The reason is cut at REASON_BYTES_MAX, never within a character.
+        Of the reason what is kept (`cut_reason`).
         """
         cdef Place* at = self.at(place, 1 << C_WIRE | 1 << C_TAKEN)
-        cdef bytes text = cut_reason(reason)
+        cdef bytes text = cut_reason(reason).encode()
         at.code = code
         at.wait_s = wait
         at.reason_size = <uint32_t>len(text)
@@ -162,14 +163,6 @@ cdef class Ring:
             elif state != C_FREE:
                 found.append((place, at.number, state, 0, "", 0))
         return found
-
-
-def cut_reason(str reason not None):
-    """UTF-8, at most REASON_BYTES_MAX bytes, cut between characters; what is no text is "?"."""
-    text = reason.encode("utf-8", "replace")
-    if len(text) <= limits.REASON_BYTES_MAX:
-        return text
-    return text[:limits.REASON_BYTES_MAX].decode("utf-8", "ignore").encode()
 
 
 def _size(places):
