@@ -204,6 +204,7 @@ async def test_consent_and_suppression(engine):
         (lambda: engine.contacts.suppress(DANA, "sms", None), "a reason is a text"),
         (lambda: engine.contacts.consent(DANA, "sms", evidence={"ip": 5}), "'ip' is a text"),
         (lambda: engine.contacts.consent(DANA, "sms", topics=[""]), "no name for a topic"),
+        (lambda: engine.contacts.consent(DANA, "sms", topics=["*"]), "about everything"),
     ):
         await refused(engine, call(), match)
 

@@ -12,7 +12,6 @@ from blaster.engine import Machine
 from blaster.engine import thread as module
 from blaster.engine.thread import EngineThread
 from blaster.errors import Busy, EngineClosed, InputError, LogError
-from blaster.limits import REASON_BYTES_MAX
 from blaster.model.orders import OutcomeBatch
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.records import Joined, Outcomes
@@ -383,18 +382,6 @@ def test_malformed_outcomes_are_refused_to_the_transport(tmp_path, batch):
         with pytest.raises(ValueError, match=r"\d|text"):
             rig.transport.outcomes(batch)
         assert rig.ask(lambda m: m.state.contacts.rows) == 5
-
-
-def test_a_reason_that_the_log_cannot_keep_is_kept_as_it_can(tmp_path):
-    """Bytes of another encoding; the outcome counts, and the engine goes on."""
-    with Rig(tmp_path, 1) as rig:
-        rig.join().result(WAIT_S)
-        rig.transport.until(1)
-        rig.transport.answer(rig.transport.handed[0], OutcomeCode.FAILED, "550 \udcff" + "x" * 999)
-        rig.log.until(lambda: not rig.machine.state.orders.in_flight)
-        assert rig.thread.failure is None
-    (outcomes,) = [o for _, e in rig.log.read() for o in e.operations if isinstance(o, Outcomes)]
-    assert outcomes.reasons == ("550 ?" + "x" * (REASON_BYTES_MAX - 5),)
 
 
 def test_a_transport_may_bring_outcomes_while_it_is_asked_for_room(tmp_path):

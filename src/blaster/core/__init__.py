@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from blaster.core.capturing import Catalogue as Catalogue
     from blaster.core.chunk import Chunk as Chunk
     from blaster.core.column import Column as Column
+    from blaster.core.consent import ALL_TOPICS as ALL_TOPICS
     from blaster.core.cutting import only as only
     from blaster.core.cutting import only_rows as only_rows
     from blaster.core.directory import Directory as Directory
@@ -139,6 +140,7 @@ _HOMES = {
     "Catalogue": "capturing",
     "Chunk": "chunk",
     "Column": "column",
+    "ALL_TOPICS": "consent",
     "Directory": "directory",
     "Handover": "handover",
     "Index": "index",
@@ -196,6 +198,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "ALL_TOPICS",
     "ARROW_TYPES",
     "CAMPAIGN_STEP",
     "EVERYTHING",

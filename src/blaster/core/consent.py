@@ -18,6 +18,9 @@ from blaster.core.state import State
 
 Array = np.ndarray[Any, Any]
 
+ALL_TOPICS = "*"
+"""Where a topic stands in the key of a column: permission for all of them."""
+
 
 def flag(state: State, key: tuple[str, ...], contacts: Array) -> Array:
     """A BOOL column for these contacts; false where nothing was ever written."""
@@ -29,14 +32,14 @@ def permits(state: State, channel: str, topic: str | None, contacts: Array) -> A
     """Whether each contact permits this topic on the channel (None: anything at all)."""
     if topic is None:
         return flag(state, ("consent", channel), contacts)
-    whole = flag(state, ("consent", channel, "*"), contacts)
+    whole = flag(state, ("consent", channel, ALL_TOPICS), contacts)
     whole &= ~flag(state, ("opt-out", channel, f"topic {topic}"), contacts)
     return whole | flag(state, ("consent", channel, topic), contacts)
 
 
 def give(state: State, channel: str, topics: tuple[str, ...], contacts: Array) -> None:
     """Permission for the topics, or (no topics) for everything on the channel."""
-    for topic in topics or ("*",):
+    for topic in topics or (ALL_TOPICS,):
         state.column(("consent", channel, topic)).put(contacts, True)
     state.column(("consent", channel)).put(contacts, True)
     lifted = {f"topic {topic}" for topic in topics} | {"marketing"}

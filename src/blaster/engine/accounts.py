@@ -17,7 +17,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from blaster.core import Column, State, erasure_of
+from blaster.core import ALL_TOPICS, Column, State, erasure_of
 from blaster.engine.conversion import Place
 from blaster.engine.finding import account_of, find_all, find_contact, place_of
 from blaster.engine.gathering import Bring, Refusing
@@ -182,7 +182,8 @@ class Contacts:
         one_channel(channel)
         proof = proof_of(evidence)
         for topic in topics:
-            one_name(topic, "topic")
+            if one_name(topic, "topic") == ALL_TOPICS:
+                raise InputError(f"{topic!r} is no topic; without topics it is about everything")
 
         def command(machine: Machine, now: int) -> None:
             rows = find_all(machine.state, _several(contacts))

@@ -626,7 +626,8 @@ class EngineThread:
             self._bring(batch)
         oldest = self._aboard.oldest(state)
         age = 0 if oldest is None else now - oldest
-        self.overdue = f"an order is under way for {age} seconds" if age > UNDER_WAY_S_MAX else ""
+        hours = f"an order is under way for over {age // 3600} h"
+        self.overdue = hours if age > UNDER_WAY_S_MAX else ""
 
     def _bring(self, batch: OutcomeBatch) -> None:
         """An outcome that no transport has to say."""

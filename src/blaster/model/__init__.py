@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from blaster.model.orders import key_of as key_of
     from blaster.model.outcomes import IN_DOUBT as IN_DOUBT
     from blaster.model.outcomes import OutcomeCode as OutcomeCode
+    from blaster.model.outcomes import cut_reason as cut_reason
     from blaster.model.records import DECISIONS as DECISIONS
     from blaster.model.records import ERASED as ERASED
     from blaster.model.records import EVIDENCE as EVIDENCE
@@ -204,6 +205,7 @@ _HOMES = {
     "OrderBatch": "orders",
     "Ordered": "records",
     "OutcomeBatch": "orders",
+    "cut_reason": "outcomes",
     "OutcomeCode": "outcomes",
     "Outcomes": "records",
     "Piece": "letters",
@@ -369,6 +371,7 @@ __all__ = [
     "Withheld",
     "Workspace",
     "Wrote",
+    "cut_reason",
     "gate",
     "key_of",
 ]
