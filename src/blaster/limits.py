@@ -227,6 +227,9 @@ and time-outs together, takes so long."""
 IN_DOUBT_WAIT_S = 600
 """How long an order rests that may or may not have been taken, before it is tried again."""
 
+OUTCOME_WAIT_MAX_S = 30 * 86_400
+"""The longest wait a transport may ask for; a longer one is a mistake, not a wish."""
+
 CLOCK_APART_S = 60.0
 """How far the wall clock may be from engine time; further, marketing and sales wait until somebody
 says that it is right. Less would ring for every correction of a machine that is seldom set."""

@@ -275,3 +275,27 @@ async def test_trouble_when_it_cannot_be_started_again(made):
     _, text = await notes.next("trouble")
     assert text.startswith("worker 0 cannot be started: ")
     await crew.stop()
+
+
+async def test_a_fault_of_ours_with_one_worker_is_told_at_once_and_the_others_are_ended(made):
+    crew, notes = made(count=2)
+    told = asyncio.Queue()
+    asyncio.get_running_loop().set_exception_handler(lambda _, what: told.put_nowait(what))
+    fault = ValueError("ours")
+    gone = notes.gone
+
+    def fail(worker, left):
+        if worker == 0:
+            raise fault
+        gone(worker, left)
+
+    notes.gone = fail
+    await crew.start()
+    for _ in range(2):
+        await notes.next("ready")
+    crew.tell(0, orders("taken", 7))
+    async with asyncio.timeout(WAIT_S):
+        assert (await told.get())["exception"] is fault
+    await crew.stop()
+    assert (await notes.next("gone"))[1] == 1
+    assert told.empty()

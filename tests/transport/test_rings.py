@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from blaster.limits import OUTCOME_WAIT_MAX_S
 from blaster.model.outcomes import OutcomeCode
 from blaster.transport.ring import DONE, TAKEN, WIRE
 from blaster.transport.rings import ENDED, Rings
@@ -91,6 +95,22 @@ def test_a_damaged_ring_leaves_all_in_doubt(tmp_path, damage):
     assert found == {1: (OutcomeCode.DEFERRED, reason, 600)}
 
 
+@pytest.mark.parametrize(
+    ("code", "wait"),
+    [(0, 0), (7, 0), (300, 0), (2**32 - 1, 0), (OutcomeCode.DEFERRED, OUTCOME_WAIT_MAX_S + 1)],
+)
+def test_an_outcome_that_cannot_be_leaves_its_order_in_doubt_and_no_other(tmp_path, code, wait):
+    path = crashed(tmp_path)
+    FakeRing.open(path).put(4, 5, DONE, code, "what", wait)
+    doubt, sure = (OutcomeCode.DEFERRED, ENDED, 600), (OutcomeCode.FAILED, "550 gone", 7)
+    assert reclaimed(rings(tmp_path), 4, 5) == {4: sure, 5: doubt}
+    assert reclaimed(rings(tmp_path), 5, repeat=False) == {5: (OutcomeCode.UNKNOWN, ENDED, 0)}
+    store = rings(tmp_path)
+    number, path = store.create()
+    FakeRing.open(path).put(4, 5, DONE, code, "what", wait)
+    assert store.scan(number) == [(4, 5, WIRE, 0, "", 0)]
+
+
 def test_with_nothing_to_reclaim_old_files_go_at_once(tmp_path):
     crashed(tmp_path)
     (tmp_path / "ring-1-1.new").write_bytes(b"half")
@@ -128,3 +148,29 @@ def test_a_live_ring_that_is_damaged(tmp_path):
     assert store.scan(number) is None
     store.clear(number, 0)
     assert store.scan(number) == []
+
+
+def test_a_file_that_cannot_be_removed_is_no_failure_and_goes_at_the_next_start(
+    tmp_path, monkeypatch
+):
+    old = crashed(tmp_path)
+    (tmp_path / "ring-1-1.new").write_bytes(b"half")
+
+    def refuse(path, **how):
+        raise OSError(errno.EIO, "Input/output error", str(path))
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Path, "unlink", refuse)
+        store = rings(tmp_path)
+        reclaimed(store, 4)
+        number, path = store.create()
+        FakeRing.open(path).put(0, 7, DONE, 1)
+        store.keep(7, number, 0)
+        store.retire(number)
+        assert store.settle(numbers(4, 7)) == [(number, 0)]
+        unused, _ = store.create()
+        store.retire(unused)
+    left = {old.name, path.name, "ring-1-1.new", "ring-2-1"}
+    assert {path.name for path in tmp_path.iterdir()} == left
+    assert reclaimed(rings(tmp_path)) == {}
+    assert list(tmp_path.iterdir()) == []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
+from concurrent.futures import Future
 
 import msgspec
 import numpy as np
@@ -236,6 +238,29 @@ def test_what_cannot_be_started_says_why(make, tmp_path):
     assert transport.sites() == []
 
 
+def test_a_loop_that_cannot_be_had_says_why(make, monkeypatch):
+    transport = make()
+    transport.configure(workspace(ROW))
+    said: Future[OSError] = Future()
+
+    def refuse():
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    def start():
+        try:
+            transport.start(Heard())
+        except OSError as error:
+            said.set_result(error)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("blaster.transport.smtp.uvloop.new_event_loop", refuse)
+        threading.Thread(target=start, daemon=True).start()
+        assert said.result(timeout=30).errno == errno.EMFILE
+    heard = started(transport)
+    transport.hand_over(batch([1]))
+    assert heard.wait(1) == {1: ACCEPTED}
+
+
 def test_it_starts_once(make):
     transport = make()
     started(transport)
@@ -264,6 +289,25 @@ def test_a_fault_of_ours_stops_it(make, capfd, caplog):
     transport.hand_over(batch([2]))
     assert set(transport.room().values()) == {0}
     assert heard.rest() == {}
+
+
+def test_a_fault_at_the_death_of_a_worker_stops_it_and_says_so(make, capfd, caplog):
+    transport = make(workers=2)
+    heard = started(transport)
+    broker = transport._run._broker
+
+    def fail(worker, left, now):
+        broker.answers.add(7, OutcomeCode.DEFERRED, "the last words")
+        raise ValueError("ours")
+
+    broker.detach = fail
+    transport.hand_over(batch([1], address="taken@there.example"))
+    assert heard.wait(1) == {7: (OutcomeCode.DEFERRED, "the last words", 0)}
+    wait_for(lambda: not transport._thread.is_alive())
+    assert [site.trouble for site in transport.sites()] == [
+        "delivery stopped by a fault; open the account again"
+    ]
+    assert set(transport.room().values()) == {0}
 
 
 # --- settings -----------------------------------------------------------------------------------

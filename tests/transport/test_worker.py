@@ -321,6 +321,30 @@ async def test_a_connection_that_waits_long_for_its_turn_says_good_bye_too():
         assert site.connections == 2
 
 
+async def test_a_good_bye_before_the_first_message_is_no_trouble():
+    """The second connection finds the window full, and is given up before its turn comes."""
+    setup = frames.Setup(b"", "client.example.com", 5, 5, 5, 0.01)
+    async with FakeSmtp() as site, running(setup) as core:
+        core.lane(site.site, per_connection=1, messages=1, per_s=1000.0)
+        core.order(site.site, "a@example.org", "b@example.org")
+        await site.reached("QUIT", "QUIT")
+        core.lane(site.site, per_connection=1, messages=2, per_s=1000.0)
+        await core.answered(2)
+        assert (len(site.mails), site.connections) == (2, 3)
+        assert core.signals() == {}
+
+
+async def test_a_site_that_moves_before_the_first_message_is_no_trouble():
+    async with FakeSmtp() as old, FakeSmtp() as new, running() as core:
+        core.lane(old.site, per_connection=1, messages=1, per_s=1000.0)
+        core.order(old.site, "a@example.org", "b@example.org")
+        await old.reached("EHLO", "EHLO")
+        core.say(frames.Lane(old.site, "127.0.0.1", new.port, 1, 1, 2, 1000.0))
+        await core.answered(2)
+        assert (len(old.mails), len(new.mails)) == (1, 1)
+        assert core.signals() == {}
+
+
 async def test_a_lane_without_connections_gives_everything_back():
     async with FakeSmtp() as site, running() as core:
         core.lane(site.site, messages=1, per_s=1000.0)

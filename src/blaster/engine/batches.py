@@ -8,14 +8,13 @@ from typing import Protocol
 import numpy as np
 
 from blaster.core import distinct
+from blaster.limits import OUTCOME_WAIT_MAX_S
 from blaster.model.orders import OutcomeBatch, key_of
 from blaster.model.outcomes import OutcomeCode, cut_reason
 from blaster.model.records import Array
 
 NO_LIMIT = 1 << 62
 """The room of a channel that takes any number."""
-WAIT_MAX_S = 30 * 86_400
-"""The longest wait a transport may ask for; a longer one is a mistake, not a wish."""
 
 
 class Gated(Protocol):
@@ -56,7 +55,9 @@ def checked(batch: OutcomeBatch) -> OutcomeBatch:
     numbers = np.asarray(batch.numbers, np.uint64)
     codes = np.asarray(batch.codes, np.uint8)
     reasons, waits = tuple(batch.reasons), tuple(int(wait) for wait in batch.waits)
-    if len(waits) not in (0, len(numbers)) or any(not 0 <= wait <= WAIT_MAX_S for wait in waits):
+    if len(waits) not in (0, len(numbers)) or any(
+        not 0 <= wait <= OUTCOME_WAIT_MAX_S for wait in waits
+    ):
         raise ValueError(f"{numbers.shape} orders cannot wait {waits[:3]} seconds")
     if numbers.ndim != 1 or codes.shape != numbers.shape or len(reasons) not in (0, len(numbers)):
         raise ValueError(f"{numbers.shape} orders, {codes.shape} codes, {len(reasons)} reasons")

@@ -160,7 +160,7 @@ class Lane:
         try:
             while not self._surplus():
                 if session is not None and not await self._keep(session):
-                    if fresh and session.messages == 0:
+                    if fresh and session.messages == 0 and not session.left:
                         self._unavailable(SiteTrouble("connect", "closed after the greeting"))
                         return
                     session = None

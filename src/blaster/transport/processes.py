@@ -185,7 +185,9 @@ class Crew:
                 self._rings.retire(life.ring)
             raise
         for worker in range(self._count):
-            self._tasks.append(asyncio.create_task(self._tend(worker)))
+            task = asyncio.create_task(self._tend(worker))
+            task.add_done_callback(_tell_fault)
+            self._tasks.append(task)
 
     def tell(self, worker: int, frame: frames.ToWorker) -> None:
         """To a worker; lost when there is none, as `gone` has said or will say."""
@@ -198,10 +200,12 @@ class Crew:
             life.tell(frame)
 
     async def stop(self) -> None:
-        """Has them finish, waits for it, kills who does not; every one is `gone` when it ends."""
+        """Has them finish, waits for it, kills who does not; every one is `gone` when it ends,
+        but one whose care ended with a fault: that was told to the loop's exception handler.
+        """
         self._stopping.set()
         self.tell_all(frames.Stop())
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # --- one worker -----------------------------------------------------------------------------
 
@@ -310,6 +314,14 @@ class Crew:
             return f"was not ready within {patience.ready_s:g} s" if late else ""
         silent = now > life.heard_at + patience.silent_s
         return f"hangs: it said nothing for {patience.silent_s:g} s" if silent else ""
+
+
+def _tell_fault(task: asyncio.Task[None]) -> None:
+    """Nobody looks at the task before the end; the loop's handler is told now."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        task.get_loop().call_exception_handler(
+            {"message": "a worker is not looked after any more", "exception": error, "task": task}
+        )
 
 
 def _environment() -> dict[str, str]:

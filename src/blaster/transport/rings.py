@@ -7,10 +7,12 @@ transport. Laws:
 2. A file is removed when its worker is gone and no place of it waits for that.
 3. Files of earlier generations say what became of orders that an earlier owner left in flight;
    they are removed when all outcomes they gave are durable.
+4. Nobody needs a file that is to be removed: one that cannot be is no failure, and is an earlier
+   generation's for the next owner.
 
 What a crash means, by the state of an order's place: none, FREE or TAKEN: untried. WIRE: in doubt.
-DONE: its outcome. After a crash of the machine, or with a file that cannot be read: in doubt.
-Safe from any thread.
+DONE: its outcome; in doubt where a damaged place says one that cannot be. After a crash of the
+machine, or with a file that cannot be read: in doubt. Safe from any thread.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from blaster.errors import BlasterError
-from blaster.limits import IN_DOUBT_WAIT_S, RING_PLACES
+from blaster.limits import IN_DOUBT_WAIT_S, OUTCOME_WAIT_MAX_S, RING_PLACES
 from blaster.model.orders import OutcomeBatch
 from blaster.model.outcomes import IN_DOUBT, OutcomeCode
 from blaster.model.records import Array
@@ -35,6 +37,7 @@ from blaster.transport.ring import DONE, WIRE
 ENDED = f"{IN_DOUBT}: the worker ended"
 _MACHINE_ENDED = f"{IN_DOUBT}: the machine ended"
 _UNREADABLE = f"{IN_DOUBT}: the hand-over ring cannot be read"
+_CODES = frozenset(OutcomeCode)
 _NAME = re.compile(r"ring-(\d+)-(\d+)")
 
 
@@ -102,7 +105,7 @@ class Rings:
             if match is not None:
                 old[int(match[1]), int(match[2])] = path
             else:
-                path.unlink()
+                _discard(path)
         return old
 
     # --- rings of this process ------------------------------------------------------------------
@@ -126,7 +129,7 @@ class Rings:
         """What a worker that is gone left; None when that cannot be read."""
         with self._mutex:
             try:
-                return [Left(*entry) for entry in self._rings[number].ring.scan()]
+                return _scan(self._rings[number].ring)
             except BlasterError:
                 return None
 
@@ -157,7 +160,7 @@ class Rings:
     def _remove(self, number: int) -> None:
         held = self._rings[number]
         if held.retired and not held.kept:
-            held.path.unlink(missing_ok=True)
+            _discard(held.path)
             del self._rings[number]
 
     def close(self) -> None:
@@ -194,7 +197,7 @@ class Rings:
     def _forget_old(self) -> None:
         if not self._owed:
             for path in self._old.values():
-                path.unlink(missing_ok=True)
+                _discard(path)
             self._old = {}
 
     # --- after a crash --------------------------------------------------------------------------
@@ -227,7 +230,7 @@ class Rings:
         for (generation, _), path in self._old.items():
             try:
                 ring = self._kind.open(path)
-                entries = [Left(*entry) for entry in ring.scan()]
+                entries = _scan(ring)
             except (BlasterError, OSError):
                 return {}, _UNREADABLE
             if ring.boot_id != self._boot_id:
@@ -237,3 +240,20 @@ class Rings:
                 if left.number not in found or found[left.number][0] < rank:
                     found[left.number] = rank, left
         return {number: left for number, (_, left) in found.items()}, ""
+
+
+def _discard(path: Path) -> None:
+    """Law 4."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+def _scan(ring: RingFile) -> list[Left]:
+    """See Ring.scan; a place with an outcome that cannot be counts as WIRE. Raises BlasterError."""
+    return [_believed(Left(*entry)) for entry in ring.scan()]
+
+
+def _believed(left: Left) -> Left:
+    if left.state != DONE or (left.code in _CODES and left.wait <= OUTCOME_WAIT_MAX_S):
+        return left
+    return Left(left.place, left.number, WIRE, 0, "", 0)

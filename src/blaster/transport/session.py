@@ -45,12 +45,15 @@ _ENVELOPE: tuple[Stage, ...] = ("MAIL", "RCPT", "DATA")
 
 
 class Session:
-    """A connection to one host; `messages` counts the transactions that were begun on it."""
+    """A connection to one host; `messages` counts the transactions that were begun on it, `left`
+    says that it stood until we said good-bye.
+    """
 
     def __init__(self, host: str, port: int, setup: Setup, tls: ssl.SSLContext) -> None:
         self.host = host
         self.port = port
         self.messages = 0
+        self.left = False
         self._setup = setup
         self._tls = tls
         self._client: SMTP | None = None  # while it opens
@@ -223,6 +226,7 @@ class Session:
     async def quit(self) -> None:
         """Says good-bye, and closes whatever comes of it."""
         if self.alive:
+            self.left = True
             with suppress(NoReply):
                 await self._ask(b"QUIT\r\n", min(QUIT_TIMEOUT_S, self._setup.command_timeout_s))
         self.abort()

@@ -198,12 +198,20 @@ class SmtpTransport(Transport):
                 run.post(run.configure, self._settings)
 
     def _main(self, run: Run, started: Future[None]) -> None:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(run.main(started))
-        with self._mutex:
-            if self._run is run:  # nobody asked it to end
-                self._room, trouble = _NONE, "delivery stopped by a fault; open the account again"
-                self._sites = [SiteStatus("", 0.0, 0.0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, trouble)]
+        """The thread; also what stands before the run, such as the loop's descriptors, may fail."""
+        try:
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(run.main(started))
+        except BaseException as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+        finally:
+            with self._mutex:
+                if self._run is run:  # nobody asked it to end
+                    trouble = "delivery stopped by a fault; open the account again"
+                    self._room = _NONE
+                    self._sites = [SiteStatus("", 0.0, 0.0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, trouble)]
 
     def _publish(
         self,
