@@ -156,6 +156,10 @@ HANDOVER_ROWS_MAX = 4_096
 FRAME_BYTES_MAX = 16 * 1024 * 1024
 """One frame between core and worker; a longer one means that the two do not agree."""
 
+LETTER_BYTES_MAX = 15 * 1024 * 1024
+"""One message as workers are told of it, its blocks as often as they stand in it; less than a frame
+has, so that what is published can also be sent by a release that says a little more with it."""
+
 WORKERS_MAX = 64
 """Transport workers of one engine."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import re
 import shutil
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import blaster
+from blaster.engine.sweeping import Sweeper
 from blaster.log import Disk
 from tests.cli.support import Cli, Ran, edit
 
@@ -280,6 +282,31 @@ def test_erase_now(cli: Cli, account: Path) -> None:
     asked = json.loads(cli("doctor", account, "--json").out)["checks"]
     [done] = [each["said"] for each in asked if each["name"] == "erasures"]
     assert done == "no file holds anything of the 1 erased contact"
+
+
+def test_erase_now_where_the_files_refuse(
+    cli: Cli, account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whom it erased is gone for good, and is named; what is left is said, and can be made up."""
+    imported(cli)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Sweeper, "_replace", fail)
+        ran = cli("erase", "dana@example.co.il", "--yes", "--now", "--dir", "club")
+        assert (ran.code, ran.out) == (1, "1 contact erased: #0\n")
+        assert ran.err == (
+            "error: files may still hold values of erased contacts:"
+            " [Errno 28] No space left on device\n"
+            "  what is pending: blaster doctor club; again: blaster erase --now --dir club\n"
+        )
+        ran = cli("erase", "#1", "--yes", "--now", "--dir", "club", "--json")
+        assert ran.code == 1
+        told = {"erased": [1], "within_s": 30 * 86_400}
+        assert json.loads(ran.out) == {**told, "pending": "[Errno 28] No space left on device"}
+    assert cli("erase", "--now", "--dir", "club").code == 0
 
 
 def test_erase_names_nobody(cli: Cli, account: Path) -> None:

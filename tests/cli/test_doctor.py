@@ -74,14 +74,23 @@ def test_everything_in_order(cli: Cli, club: Path) -> None:
 
 
 def test_warnings_and_errors(cli: Cli, club: Path) -> None:
+    by_smtp, by_stub = 'kind = "smtp"\nsmarthost', 'kind = "stub"\n# smarthost'
+    edit(club / "blaster.toml", by_smtp, by_stub)
     ran = cli("doctor", club)
     assert (ran.code, ran.err) == (0, "")
     assert (
-        "warning  DKIM         club/keys/example.co.il.s1.pem does not exist: mail of example.co.il"
-        " goes out unsigned\n"
+        f"warning  DKIM         {KEY} does not exist: it is needed before e-mail goes out by SMTP\n"
         "                      = make it: blaster keygen example.co.il --selector s1\n"
     ) in ran.out
     assert ran.out.endswith("\n7 checks: no errors, 2 warnings\n")
+    edit(club / "blaster.toml", by_stub, by_smtp)
+    ran = cli("doctor", club)
+    assert (ran.code, ran.err) == (1, "")
+    assert (
+        f"error    DKIM         {KEY} does not exist: blaster run does not start without it\n"
+        "                      = make it: blaster keygen example.co.il --selector s1\n"
+    ) in ran.out
+    assert ran.out.endswith("\n7 checks: 1 error, 1 warning\n")
     edit(club / "fields.yaml", "first_name: text", "first_name: txt")
     ran = cli("doctor", club)
     assert ran.code == 1
@@ -93,13 +102,13 @@ def test_warnings_and_errors(cli: Cli, club: Path) -> None:
 
 
 def test_for_programs(cli: Cli, club: Path) -> None:
+    assert cli("keygen", "example.co.il", "--dir", club, "--bits", "1024").code == 0
     ran = cli("doctor", club, "--json")
     said = json.loads(ran.out)
     assert (ran.code, said["ok"]) == (0, True)
     assert {each["name"] for each in said["checks"]} == {
         "definitions", "DKIM", "data folder", "disk", "clock",
     }  # fmt: skip
-    KEY.parent.mkdir()
     KEY.write_text("rubbish")
     ran = cli("doctor", club, "--json")
     assert (ran.code, json.loads(ran.out)["ok"]) == (1, False)

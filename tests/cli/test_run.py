@@ -18,6 +18,8 @@ import pytest
 from blaster.cli.daemon import OPENINGS_MAX, Daemon
 from blaster.engine import Engine
 from blaster.log.disk import Disk
+from blaster.model.orders import OrderBatch
+from blaster.transport.run import Run
 from tests.cli.sending import Receiver, begin, make_account, people, receiving, wait_for
 from tests.cli.support import Cli, Ran, edit
 
@@ -124,7 +126,12 @@ def test_a_key_that_is_not_there(cli: Cli, account: Path) -> None:
     assert (ran.code, ran.out) == (1, "")
     assert ran.err.startswith("error: the DKIM key keys/no.pem of example.co.il cannot be read")
     assert ran.err.endswith("; blaster keygen example.co.il makes one\n")
+    assert cli("doctor", account).code == 1
     assert cli("count", "--dir", account).code == 0
+    edit(account / "blaster.toml", 'kind = "smtp"\nsmarthost', 'kind = "stub"\n# smarthost')
+    edit(account / "blaster.toml", "workers", "# workers")
+    assert cli("publish", account).code == 0
+    assert (until_idle(cli).code, cli("doctor", account).code) == (0, 0)
 
 
 def test_a_second_owner(cli: Cli, account: Path) -> None:
@@ -185,6 +192,26 @@ def test_a_failed_engine_opens_again(
     assert "error: the engine stopped: " in ran.err
     assert (receiver.report.distinct, receiver.report.repeated) == (3, 0)
     assert ledger(cli)["accepted"] == 3
+
+
+def test_delivery_that_stopped_by_a_fault_is_opened_again(
+    cli: Cli, account: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined(cli, 3)
+    faults = [ValueError("a slip of ours")]
+    hand_over = Run.hand_over
+
+    def slip(run: Run, batch: OrderBatch) -> None:
+        if faults:
+            raise faults.pop()
+        hand_over(run, batch)
+
+    monkeypatch.setattr(Run, "hand_over", slip)
+    ran = until_idle(cli)
+    assert ran.code == 0, ran.err
+    assert "error: the engine stopped: delivery stopped by a fault\n" in ran.err
+    assert ran.err.count("opening again from the log\n") == 1
+    assert (receiver.report.distinct, receiver.report.repeated) == (3, 0)
 
 
 def test_a_full_disk_is_waited_for(

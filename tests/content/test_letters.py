@@ -5,18 +5,35 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from blaster.content import LetterWriter, compile_letter
+from blaster.content import LetterWriter, compile_letter, oversize
 from blaster.content.letters import LETTER_PIECES_MAX
 from blaster.errors import DefinitionError, InputError, NotSupported
+from blaster.limits import LETTER_BYTES_MAX
 from blaster.model import Account, Choose, Fill, Letter, Link, Message, Plain, Sender, Slot
 from blaster.model.fields import Field
 from blaster.rules import Scope, compile_value
+from blaster.transport.frames import Known, fits
 from tests.content.helpers import ABROAD, CLUB, SECRET, letter, part, read, sms
 
 
 def body_of(made):
     """The pieces before the footer, without the line end that stands before it."""
     return [piece for piece in made.html if not isinstance(piece, Plain)]
+
+
+def test_a_letter_that_is_not_oversize_fits_a_frame():
+    """To the byte; a frame has room for it, and more."""
+    made = msgspec.structs.replace(letter("x"), text=())
+    spare = LETTER_BYTES_MAX - len(msgspec.msgpack.encode(long(made, 100_000)))
+    largest, larger = (long(made, 100_000 + spare + more) for more in (0, 1))
+    assert oversize(largest) == ""
+    assert fits(Known(largest))
+    assert oversize(larger).startswith(f"{LETTER_BYTES_MAX + 1:,} bytes ")
+
+
+def long(made, count):
+    """A letter of so much constant text."""
+    return msgspec.structs.replace(made, html=(Plain("x" * count),))
 
 
 def test_slots_are_named_once():

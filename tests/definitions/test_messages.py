@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from blaster.content import letters
 from blaster.model.definitions import Block, Message
 
 from .workspaces import TOML, check, found
@@ -122,6 +123,22 @@ def test_names_in_bodies(tmp_path, body, expected):
         (each.replace(" 6:", " 7:") for each in expected),
         key=lambda e: [int(x) for x in e[5:].split(":")],
     )
+
+
+def test_a_message_is_too_large_with_its_blocks(tmp_path, monkeypatch):
+    """Each by itself is not; nor is the one that takes the block once."""
+    block = "<p>" + "x" * 1_000 + "</p>"
+    twice = '{% when city == "a" %}{% include "b" %}{% else %}{% include "b" %}{% end %}'
+    files = {
+        "messages/blocks/b.html": block,
+        "messages/once.email.html": mail('{% include "b" %}'),
+        "messages/twice.email.html": mail(twice),
+    }
+    assert found(tmp_path, files) == []
+    monkeypatch.setattr(letters, "LETTER_BYTES_MAX", 4_000)
+    (finding,) = check(tmp_path, files).findings
+    assert (finding.code, finding.file) == ("B057", "messages/twice.email.html")
+    assert "4,000 are allowed" in finding.message
 
 
 def test_blocks_are_part_of_the_workspace(tmp_path):

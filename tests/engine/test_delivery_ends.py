@@ -32,11 +32,28 @@ from tests.engine.delivery import (
     until,
     workers,
 )  # fmt: skip
+from tests.engine.support import HeldTransport
 from tests.transport.fake_smtp import STALL, FakeSmtp
 
 pytestmark = pytest.mark.usefixtures("clean")
 
 SLOW = {"shaping.toml": "[default]\nconnections = 4\nmessages_per_second = 20\n"}
+
+
+class Troubled(HeldTransport):
+    def warning(self) -> str:
+        return "worker 0 ended 5 times within 60 s"
+
+    def fault(self) -> str:
+        return "delivery stopped by a fault"
+
+
+async def test_what_is_wrong_with_the_transport_as_a_whole_is_said(tmp_path):
+    account(tmp_path, {})
+    async with blaster.open(tmp_path, transport=Troubled()) as engine:
+        assert engine.warning == "worker 0 ended 5 times within 60 s"
+        assert engine.fault == "delivery stopped by a fault"
+    assert engine.warning == engine.fault == ""
 
 
 async def test_a_killed_worker_loses_nothing(tmp_path, clock):

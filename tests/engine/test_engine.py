@@ -332,20 +332,23 @@ async def test_broken_definitions_change_nothing(tmp_path):
         assert await engine.digest() == digest
 
 
-@pytest.mark.parametrize("what", ["rule", "message", "shape"])
+@pytest.mark.parametrize("what", ["rule", "message", "shape", "size"])
 async def test_a_workspace_that_cannot_run_is_refused(tmp_path, what):
     """Given as a value it was never checked; in the log it could not be taken back."""
     good = workspace(tmp_path)
-    journey = good.journeys[0]
+    journey, messages = good.journeys[0], good.messages
     if what == "rule":
         entry = model.Entrance(model.OnRule(model.RuleText("nothing ==")))
         journey = msgspec.structs.replace(journey, entries=(entry,))
     elif what == "message":
         step = msgspec.structs.replace(journey.steps[0], message="nothing")
         journey = msgspec.structs.replace(journey, steps=(step,))
+    elif what == "size":
+        body = f"<!--{'x' * 2**24}-->"
+        messages = tuple(msgspec.structs.replace(each, body=body) for each in messages)
     else:
         journey = msgspec.structs.replace(journey, priority="high")
-    bad = msgspec.structs.replace(good, journeys=(journey,))
+    bad = msgspec.structs.replace(good, journeys=(journey,), messages=messages)
     async with open_in_memory(tmp_path) as engine:
         with pytest.raises(DefinitionError):
             await engine.publish(bad)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blaster.limits import LETTERS_KNOWN_MAX, ORDERS_IN_FLIGHT_MAX
+from blaster.limits import FRAME_BYTES_MAX, LETTERS_KNOWN_MAX, ORDERS_IN_FLIGHT_MAX
 from blaster.model.definitions import Account, Shaping
+from blaster.model.letters import Plain
 from blaster.model.orders import OrderBatch, gate
 from blaster.model.outcomes import OutcomeCode
 from blaster.transport import frames
@@ -95,6 +97,17 @@ def test_an_order_without_a_letter_fails():
         )
     )
     assert bench.outcomes()[7][0] == OutcomeCode.FAILED
+
+
+def test_a_letter_that_no_frame_holds_fails_and_the_rest_goes_on():
+    bench = Bench(ROW)
+    bench.up()
+    big = msgspec.structs.replace(letter("big"), html=(Plain("x" * FRAME_BYTES_MAX),))
+    bench.give(msgspec.structs.replace(batch([1, 2]), letter=big))
+    bench.give(batch([3]))
+    failed = (OutcomeCode.FAILED, "the letter is too large", 0)
+    assert bench.outcomes() == {1: failed, 2: failed}
+    assert (bench.known, bench.pushed) == ([(0, "v1")], [3])
 
 
 def test_columns_are_cut_row_by_row():

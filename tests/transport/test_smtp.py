@@ -273,6 +273,7 @@ def test_workers_that_cannot_be_had_are_shown(make):
     transport.configure(workspace(ROW))
     transport.start(Heard())
     wait_for(lambda: any("ended 5 times" in site.trouble for site in transport.sites()))
+    wait_for(lambda: transport.warning() == "worker 0 ended 5 times within 60 s")
     assert set(transport.room().values()) == {0}
 
 
@@ -284,8 +285,11 @@ def test_a_fault_of_ours_stops_it(make, capfd, caplog):
         raise ValueError("no such outcome")
 
     transport._run._outcomes = fail
+    assert transport.fault() == transport.warning() == ""
     transport.hand_over(batch([1]))
     wait_for(lambda: not transport._thread.is_alive())
+    assert transport.fault() == "delivery stopped by a fault"
+    assert transport.warning() == "delivery stopped by a fault; open the account again"
     transport.hand_over(batch([2]))
     assert set(transport.room().values()) == {0}
     assert heard.rest() == {}

@@ -24,7 +24,7 @@ class Smtp(StubTransport):
     def __init__(self) -> None:
         super().__init__(script=self._say)
         self.calls: list[str] = []
-        self.fault: Exception | None = None
+        self.lame: Exception | None = None
 
     def _say(self, orders) -> OutcomeBatch:
         count = len(orders.numbers)
@@ -43,8 +43,8 @@ class Smtp(StubTransport):
         self.calls.append("suppress")
 
     def start(self, outcomes):
-        if self.fault is not None:
-            raise self.fault
+        if self.lame is not None:
+            raise self.lame
         self.calls.append("start")
         super().start(outcomes)
 
@@ -56,6 +56,12 @@ class Smtp(StubTransport):
 
     def sites(self):
         return [STATUS]
+
+    def warning(self):
+        return "two workers hang" if "start" in self.calls else ""
+
+    def fault(self):
+        return "a fault"
 
     def retire(self):
         self.calls.append("retire")
@@ -147,22 +153,25 @@ def test_smtp_that_cannot_be_started_later_is_shown(board, smtp):
     heard = Heard()
     board.configure(definitions(email="stub"))
     board.start(heard)
-    smtp.fault = OSError("no processes")
+    smtp.lame = OSError("no processes")
     board.configure(definitions(email="smtp"))
     changed(board)
     assert board.room()["email"] == 0
-    assert board.sites()[0].trouble == "e-mail cannot be started: no processes"
+    assert board.warning() == "e-mail cannot be started: no processes"
     board.hand_over(batch([1]))
     assert heard.wait(1)[1] == (OutcomeCode.DEFERRED, "nothing delivers email now", 0)
-    smtp.fault = None
+    smtp.lame = None
     board.configure(definitions(email="stub"))
+    changed(board)
+    assert board.warning() == ""
     board.configure(definitions(email="smtp"))
     changed(board)
     assert board.room()["email"] == 5
+    assert (board.warning(), board.fault()) == ("two workers hang", "a fault")
 
 
 def test_a_start_that_fails_is_the_callers(board, smtp):
-    smtp.fault = OSError("no processes")
+    smtp.lame = OSError("no processes")
     board.configure(definitions(email="smtp"))
     with pytest.raises(OSError, match="no processes"):
         board.start(Heard())

@@ -100,14 +100,15 @@ def dkim_keys(folder: Path, workspace: Workspace | None) -> Iterator[Check]:
         return
     if not workspace.account.dkim:
         yield Check(
-            "DKIM", "warning", "no domain has a key: mail goes out unsigned, and is filed as spam",
+            "DKIM", "warning", "no domain has a key: SMTP mail is unsigned, and is filed as spam",
             "make one for the domain of your senders: blaster keygen DOMAIN",
         )  # fmt: skip
+    by_smtp = workspace.account.transports.get("email", {}).get("kind") == "smtp"
     for declared in workspace.account.dkim:
-        yield from _dkim_key(folder, declared)
+        yield from _dkim_key(folder, declared, by_smtp=by_smtp)
 
 
-def _dkim_key(folder: Path, declared: DkimKey) -> Iterator[Check]:
+def _dkim_key(folder: Path, declared: DkimKey, *, by_smtp: bool) -> Iterator[Check]:
     from blaster.transport import dns_record
 
     key = folder / declared.key_file
@@ -118,8 +119,12 @@ def _dkim_key(folder: Path, declared: DkimKey) -> Iterator[Check]:
         mode = key.stat().st_mode
         record = dns_record(declared.domain, declared.selector, pem)
     except FileNotFoundError:
-        said = f"{place} does not exist: mail of {shown(declared.domain)} goes out unsigned"
-        yield Check("DKIM", "warning", said, f"make it: {again}")
+        if by_smtp:
+            said = f"{place} does not exist: blaster run does not start without it"
+            yield Check("DKIM", "error", said, f"make it: {again}")
+        else:
+            said = f"{place} does not exist: it is needed before e-mail goes out by SMTP"
+            yield Check("DKIM", "warning", said, f"make it: {again}")
         return
     except OSError as error:
         yield Check("DKIM", "error", f"{place} cannot be read: {error.strerror}")

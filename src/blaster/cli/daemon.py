@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from blaster.cli.folders import typed
 from blaster.cli.output import counted, fail, lasting, note, number, say, shown
-from blaster.errors import EngineClosed, LogCorrupt, LogError, LogVersionError
+from blaster.errors import BlasterError, EngineClosed, LogCorrupt, LogError, LogVersionError
 
 if TYPE_CHECKING:
     from blaster.engine import Engine
@@ -105,18 +105,20 @@ class Daemon:
         """One engine, from its opening to its end; why it ended by itself."""
         import blaster
 
+        fault = ""
         async with blaster.open(
             self._folder, workers=self._workers, threads=self._threads
         ) as engine:
             try:
                 await self._say_ready(engine)
                 await self._serve(engine)
-                if engine.failure is None:
+                fault = engine.fault
+                if engine.failure is None and not fault:
                     self._say_ended(engine)
             except EngineClosed:
                 if engine.failure is None:
                     raise
-        return engine.failure
+        return engine.failure or (BlasterError(fault) if fault else None)
 
     def _told(self) -> None:
         if self._stop.is_set():
@@ -124,14 +126,14 @@ class Daemon:
         self._stop.set()
 
     async def _serve(self, engine: Engine) -> None:
-        """Until it is told to stop, nothing is left, or the engine fails."""
+        """Until it is told to stop, nothing is left, or the engine or its delivery fails."""
         loop = asyncio.get_running_loop()
         idle = asyncio.ensure_future(engine.settled(rates=True)) if self._until_idle else None
         told = loop.time()
         gc.collect()
         gc.freeze()  # or each search for cycles would stop everybody to look through what stays
         try:
-            while engine.failure is None and not self._stop.is_set():
+            while engine.failure is None and not engine.fault and not self._stop.is_set():
                 self._say_warning(engine)
                 if idle is not None and idle.done():
                     await asyncio.sleep(LOOK_S)  # what the sites say of it is a little behind

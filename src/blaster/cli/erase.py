@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blaster.cli.folders import account_folder, typed
-from blaster.cli.output import UsageError, counted, lasting, note, say, say_json, table
+from blaster.cli.output import UsageError, counted, fail, lasting, note, say, say_json, table
+from blaster.errors import BlasterError
 
 if TYPE_CHECKING:
     from blaster.engine import Erasure
@@ -29,14 +30,17 @@ Options:
   --now        do not wait with the files: write anew all that is kept, also of
                those who were erased before
   --dir DIR    the workspace (default: this folder, or the nearest above it)
-  --json       {"erased": [numbers], "within_s": N}, or {"would_erase": [..]}
+  --json       {"erased": [numbers], "within_s": N}, or {"would_erase": [..]};
+               with "pending": "why" where --now could not do it with the files
 
 Examples:
   blaster erase dana@example.co.il
   blaster erase dana@example.co.il '#12' --yes --dir club
 
 Exit codes: 0 erased; 1 nothing was: there is no such contact, --yes is
-missing, or the engine runs elsewhere; 2 no workspace, or nothing published.
+missing, or the engine runs elsewhere; or --now erased whom it names, and could
+not do it with the files, which are pending; 2 no workspace, or nothing
+published.
 """
 
 
@@ -58,31 +62,41 @@ def run(
         async with blaster.open(folder, deliver=False) as engine:
             return [await engine.contacts.get(each) for each in contacts]
 
-    async def erase() -> Erasure:
+    async def erase() -> tuple[Erasure, str]:
+        """And why the files are pending though they should not be."""
         async with blaster.open(folder, deliver=False) as engine:
             erased = await engine.contacts.erase(contacts)
-            if now:
-                await engine.sweep()
-            return erased
+            if not json:
+                _say_whom(erased)  # there is no way back, whatever becomes of the files
+            try:
+                if now:
+                    await engine.sweep()
+            except BlasterError as error:
+                return erased, str(error) or type(error).__name__
+            return erased, ""
 
     if contacts and not yes:
         return _asked(asyncio.run(look()), json=json)
-    _say(asyncio.run(erase()), folder, now=now, json=json)
-    return 0
-
-
-def _say(erased: Erasure, folder: Path, *, now: bool, json: bool) -> None:
-    within_s = 0 if now else erased.until - erased.at
+    erased, pending = asyncio.run(erase())
+    within_s = 0 if now and not pending else erased.until - erased.at
     if json:
-        say_json({"erased": erased.contacts, "within_s": within_s})
-        return
-    who = ", ".join(f"#{number}" for number in erased.contacts)
-    if who:
-        say(f"{counted(len(erased.contacts), 'contact')} erased: {who}")
-    if now:
+        why = {"pending": pending} if pending else {}
+        say_json({"erased": erased.contacts, "within_s": within_s, **why})
+    elif pending:
+        again = f"blaster erase --now --dir {typed(folder)}"
+        advice = f"what is pending: blaster doctor {typed(folder)}; again: {again}"
+        fail(f"files may still hold values of erased contacts: {pending}", advice)
+    elif now:
         note("no file of the account holds their values any more")
     else:
         note(f"gone from all files within {lasting(within_s)}: blaster doctor {typed(folder)}")
+    return 1 if pending else 0
+
+
+def _say_whom(erased: Erasure) -> None:
+    who = ", ".join(f"#{number}" for number in erased.contacts)
+    if who:
+        say(f"{counted(len(erased.contacts), 'contact')} erased: {who}")
 
 
 def _asked(found: list[dict[str, Any]], *, json: bool) -> int:

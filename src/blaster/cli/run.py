@@ -31,8 +31,8 @@ Examples:
   blaster run club --workers 2
   blaster run --until-idle
 
-Exit codes: 0 ended as it was told; 1 it could not start, or its disk failed
-again and again; 2 no workspace, or nothing published.
+Exit codes: 0 ended as it was told; 1 it could not start, or failed again and
+again; 2 no workspace, or nothing published.
 """
 
 

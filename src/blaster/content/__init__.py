@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from blaster.content.filters import FUNCTIONS as FUNCTIONS
     from blaster.content.footer import language_of as language_of
     from blaster.content.letters import compile_letter as compile_letter
+    from blaster.content.letters import oversize as oversize
     from blaster.content.nodes import Filter as Filter
     from blaster.content.nodes import For as For
     from blaster.content.nodes import FunctionCall as FunctionCall
@@ -56,6 +57,7 @@ _HOMES = {
     "language_of": "footer",
     "make_token": "tokens",
     "missing": "filling",
+    "oversize": "letters",
     "parse_template": "template",
     "read_token": "tokens",
 }
@@ -84,6 +86,7 @@ __all__ = [
     "language_of",
     "make_token",
     "missing",
+    "oversize",
     "parse_template",
     "read_token",
 ]

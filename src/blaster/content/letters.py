@@ -29,6 +29,7 @@ from blaster.content.plaintext import text_of_html
 from blaster.content.template import parse_template
 from blaster.content.values import format_value
 from blaster.errors import DefinitionError, InputError, NotSupported
+from blaster.limits import LETTER_BYTES_MAX
 from blaster.model.definitions import Account, Message, Sender
 from blaster.model.letters import Choose, Fill, Letter, Link, Piece, Plain, Slot
 
@@ -89,6 +90,14 @@ def compile_letter(message: Message, account: Account, blocks: Mapping[str, str]
         raise InputError(f"the message {message.name!r} has a link, and the account has no web")
     version = blake2b(msgspec.json.encode(letter), digest_size=16).hexdigest()
     return msgspec.structs.replace(letter, version=version)
+
+
+def oversize(letter: Letter) -> str:
+    """By how much a letter is larger than what a worker can be told of; "" for one that is not."""
+    size = len(msgspec.msgpack.encode(letter))
+    if size <= LETTER_BYTES_MAX:
+        return ""
+    return f"{size:,} bytes with its blocks and text part; {LETTER_BYTES_MAX:,} are allowed"
 
 
 # --- the sender ---------------------------------------------------------------------------------

@@ -64,6 +64,7 @@ UNKNOWN_FILTER = "B053"
 UNKNOWN_LINK = "B054"
 UNKNOWN_BLOCK = "B055"
 NO_SENDER = "B056"
+MESSAGE_TOO_LARGE = "B057"
 MISSING_DKIM_KEY = "B060"
 UNKNOWN_ZONE = "B061"
 UNKNOWN_SITE = "B062"
@@ -333,9 +334,17 @@ CODES: dict[str, Code] = {
         "---\ncategory: marketing\nsubject: Hello\n---",
         "Add `from: NAME` and [senders.NAME].",
     ),
+    MESSAGE_TOO_LARGE: Code(
+        "error",
+        "A message is too large to be sent. A block counts as often as it is included, and what"
+        " stands in the HTML may stand in the text part too.",
+        '{% when vip %}{% include "picture" %}{% else %}{% include "picture" %}{% end %}',
+        "Link to pictures in place of embedding them, or include a block once, not in each branch.",
+    ),
     MISSING_DKIM_KEY: Code(
         "warning",
-        "The file of a DKIM key does not exist; mail of this domain would go out unsigned.",
+        "The file of a DKIM key does not exist. Where e-mail is of kind smtp, `blaster run` and"
+        " `blaster send` do not start without it, and an engine that delivers refuses to publish.",
         'dkim = [{ selector = "s1", key = "keys/missing.pem" }]',
         "Make one with `blaster keygen DOMAIN`, or correct the path.",
     ),

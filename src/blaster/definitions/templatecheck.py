@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from blaster.content import FILTERS, FUNCTIONS, parse_template
+from blaster.content import FILTERS, FUNCTIONS, compile_letter, oversize, parse_template
 from blaster.content.nodes import Filter, For, FunctionCall, Include, Node, Output, Variable, When
 from blaster.definitions import codes, shapes
 from blaster.definitions.book import Book, Use
@@ -18,6 +18,7 @@ from blaster.definitions.messagefile import MessageText
 from blaster.definitions.names import did_you_mean, show
 from blaster.definitions.nodes import Scalar
 from blaster.definitions.sources import Place
+from blaster.errors import BlasterError
 
 _ALWAYS = {"contact": ("created", "source", "id", "provider"), "name": ("now", "today")}
 _LATER_FUNCTIONS = ("code", "lookup")
@@ -52,6 +53,25 @@ class TemplateChecker:
             if not scalar.cut:
                 message = (text.channel, text.name)
                 self._template(_Scope(scalar, text.channel, text.links, message=message))
+
+    def sizes(self, texts: Iterable[MessageText]) -> None:
+        """How large each message is with everything in it; what else is wrong is told elsewhere."""
+        for text in texts:
+            blocks = {
+                name: block.body.text
+                for (channel, name), block in self.blocks.items()
+                if channel == text.channel
+            }
+            message = self.book.messages[text.channel, text.name]
+            try:
+                too_large = oversize(compile_letter(message, self.book.account, blocks))
+            except BlasterError:
+                continue
+            if too_large:
+                told = f"the message {show(text.name)} is too large: {too_large}"
+                advice = "link to pictures, or include a block less often"
+                place = text.body.source.place(0, 3)
+                self.book.report.add(codes.MESSAGE_TOO_LARGE, place, told, advice)
 
     def small(self, scalar: Scalar, extras: Iterable[str]) -> None:
         """A text with marks outside messages, as in a scenario, where `extras` are known too."""

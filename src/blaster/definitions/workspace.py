@@ -113,6 +113,8 @@ def read_book(folder: Path) -> Book:
         check_uses(book)
         check_campaigns(book)
     check_references(book)
+    if not book.report.broken:
+        checker.sizes(texts)
     return book
 
 

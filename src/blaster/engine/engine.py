@@ -260,6 +260,11 @@ class Engine:
         thread = self._thread or self._closed
         return thread.failure if thread is not None else None
 
+    @property
+    def fault(self) -> str:
+        """Why delivery ended by itself, until the engine is opened again; "" while it has not."""
+        return self._transport.fault() if self._thread is not None else ""
+
     async def _run(self, command: Callable[[Machine, int], Any]) -> Any:
         if self._thread is None:
             raise EngineClosed("the engine is not open")
@@ -430,14 +435,16 @@ class Engine:
 
     @property
     def warning(self) -> str:
-        """What is wrong without stopping the engine, such as a key that does not load; or ""."""
+        """What is wrong without stopping the engine, such as a key that does not load, or workers
+        that cannot be had; or "".
+        """
         if self._thread is None:
             return ""
         thread = self._thread
         sweeping = self._sweeper.warning if self._sweeper is not None else ""
         warnings = (
-            thread.warning, thread.overdue, self.snapshot.warning, self.history.warning, sweeping,
-            self._waited,
+            self._transport.warning(), thread.warning, thread.overdue, self.snapshot.warning,
+            self.history.warning, sweeping, self._waited,
         )  # fmt: skip
         return "; ".join(filter(None, warnings))
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from blaster.content import RawColumn, compile_letter, fill, language_of, missing
+from blaster.content import RawColumn, compile_letter, fill, language_of, missing, oversize
 from blaster.core import Handover, JourneyPlan, Plan, Rows, State, mask_of, scope_of
 from blaster.errors import DefinitionError, InputError
 from blaster.model import definitions as model
@@ -91,8 +91,14 @@ class Letterbook:
         self._readings: dict[tuple[str, str, str], Reading] = {}
 
     def verify(self) -> None:
-        """Compiles what every letter reads, wherever it is sent from. Raises DefinitionError."""
+        """Compiles what every letter reads, wherever it is sent from. Raises DefinitionError.
+
+        So does a letter that is too large to be handed to whoever delivers.
+        """
         for letter in self._letters.values():
+            if too_large := oversize(letter):
+                problem = f"the {letter.channel} message {letter.name!r} is too large: {too_large}"
+                raise DefinitionError((problem,))
             Reading(letter, scope_of(self.plan.workspace, "steps"))
         for journey in self.plan.journeys.values():
             for key in journey.own & self._letters.keys():

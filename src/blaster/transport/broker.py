@@ -27,6 +27,7 @@ from blaster.limits import (
     ORDERS_PER_FRAME_MAX,
     RING_PLACES,
 )
+from blaster.model.letters import Letter
 from blaster.model.orders import OrderBatch, gate
 from blaster.model.outcomes import OutcomeCode
 from blaster.model.sites import SiteStatus
@@ -222,10 +223,19 @@ class Broker:
         elif batch.letter is None:
             for number in batch.numbers.tolist():
                 self.answers.add(number, OutcomeCode.FAILED, "there is no letter to send")
+        elif self._is_too_large(batch.letter):  # published by a release that did not look
+            for number in batch.numbers.tolist():
+                self.answers.add(number, OutcomeCode.FAILED, "the letter is too large")
         elif len(batch.numbers):
             group = group_of(batch, batch.letter)
             site.queues[group.category].append(group)
             self._touched[batch.site] = site
+
+    def _is_too_large(self, letter: Letter) -> bool:
+        """Whether no frame holds it; what a worker was told of is not encoded once more."""
+        if any(letter.version in worker.letters for worker in self._workers.values()):
+            return False
+        return not frames.fits(frames.Known(letter))
 
     def _site(self, name: str) -> Site | None:
         site = self._sites.get(name)

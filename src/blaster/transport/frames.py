@@ -154,6 +154,11 @@ def encode(frame: ToWorker | ToCore) -> bytes:
     return _LENGTH.pack(len(body)) + body
 
 
+def fits(frame: ToWorker | ToCore) -> bool:
+    """Whether `encode` takes it."""
+    return len(_encoder.encode(frame)) <= FRAME_BYTES_MAX
+
+
 class FrameReader:
     """Bytes in, whole frames out; `kinds` is ToWorker or ToCore."""
 

@@ -71,6 +71,14 @@ class Transport(Protocol):
         """How each site is doing; empty for a transport without sites."""
         return []
 
+    def warning(self) -> str:
+        """What is wrong with it as a whole, such as processes that cannot be had; "": nothing."""
+        return ""
+
+    def fault(self) -> str:
+        """Why it ended by itself, and what waits stays until it is opened anew; "": it has not."""
+        return ""
+
     def cpu_s(self) -> float:
         """CPU seconds that processes of its own have used so far, as they said last."""
         return 0.0

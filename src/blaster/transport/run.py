@@ -28,13 +28,14 @@ ANSWERS_S = 0.04
 """How long outcomes wait for company before the engine hears of them: it works by the batch."""
 TROUBLE_S = 60.0
 """How long trouble with the workers is shown, also when it is over sooner."""
-Publish = Callable[[dict[str, int], Counter[str], list[SiteStatus] | None, float], None]
+Publish = Callable[[dict[str, int], Counter[str], list[SiteStatus] | None, float, str], None]
 
 
 class Run:
     """`outcomes` and `publish` are called on the loop.
 
-    `publish` gets the room, what was taken of hand-overs, the sites (None: as before), CPU seconds.
+    `publish` gets the room, what was taken of hand-overs, the sites (None: as before), CPU seconds,
+    and what is wrong with the workers.
 
     `post` may be called from any thread once `main` has said it started; the rest is the loop's.
     """
@@ -231,7 +232,7 @@ class Run:
         self._answer(now)
         room = {CHANNEL: 0} if self._stopping else self._broker.room(now)
         taken, self._taken = self._taken, Counter()
-        self._publish(room, taken, sites, self._broker.cpu_s)
+        self._publish(room, taken, sites, self._broker.cpu_s, self._broker.trouble)
 
     def _failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A fault of ours: nothing more is sent, and what was handed over waits for a restart."""

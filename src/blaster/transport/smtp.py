@@ -106,6 +106,8 @@ class SmtpTransport(Transport):
         self._sites: list[SiteStatus] = []
         self._coming: Counter[str] = Counter()
         self._cpu_s = 0.0
+        self._trouble = ""
+        self._fault = ""
 
     # --- before the start -----------------------------------------------------------------------
 
@@ -209,9 +211,7 @@ class SmtpTransport(Transport):
         finally:
             with self._mutex:
                 if self._run is run:  # nobody asked it to end
-                    trouble = "delivery stopped by a fault; open the account again"
-                    self._room = _NONE
-                    self._sites = [SiteStatus("", 0.0, 0.0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, trouble)]
+                    self._room, self._fault = _NONE, "delivery stopped by a fault"
 
     def _publish(
         self,
@@ -219,6 +219,7 @@ class SmtpTransport(Transport):
         taken: Counter[str],
         sites: list[SiteStatus] | None,
         cpu_s: float,
+        trouble: str,
     ) -> None:
         """The loop says how things are; called after each turn."""
         with self._mutex:
@@ -228,6 +229,7 @@ class SmtpTransport(Transport):
             if sites is not None:
                 self._sites = sites
             self._cpu_s = cpu_s
+            self._trouble = trouble
 
     def room(self) -> Mapping[str, int]:
         with self._mutex:
@@ -239,6 +241,14 @@ class SmtpTransport(Transport):
     def sites(self) -> list[SiteStatus]:
         with self._mutex:
             return self._sites
+
+    def warning(self) -> str:
+        with self._mutex:
+            return f"{self._fault}; open the account again" if self._fault else self._trouble
+
+    def fault(self) -> str:
+        with self._mutex:
+            return self._fault
 
     def cpu_s(self) -> float:
         with self._mutex:
@@ -291,6 +301,7 @@ class SmtpTransport(Transport):
             thread.join()
         with self._mutex:
             self._room, self._sites = _NONE, []
+            self._trouble = self._fault = ""
             self._coming.clear()
         self._outcomes = None
 

@@ -85,7 +85,7 @@ class Switchboard(Transport):
         return self._kinds.get("email") == "smtp"
 
     def _turn_on(self) -> None:
-        """On the thread for changes; what goes wrong is shown by `sites`, and e-mail waits."""
+        """On the thread for changes; what goes wrong is said by `warning`, and e-mail waits."""
         outcomes = self._outcomes
         if outcomes is None:
             return
@@ -100,7 +100,7 @@ class Switchboard(Transport):
 
     def _turn_off(self) -> None:
         with self._mutex:
-            self._ready = False
+            self._ready, self._trouble = False, ""
         self._smtp.retire()
 
     def reclaim(self, numbers: Array, repeats: Array) -> OutcomeBatch:
@@ -145,11 +145,15 @@ class Switchboard(Transport):
         self._stub.settled(numbers)
 
     def sites(self) -> list[SiteStatus]:
+        return self._smtp.sites()
+
+    def warning(self) -> str:
         with self._mutex:
             trouble = self._trouble
-        if trouble:
-            return [SiteStatus("", 0.0, 0.0, 0, 0, 0, 0, 0, 0, 0.0, 0.0, trouble)]
-        return self._smtp.sites()
+        return trouble or self._smtp.warning()
+
+    def fault(self) -> str:
+        return self._smtp.fault()
 
     def cpu_s(self) -> float:
         return self._smtp.cpu_s()
