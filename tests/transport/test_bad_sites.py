@@ -11,7 +11,7 @@ from blaster.transport import frames
 from tests.transport.doubles import running
 from tests.transport.fake_smtp import CLOSE, ENDLESS, GOOD, PIPELINING, STALL, FakeSmtp
 
-QUICK = frames.Setup(b"", "client.example.com", 0.05, 0.05, 0.05, 5.0)
+QUICK = frames.Setup(b"", "client.example.com", 0.2, 0.2, 0.2, 5.0)
 DEFERRED, FAILED, UNKNOWN = OutcomeCode.DEFERRED, OutcomeCode.FAILED, OutcomeCode.UNKNOWN
 
 
@@ -114,7 +114,7 @@ async def test_an_answer_about_the_message_is_its_outcome(script, code, reason, 
     [
         ({"content": CLOSE}, "in doubt: the connection was closed", "closed"),
         ({"dot": CLOSE}, "in doubt: the connection was closed", "closed"),
-        ({"dot": STALL}, "in doubt: no answer within 0.05 s", "timeout"),
+        ({"dot": STALL}, "in doubt: no answer within 0.2 s", "timeout"),
         ({"dot": b"well\r\n"}, "in doubt: an answer that is none: well", "closed"),
         ({"dot": ENDLESS}, "in doubt: an answer of more than 4,096 bytes", "closed"),
         ({"dot": b"354 go on\r\n"}, "in doubt: an answer to dot that is none: 354 go on", "closed"),

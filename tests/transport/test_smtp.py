@@ -308,9 +308,7 @@ def test_a_fault_at_the_death_of_a_worker_stops_it_and_says_so(make, capfd, capl
     transport.hand_over(batch([1], address="taken@there.example"))
     assert heard.wait(1) == {7: (OutcomeCode.DEFERRED, "the last words", 0)}
     wait_for(lambda: not transport._thread.is_alive())
-    assert [site.trouble for site in transport.sites()] == [
-        "delivery stopped by a fault; open the account again"
-    ]
+    assert transport.fault() == "delivery stopped by a fault"
     assert set(transport.room().values()) == {0}
 
 
