@@ -201,7 +201,11 @@ def test_a_command_that_asks_for_the_end_ends_it(tmp_path):
         raise SystemExit(3)
 
     with Rig(tmp_path) as rig:
-        assert isinstance(closed_with(rig.thread.run(command)), SystemExit)
+        told = rig.thread.run(command)
+        known: list[BaseException | None] = []
+        told.add_done_callback(lambda _: known.append(rig.thread.failure))
+        assert isinstance(closed_with(told), SystemExit)
+        assert isinstance(known[0], SystemExit), "whoever is told can ask why"
 
 
 def test_a_cancelled_command_is_not_run(tmp_path):

@@ -311,9 +311,7 @@ class EngineThread:
             self._stop_transport()
             self._take_outcomes(int(self._clock.now()))
         except BaseException as error:  # noqa: BLE001 - the thread ends, and `failure` says why
-            # Memory may be ahead of the log: nothing may be answered from it any more.
-            with self._mutex:
-                self._failure = error
+            self._fail(error)
             self._fail_rest()
             with contextlib.suppress(Exception):  # the first failure is the one that counts
                 self._stop_transport()
@@ -331,6 +329,11 @@ class EngineThread:
         is_open, self._transport_open = self._transport_open, False
         if is_open:
             self._transport.close()
+
+    def _fail(self, error: BaseException) -> None:
+        """Before anybody is told. Memory may be ahead of the log: nothing is answered from it."""
+        with self._mutex:
+            self._failure = error
 
     def _fail_rest(self) -> None:
         with self._mutex:
@@ -499,6 +502,7 @@ class EngineThread:
                 return
             self._drain(now)
         except BaseException as error:
+            self._fail(error)
             self._refuse(future, error)
             raise
         last = self._machine.log.last
