@@ -50,6 +50,14 @@ async def people(engine: blaster.Engine, *cities: str) -> list[int]:
     return (await engine.contacts.upsert(rows)).contacts.tolist()
 
 
+async def one_failed(engine: blaster.Engine, transport: ScriptedTransport, times: int) -> None:
+    """Contact 0 came into the journey, and the send failed; so do the next, `times` in all."""
+    await people(engine, "Haifa")
+    transport.fail("email", "bill", times=times, reason="552 full")
+    await engine.events.send("go", 0)
+    await engine.settled()
+
+
 async def listed(engine: blaster.Engine, name: str, *terms: str) -> list[dict]:
     batches = engine.reports.sends(name, terms) if terms else engine.reports.sends(name)
     return [row async for batch in batches for row in batch.to_pylist()]
@@ -279,10 +287,7 @@ async def test_another_key_tries_nobody_again_whose_retry_went_out(tmp_path):
 async def test_two_retries_at_once_send_once(tmp_path):
     """Whatever their keys: the later one finds what the other asked for under way."""
     async with opened(tmp_path) as (engine, transport, _):
-        await people(engine, "Haifa")
-        transport.fail("email", "bill", times=1, reason="552 full")
-        await engine.events.send("go", 0)
-        await engine.settled()
+        await one_failed(engine, transport, times=1)
         retries = (engine.reports.retry("j", key) for key in ("x", "y", "x"))
         assert sorted(await asyncio.gather(*retries)) == [0, 0, 1]
         await engine.settled()
@@ -292,10 +297,7 @@ async def test_two_retries_at_once_send_once(tmp_path):
 async def test_the_retry_of_a_journeys_send_is_tried_again_under_the_journeys_name(tmp_path):
     """Not under that of the single send as well, else the message would come twice."""
     async with opened(tmp_path) as (engine, transport, _):
-        await people(engine, "Haifa")
-        transport.fail("email", "bill", times=2, reason="552 full")
-        await engine.events.send("go", 0)
-        await engine.settled()
+        await one_failed(engine, transport, times=2)
         tried = (
             ("j", "", 1),
             ("send email bill", "", 0),
